@@ -1,0 +1,70 @@
+"""The same functions three ways, behind one contract.
+
+`python` spells the notes' for-loops out, `numpy` is their vectorised form, `numba` runs compiled loops.
+Each is a module with the functions named in `FUNCTIONS`: same signatures, same checks, same errors, and
+results that agree to rounding.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+NAMES = ("python", "numpy", "numba")
+
+FUNCTIONS = (
+    "sigmoid",
+    "tanh",
+    "relu",
+    "identity",
+    "leaky_relu",
+    "sigmoid_backward",
+    "tanh_backward",
+    "relu_backward",
+    "leaky_relu_backward",
+    "identity_backward",
+    "dense_forward",
+    "dense_gradients",
+    "dense_backward",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "squared_error",
+    "logistic_propagate",
+    "shallow_propagate",
+    "logistic_descent",
+    "shallow_descent",
+    "gradient_descent",
+    "dot",
+)
+
+
+def get(name: str) -> ModuleType:
+    """The backend called `name`.
+
+    Parameters
+    ----------
+    name : {"python", "numpy", "numba"}
+
+    Returns
+    -------
+    module
+        A module with every function named in `FUNCTIONS`.
+
+    Raises
+    ------
+    TypeError
+        If `name` is no string.
+    ValueError
+        If there is no such backend.
+
+    Examples
+    --------
+    >>> from dlkernels import backends
+    >>> backends.get("numpy").dot([1.0, 2.0], [3.0, 4.0])
+    11.0
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"backends.get: name must be a string, not {type(name).__name__}")
+    if name not in NAMES:
+        raise ValueError(f"backends.get: name must be one of {', '.join(NAMES)}, not {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
