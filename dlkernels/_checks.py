@@ -478,3 +478,43 @@ def dot(a: Any, b: Any) -> tuple[Array, Array]:
         raise ValueError(f"dot: a and b must have the same length (a {arrays[0].shape}, b {arrays[1].shape})")
     dtype = _common(arrays)
     return _c_order(arrays[0], dtype), _c_order(arrays[1], dtype)
+
+
+# -- what the models are given -----------------------------------------------------------------------
+
+
+def labelled_examples(function: str, X: Any, Y: Any, dtype: Any) -> tuple[Array, Array]:
+    """X (n_x, m) in `dtype` or its own, and labels (1, m), each 0 or 1, in the same dtype; m > 0."""
+    X_ = _matrices(function, ("X",), (X,))[0]
+    Y_ = _matrices(function, ("Y",), (Y,))[0]
+    _need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
+    _need_examples(function, "X", X_)
+    wrong = Y_[(Y_ != 0) & (Y_ != 1)]
+    if wrong.size:
+        raise ValueError(
+            f"{function}: Y must hold 0 and 1 only, but {wrong.size} labels are other: {wrong[0]}"
+        )
+    target = X_.dtype if dtype is None else np.dtype(dtype)
+    return _c_or_fortran_order(X_, target), _c_order(Y_, target)
+
+
+def examples(function: str, X: Any, n_x: int, dtype: np.dtype[Any]) -> Array:
+    """X (n_x, m) in `dtype`."""
+    X_ = _matrices(function, ("X",), (X,))[0]
+    if X_.shape[0] != n_x:
+        raise ValueError(
+            f"{function}: the model was fitted with {n_x} rows of X but X has {X_.shape[0]} (X {X_.shape})"
+        )
+    return _c_or_fortran_order(X_, dtype)
+
+
+def parameter(function: str, name: str, value: Any, like: Any) -> Any:
+    """A copy of a starting parameter, in the shape and dtype of `like`, or a float where that is one."""
+    if isinstance(like, float):
+        return real(function, name, value)
+    array = _as_float(function, f"parameters[{name!r}]", value)
+    if array.shape != like.shape:
+        raise ValueError(
+            f"{function}: parameters[{name!r}] must have shape {like.shape} but has shape {array.shape}"
+        )
+    return array.astype(like.dtype, order="C", copy=True)

@@ -1,0 +1,147 @@
+"""Where compiled kernels are kept between processes.
+
+Numba's own cache looks at the time stamp of the file that holds a function, so it serves a stale kernel
+when a function that is compiled *into* it changes in another file (numba#8851). Here every kernel lies in
+a folder named after a hash of all sources of this package, of Numba's version and of the settings that
+change code, so that no change can be served stale. A cache that can't be read or written costs a
+compilation, never an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.misc.appdirs import AppDirs
+
+_PACKAGE = Path(__file__).resolve().parent
+#: Settings of Numba that change the code it emits (the CPU is part of Numba's own key).
+_FLAGS = (
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "ENABLE_AVX",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+    "FULL_TRACEBACKS",
+)
+
+#: Set to 1 to compile anew in each process.
+OFF = "DLKERNELS_NO_CACHE"
+
+
+@functools.cache
+def key() -> str:
+    """The hash of everything that decides what a kernel compiles to."""
+    digest = hashlib.sha256()
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(source.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(source.read_bytes())
+    settings = [numba.__version__, llvmlite.__version__, sys.version]
+    settings += [f"{flag}={getattr(config, flag, None)}" for flag in _FLAGS]
+    digest.update("\n".join(settings).encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def root() -> Path:
+    """The folder of all our caches: below NUMBA_CACHE_DIR if that is set, else the user's cache folder."""
+    base = config.CACHE_DIR or AppDirs(appname="dlkernels", appauthor=False).user_cache_dir
+    return Path(base) / "dlkernels" if config.CACHE_DIR else Path(base)
+
+
+@functools.cache
+def folder() -> Path | None:
+    """The folder that holds the kernels of this very version, or None if nothing can be kept."""
+    if os.environ.get(OFF, "") not in ("", "0"):
+        return None
+    path = root() / key()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        warnings.warn(
+            f"dlkernels: compiled kernels can't be kept in {path}; each process compiles them anew "
+            f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return path
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]
+    """Answers Numba's questions about the cache of one function."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._py_file = py_file
+
+    def get_cache_path(self) -> str:
+        return str(folder())
+
+    def get_source_stamp(self) -> str:
+        return key()
+
+    def get_disambiguator(self) -> str:
+        return Path(self._py_file).parent.name
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
+        return cls(py_func, py_file)
+
+
+class _Impl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]  # noqa: RUF012
+
+    def __init__(self, py_func: Any) -> None:
+        locators, config.CACHE_LOCATOR_CLASSES = config.CACHE_LOCATOR_CLASSES, ""
+        try:
+            super().__init__(py_func)
+        finally:
+            config.CACHE_LOCATOR_CLASSES = locators
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's function cache in our folder, and one that forgives a damaged or unwritable file."""
+
+    _impl_class = _Impl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            # A truncated or garbage file (numba#10434): start the index anew, compile, write again.
+            self._discard()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            self.disable()  # a full disk, or a folder that was taken away
+        except Exception:
+            self._discard()
+
+    def _discard(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            self.disable()
+
+
+def attach(dispatcher: Any) -> Any:
+    """Let a compiled function keep its machine code in our folder."""
+    if folder() is not None and hasattr(dispatcher, "_cache"):
+        dispatcher._cache = KernelCache(dispatcher.py_func)
+    return dispatcher

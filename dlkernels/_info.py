@@ -1,0 +1,50 @@
+"""What runs here: versions, processor, threads, cache."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import llvmlite
+import llvmlite.binding
+import numba
+import numpy as np
+
+from dlkernels import _cache, _threads
+
+
+def simd_bits() -> int:
+    """Width of the widest vectors that the kernels are compiled for."""
+    features = llvmlite.binding.get_host_cpu_features()
+    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+
+
+def config() -> dict[str, str]:
+    """The lines of `show_config`, by name."""
+    import dlkernels
+
+    cache = _cache.folder()
+    return {
+        "dlkernels": dlkernels.__version__,
+        "numba": f"{numba.__version__} (llvmlite {llvmlite.__version__})",
+        "numpy": np.__version__,
+        "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
+        "cpu": f"{llvmlite.binding.get_host_cpu_name()}, SIMD {simd_bits()} bits",
+        "threads": f"{_threads.get_num_threads()} of at most {_threads.maximum()}",
+        "threading layer": _threads.explain(),
+        "kernel cache": str(cache) if cache else f"off ({_cache.OFF} or no writable folder)",
+    }
+
+
+def show_config() -> None:
+    """Print versions, CPU and SIMD width, threading layer, threads and the cache's folder.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.show_config()  # doctest: +ELLIPSIS
+    dlkernels        0.1.0
+    numba            ...
+    """
+    for name, value in config().items():
+        print(f"{name:<16} {value}")

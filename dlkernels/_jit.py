@@ -1,0 +1,69 @@
+"""Every compile option of the package; nothing else calls `numba.njit`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+
+from dlkernels import _cache
+
+#: Sums may be reordered and fused multiply-adds formed; NaN and infinity keep their meaning.
+_LOOPS = {"contract", "reassoc", "nsz"}
+#: Elementary functions round by adding and taking away a large number: reordering would undo that.
+_SCALARS = {"contract"}
+#: Only `prange` is made parallel: whole-array expressions are left as they are written.
+_PRANGE_ONLY = {
+    "prange": True,
+    "comprehension": False,
+    "reduction": False,
+    "inplace_binop": False,
+    "setitem": False,
+    "numpy": False,
+    "stencil": False,
+    "fusion": False,
+}
+_COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+#: Options for `numba.extending.overload`.
+SCALAR_OPTIONS: dict[str, Any] = {"fastmath": _SCALARS, "error_model": "numpy"}
+
+
+class Twins(NamedTuple):
+    """One loop nest compiled twice from the same source; both give the same bits."""
+
+    serial: Any
+    parallel: Any
+
+
+def loops(body: Callable[..., Any]) -> Any:
+    """Compile a loop nest that other kernels call: always serial, cached."""
+    return _cache.attach(numba.njit(fastmath=_LOOPS, **_COMMON)(body))
+
+
+def scalar(body: Callable[..., Any]) -> Any:
+    """Compile a function of single numbers, to be inlined into the loops of the kernels."""
+    return numba.njit(fastmath=_SCALARS, error_model="numpy")(body)
+
+
+def twins(body: Callable[..., Any]) -> Twins:
+    """Compile a kernel whose outer loop is a `prange`, once serial and once parallel."""
+    return Twins(
+        _cache.attach(numba.njit(fastmath=_LOOPS, **_COMMON)(body)),
+        # Under its own name: Numba's cache doesn't tell the two apart otherwise.
+        _cache.attach(
+            numba.njit(parallel=_PRANGE_ONLY, fastmath=_LOOPS, **_COMMON)(_renamed(body, "_parallel"))
+        ),
+    )
+
+
+def _renamed(body: Any, suffix: str) -> Any:
+    copy = types.FunctionType(
+        body.__code__, body.__globals__, body.__name__ + suffix, body.__defaults__, body.__closure__
+    )
+    copy.__qualname__ = body.__qualname__ + suffix
+    copy.__doc__ = body.__doc__
+    copy.__module__ = body.__module__
+    return copy

@@ -1,0 +1,93 @@
+"""Costs as means over m examples, and the dot product: reductions of one or two rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from dlkernels._jit import loops, twins
+from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
+from dlkernels._kernels.sums import BLOCK, accumulate, merge_pairs, total
+
+CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
+
+#: Numbers per iteration of a parallel loop.
+CHUNK = 16 * BLOCK
+
+
+@loops
+def cross_entropy(a, y, share):
+    """sum of -(y log a + (1 - y) log(1 - a)) * share; a term of weight 0 is 0 even if its log is -inf."""
+    zero, one = a.dtype.type(0), a.dtype.type(1)
+    lowest = a.dtype.type(-np.inf)
+    result = zero
+    for j in range(a.shape[0]):
+        log_a, log_not_a = log(a[j]), log1p(-a[j])
+        first = zero if (y[j] == zero) & (log_a == lowest) else y[j] * log_a
+        second = zero if (y[j] == one) & (log_not_a == lowest) else (one - y[j]) * log_not_a
+        result -= (first + second) * share
+    return result
+
+
+@loops
+def cross_entropy_with_logits(z, y, share):
+    """sum of (max(z, 0) - y z + log(1 + e^-|z|)) * share.
+
+    z is multiplied by share = 1/m first: a mean that is finite is found even where a sum is not.
+    """
+    zero = z.dtype.type(0)
+    result = zero
+    for j in range(z.shape[0]):
+        scaled = z[j] * share
+        e = exp_nonpositive(-z[j] if z[j] > zero else z[j])
+        result += ((zero if scaled < zero else scaled) - y[j] * scaled) + log1p_unit(e) * share
+    return result
+
+
+@loops
+def squared_error(a, y, share):
+    """sum of (a - y)² * share."""
+    result = a.dtype.type(0)
+    for j in range(a.shape[0]):
+        difference = a[j] - y[j]
+        result += difference * share * difference
+    return result
+
+
+@loops
+def products(a, b):
+    """sum of a[j] b[j]."""
+    result = a.dtype.type(0)
+    for j in range(a.shape[0]):
+        result += a[j] * b[j]
+    return result
+
+
+@loops
+def _chunk(code, a, y, share, sums, i):
+    n = a.shape[0]
+    for start in range(0, n, BLOCK):
+        stop = min(n, start + BLOCK)
+        x, t = a[start:stop], y[start:stop]
+        if code == CROSS_ENTROPY:
+            accumulate(sums, i, cross_entropy(x, t, share))
+        elif code == CROSS_ENTROPY_WITH_LOGITS:
+            accumulate(sums, i, cross_entropy_with_logits(x, t, share))
+        elif code == SQUARED_ERROR:
+            accumulate(sums, i, squared_error(x, t, share))
+        else:
+            accumulate(sums, i, products(x, t))
+
+
+@twins
+def reduction(code, a, y):
+    """The mean cost, or a dot product, of the rows a and y, both (m,)."""
+    m = a.shape[0]
+    chunks = (m + CHUNK - 1) // CHUNK
+    share = a.dtype.type(1) / a.dtype.type(max(m, 1))
+    sums = np.zeros(2 * max(chunks, 1), a.dtype)
+    for i in prange(chunks):
+        stop = min(m, (i + 1) * CHUNK)
+        _chunk(code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i)
+    merge_pairs(chunks, 1, sums)
+    return total(sums, 0)

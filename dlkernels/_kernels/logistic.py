@@ -1,0 +1,199 @@
+"""Cost and gradients of logistic regression in one pass over X.
+
+The formulas, for m examples as columns of X:
+
+    z = wᵀX + b,  a = sigmoid(z),  J = mean of the cross entropy,  dz = (a - y) / m,
+    dw = X dzᵀ,   db = the sum of dz.
+
+X is cut into tiles of columns small enough for the second-level cache: a tile is read from memory for z
+and found in the cache for dw. Each slot owns a fixed range of tiles and a dw of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from dlkernels._jit import loops, twins
+from dlkernels._kernels.dense import SLOTS, even_parts
+from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
+from dlkernels._kernels.matmul import merge, pack_transposed, row_dot
+from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, total
+
+#: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
+TILE_BYTES, SHORTEST, LONGEST = 2**19, 240, 960
+#: With more features than this and at most LONGEST examples, the features are shared out instead.
+TALL = 1024
+#: Which pair of a slot's sums is which.
+COST, DB = 0, 1
+
+
+@loops
+def output_row(z, y, share, with_cost, sums):
+    """z[j] <- dz[j] = (sigmoid(z[j]) - y[j]) * share, for at most 1024 examples; adds to cost and db.
+
+    The cost is (max(z, 0) - y z + log(1 + e^-|z|)) * share, which needs no log of a rounded probability;
+    e^-|z| serves it and the sigmoid.
+    """
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    cost = zero
+    if with_cost:
+        for j in range(z.shape[0]):
+            x = z[j]
+            e = exp_nonpositive(-x if x > zero else x)
+            scaled = x * share
+            cost += ((zero if scaled < zero else scaled) - y[j] * scaled) + log1p_unit(e) * share
+            z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
+        accumulate(sums, COST, cost)
+    else:
+        for j in range(z.shape[0]):
+            x = z[j]
+            e = exp_nonpositive(-x if x > zero else x)
+            z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
+    accumulate(sums, DB, block_sum(z))
+
+
+@loops
+def add_weighted_rows(w, n, X, first, row_length, z):
+    """z[j] += sum over i of w[i] * X[first + i * row_length + j]; four rows a sweep over z."""
+    width = z.shape[0]
+    whole = n // 4 * 4
+    for i in range(0, whole, 4):
+        w0, w1, w2, w3 = w[i], w[i + 1], w[i + 2], w[i + 3]
+        at = first + i * row_length
+        x0 = X[at : at + width]
+        x1 = X[at + row_length : at + row_length + width]
+        x2 = X[at + 2 * row_length : at + 2 * row_length + width]
+        x3 = X[at + 3 * row_length : at + 3 * row_length + width]
+        for j in range(width):
+            z[j] += (w0 * x0[j] + w1 * x1[j]) + (w2 * x2[j] + w3 * x3[j])
+    for i in range(whole, n):
+        wi = w[i]
+        x = X[first + i * row_length : first + i * row_length + width]
+        for j in range(width):
+            z[j] += wi * x[j]
+
+
+@loops
+def add_row_dots(n, X, first, row_length, dz, dw):
+    """dw[i] += sum over j of X[first + i * row_length + j] * dz[j]; four rows a sweep over dz."""
+    width = dz.shape[0]
+    zero = dz.dtype.type(0)
+    whole = n // 4 * 4
+    for i in range(0, whole, 4):
+        at = first + i * row_length
+        x0 = X[at : at + width]
+        x1 = X[at + row_length : at + row_length + width]
+        x2 = X[at + 2 * row_length : at + 2 * row_length + width]
+        x3 = X[at + 3 * row_length : at + 3 * row_length + width]
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        for j in range(width):
+            d = dz[j]
+            s0 += x0[j] * d
+            s1 += x1[j] * d
+            s2 += x2[j] * d
+            s3 += x3[j] * d
+        dw[i] += s0
+        dw[i + 1] += s1
+        dw[i + 2] += s2
+        dw[i + 3] += s3
+    for i in range(whole, n):
+        dw[i] += row_dot(X[first + i * row_length : first + i * row_length + width], dz)
+
+
+@loops
+def tile_width(floats_per_example, m, itemsize):
+    """Examples per tile, so that what a tile touches fits the cache; whole vectors."""
+    fitting = TILE_BYTES // (max(1, floats_per_example) * itemsize)
+    return min(even_parts(m, max(SHORTEST, min(LONGEST, fitting)), 16), LONGEST)
+
+
+@loops
+def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw, sums):
+    """The examples [first, last): adds to this slot's dw (n,), cost and db."""
+    z = np.empty(width, dw.dtype)
+    spare = width + 16  # odd in units of a cache's way, so that the columns of a tile don't collide
+    tile = np.empty(n * spare if transposed else 0, dw.dtype)
+    for j in range(first, last, width):
+        count = min(width, last - j)
+        row = z[:count]
+        for c in range(count):
+            row[c] = b
+        if transposed:
+            pack_transposed(X, n, j, count, 0, n, tile, spare)
+            add_weighted_rows(w, n, tile, 0, spare, row)
+            output_row(row, Y[j : j + count], share, with_cost, sums)
+            add_row_dots(n, tile, 0, spare, row, dw)
+        else:
+            add_weighted_rows(w, n, X, j, m, row)
+            output_row(row, Y[j : j + count], share, with_cost, sums)
+            add_row_dots(n, X, j, m, row, dw)
+
+
+@twins
+def logistic_wide(w, b, X, transposed, n, m, Y, with_cost, dw):
+    """(cost, db), and dw (n,) overwritten; w (n,), b a number, X (n, m), Y (m,)."""
+    width = tile_width(n, m, dw.itemsize)
+    tiles = (m + width - 1) // width
+    slots = min(SLOTS, tiles)
+    one = dw.dtype.type(1)
+    share, bias = one / dw.dtype.type(m), dw.dtype.type(b)
+    parts, sums = np.zeros(slots * n, dw.dtype), np.zeros(slots * 4, dw.dtype)
+    for s in prange(slots):
+        _slot(
+            w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
+            min(m, (s + 1) * tiles // slots * width), width, share, with_cost,
+            parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4],
+        )  # fmt: skip
+    merge(slots, n, parts)
+    merge_pairs(slots, 2, sums)
+    for i in range(n):
+        dw[i] = parts[i]
+    return float(total(sums, COST)), float(total(sums, DB))
+
+
+@loops
+def _partial_z(w, X, transposed, n, m, p, depth, z):
+    """z[j] = the part of wᵀX that the features [p, p + depth) contribute."""
+    if transposed:
+        for j in range(m):
+            z[j] = row_dot(w[p : p + depth], X[j * n + p : j * n + p + depth])
+    else:
+        add_weighted_rows(w[p : p + depth], depth, X, p * m, m, z)
+
+
+@loops
+def _partial_dw(X, transposed, n, m, p, depth, dz, dw):
+    """dw[i] = sum over j of X[i, j] dz[j] for the features [p, p + depth)."""
+    part = dw[p : p + depth]
+    for i in range(depth):
+        part[i] = dw.dtype.type(0)
+    if transposed:
+        for j in range(m):
+            d, x = dz[j], X[j * n + p : j * n + p + depth]
+            for i in range(depth):
+                part[i] += d * x[i]
+    else:
+        add_row_dots(depth, X, p * m, m, dz, part)
+
+
+@twins
+def logistic_tall(w, b, X, transposed, n, m, Y, with_cost, dw):
+    """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
+    depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
+    slots = (n + depth - 1) // depth
+    share = dw.dtype.type(1) / dw.dtype.type(m)
+    parts, sums = np.zeros(slots * m, dw.dtype), np.zeros(4, dw.dtype)
+    for s in prange(slots):
+        _partial_z(
+            w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
+        )  # fmt: skip
+    merge(slots, m, parts)
+    z = parts[:m]
+    bias = dw.dtype.type(b)
+    for j in range(m):
+        z[j] += bias
+    output_row(z, Y, share, with_cost, sums)
+    for s in prange(slots):
+        _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, dw)
+    return float(total(sums, COST)), float(total(sums, DB))

@@ -1,0 +1,106 @@
+"""Cost and gradients of a network with one hidden layer in one pass over X.
+
+The formulas, for m examples as columns of X, n_h hidden units and activation g:
+
+    Z1 = W1 X + b1,   A1 = g(Z1),   z2 = W2 A1 + b2,   a2 = sigmoid(z2),   dz2 = (a2 - y) / m,
+    dW2 = dz2 A1ᵀ,    db2 = the sum of dz2,   dZ1 = W2ᵀ dz2 * g'(Z1),   dW1 = dZ1 Xᵀ,   db1 = sums of dZ1.
+
+X is cut into tiles of columns. Z1, A1 and dZ1 exist for one tile at a time and stay in the second-level
+cache; nothing of length m is written to memory. Each slot owns a fixed range of tiles and gradients of
+its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from dlkernels._jit import loops, twins
+from dlkernels._kernels.activations import SIGMOID, TANH, activate, copy, times_derivative
+from dlkernels._kernels.dense import SLOTS
+from dlkernels._kernels.logistic import COST, DB, add_row_dots, add_weighted_rows, output_row, tile_width
+from dlkernels._kernels.matmul import add_gradient, merge, pack_left, pack_transposed, packed_size, product
+from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, total
+
+
+@loops
+def _hidden_layer(packed, b1, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
+    """Z1 = W1 X + b1 and A1 = g(Z1) for one tile; rows of Z1 and A1 are `length` apart."""
+    product(packed, 0, n_h, n_x, X, row_length, False, j, width, Z1, length, 0)
+    for h in range(n_h):
+        z, a = Z1[h * length : h * length + width], A1[h * length : h * length + width]
+        bias = b1[h]
+        for c in range(width):
+            z[c] += bias
+        copy(z, a)
+        activate(code, slope, a)
+
+
+@loops
+def _hidden_gradient(W2, dz2, code, slope, n_h, width, saved, dZ1, length, sums):
+    """dZ1 = W2ᵀ dz2 * g'(saved) for one tile, and its row sums added to those of the slot."""
+    for h in range(n_h):
+        d = dZ1[h * length : h * length + width]
+        weight = W2[h]
+        for c in range(width):
+            d[c] = weight * dz2[c]
+        times_derivative(code, slope, saved[h * length : h * length + width], d)
+        accumulate(sums, 2 + h, block_sum(d))
+
+
+@loops
+def _slot(
+    packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share, with_cost,
+    dW1, dW2, sums,
+):  # fmt: skip
+    """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
+    Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
+    z2 = np.empty(length, X.dtype)
+    tile = np.empty(n_x * length if transposed else 0, X.dtype)
+    # What the derivative doesn't need is overwritten by dZ1.
+    keeps_A = (code == SIGMOID) | (code == TANH)
+    saved, dZ1 = (A1, Z1) if keeps_A else (Z1, A1)
+    for j in range(first, last, length):
+        width = min(length, last - j)
+        if transposed:
+            pack_transposed(X, n_x, j, width, 0, n_x, tile, length)
+        inputs, at, row_length = (tile, 0, length) if transposed else (X, j, m)
+        _hidden_layer(packed, b1, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
+        row = z2[:width]
+        for c in range(width):
+            row[c] = b2[0]
+        add_weighted_rows(W2, n_h, A1, 0, length, row)
+        output_row(row, Y[j : j + width], share, with_cost, sums)
+        add_row_dots(n_h, A1, 0, length, row, dW2)
+        _hidden_gradient(W2, row, code, slope, n_h, width, saved, dZ1, length, sums)
+        add_gradient(dZ1, 0, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
+
+
+@twins
+def shallow(
+    W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, with_cost, dW1, db1, dW2, db2
+):  # fmt: skip
+    """The cost; the four gradients are overwritten. W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,), Y (m,)."""
+    length = tile_width(2 * n_h + n_x, m, X.itemsize)
+    tiles = (m + length - 1) // length
+    slots = max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
+    share = X.dtype.type(1) / X.dtype.type(m)
+    size, pairs = n_h * (n_x + 1), 2 + n_h
+    parts, sums = np.zeros(slots * size, X.dtype), np.zeros(slots * pairs * 2, X.dtype)
+    packed = np.empty(packed_size(n_h, n_x, X), X.dtype)
+    pack_left(n_h, n_x, W1, False, packed)
+    for s in prange(slots):
+        part = parts[s * size : (s + 1) * size]
+        _slot(
+            packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
+            s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, with_cost,
+            part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
+        )  # fmt: skip
+    merge(slots, size, parts)
+    merge_pairs(slots, pairs, sums)
+    copy(parts[: n_h * n_x], dW1)
+    copy(parts[n_h * n_x : size], dW2)
+    for h in range(n_h):
+        db1[h] = total(sums, 2 + h)
+    db2[0] = total(sums, DB)
+    return float(total(sums, COST))

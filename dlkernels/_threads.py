@@ -1,0 +1,224 @@
+"""Serial or parallel: how many threads a kernel gets, and whether it may start them at all.
+
+Numba's parallel loops run on one of three layers. `tbb` survives concurrent launches and forks. GNU OpenMP
+(`omp`) kills a forked child at its first launch, and `workqueue` aborts the process when two Python threads
+launch at once. Since the serial twin of every kernel gives the same bits, it stands in wherever the layer
+can't be used safely, and no setting of Numba's that another library may rely on is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import importlib.metadata
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numba
+from numba.np.ufunc import parallel as _numba_parallel
+
+from dlkernels import _checks
+from dlkernels._jit import Twins
+
+#: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 2-5 us
+#: with tbb or omp and about 150 us with workqueue.
+_WORTH_IT = {"tbb": 20_000, "omp": 20_000, "workqueue": 600_000}
+
+_lock = threading.Lock()
+_requested: int | None = None
+_layer: str | None = None
+_forked = False
+_forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _forked
+    _lock = threading.Lock()  # the parent's may have been held
+    _forked = _layer is not None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _load_tbb() -> None:
+    """Load the tbb of this environment, which lies in a folder that the loader doesn't search."""
+    try:
+        files = importlib.metadata.files("tbb") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.name in ("libtbb.so.12", "tbb12.dll"):
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(str(file.locate()), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
+            return
+
+
+def layer() -> str:
+    """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
+    global _layer
+    if _layer is None:
+        with _lock:
+            if _layer is None:
+                _load_tbb()
+                _numba_parallel._launch_threads()
+                _layer = str(numba.threading_layer())
+    return _layer
+
+
+def maximum() -> int:
+    """The most threads a kernel can get: NUMBA_NUM_THREADS, else the CPUs this process may use."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def get_num_threads() -> int:
+    """How many threads the kernels of this process use.
+
+    Returns
+    -------
+    int
+        The number given to `set_num_threads`, else Numba's maximum.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> with dk.threads(1):
+    ...     dk.get_num_threads()
+    1
+    """
+    return maximum() if _requested is None else _requested
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads the kernels use, in every thread of this process.
+
+    The results don't depend on it, to the last bit.
+
+    Parameters
+    ----------
+    n : int
+        At least 1, at most the maximum that Numba was started with (environment variable
+        NUMBA_NUM_THREADS, else the number of CPUs).
+
+    Raises
+    ------
+    TypeError
+        If `n` is no integer.
+    ValueError
+        If `n` is out of range.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> before = dk.get_num_threads()
+    >>> dk.set_num_threads(1)
+    >>> dk.get_num_threads()
+    1
+    >>> dk.set_num_threads(before)
+    """
+    global _requested
+    number = _checks.count("set_num_threads", "n", n, minimum=1)
+    if number > maximum():
+        raise ValueError(
+            f"set_num_threads: n must be at most {maximum()}, not {number} "
+            "(the environment variable NUMBA_NUM_THREADS sets the maximum when Python starts)"
+        )
+    _requested = number
+
+
+@contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use `n` threads inside a ``with`` block, then as many as before.
+
+    Parameters
+    ----------
+    n : int
+        As for `set_num_threads`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `set_num_threads`.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> with dk.threads(1):
+    ...     A = dk.sigmoid([0.0, 2.0])
+    >>> A
+    array([0.5       , 0.88079708])
+    """
+    global _requested
+    before = _requested
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        _requested = before
+
+
+@contextlib.contextmanager
+def always(parallel: bool) -> Iterator[None]:
+    """Choose the twin by hand inside a ``with`` block: for warming up and for tests."""
+    token = _forced.set(parallel)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def parallel_pays(work: float) -> bool:
+    """Whether `work` nanoseconds of serial work should, and may, be shared out among threads."""
+    forced = _forced.get()
+    if forced is None:
+        if work < 20_000 or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
+            return False
+    elif not forced:
+        return False
+    return layer() == "tbb" or not _forked
+
+
+@contextlib.contextmanager
+def _launching() -> Iterator[bool]:
+    """Sets Numba's number of threads for one launch; False if the serial twin has to stand in."""
+    exclusive = _layer == "workqueue"
+    if exclusive and not _lock.acquire(blocking=False):
+        yield False
+        return
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(get_num_threads())
+        yield True
+    finally:
+        numba.set_num_threads(before)
+        if exclusive:
+            _lock.release()
+
+
+def run(kernel: Twins, work: float, *arguments: Any) -> Any:
+    """Call the serial or the parallel twin of a kernel, whichever is faster for `work` nanoseconds."""
+    if not parallel_pays(work):
+        return kernel.serial(*arguments)
+    with _launching() as granted:
+        return (kernel.parallel if granted else kernel.serial)(*arguments)
+
+
+def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
+    """Call a kernel whose last argument says whether the loops inside it may be parallel."""
+    if not parallel_pays(work):
+        return kernel(*arguments, False)
+    with _launching() as granted:
+        return kernel(*arguments, granted)
+
+
+def explain() -> str:
+    """Which threading layer is in use and what follows from it, in one line."""
+    name = layer()
+    return {
+        "tbb": "tbb: concurrent launches and forks are safe",
+        "omp": "omp: a forked process runs the serial kernels; install tbb to avoid that",
+        "workqueue": "workqueue: one parallel kernel at a time, others run serial; install tbb to avoid that",
+    }[name]

@@ -1,0 +1,72 @@
+"""Compiling ahead what first calls would have to compile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlkernels import _threads
+from dlkernels._progress import progress
+from dlkernels.activations import sigmoid, sigmoid_backward
+from dlkernels.costs import dot
+from dlkernels.dense import dense_backward, dense_forward
+from dlkernels.descent import gradient_descent, logistic_descent, shallow_descent
+from dlkernels.propagate import logistic_propagate, shallow_propagate
+
+
+def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
+    """Calls that between them reach every kernel for one dtype."""
+
+    def array(*shape: int) -> Any:
+        return np.zeros(shape, dtype)
+
+    X, Y = array(2, 8), array(1, 8)
+    yield lambda: sigmoid(Y)
+    yield lambda: sigmoid_backward(Y, Y)
+    yield lambda: dot(Y[0], Y[0])
+    yield lambda: dense_forward(array(3, 2), X, array(3, 1))
+    yield lambda: dense_backward(array(1, 3), Y, array(3, 8), X, "tanh")
+    yield lambda: gradient_descent([array(2)], [array(2)], 1.0)
+    yield lambda: logistic_propagate(array(2, 1), 0.0, X, Y)
+    yield lambda: logistic_propagate(array(1025, 1), 0.0, array(1025, 2), array(1, 2))
+    yield lambda: logistic_descent(array(2, 1), 0.0, X, Y, 1.0, 1)
+    yield lambda: shallow_propagate(array(3, 2), array(3, 1), array(1, 3), array(1, 1), X, Y)
+    yield lambda: shallow_descent(array(3, 2), array(3, 1), array(1, 3), array(1, 1), X, Y, 1.0, 1)
+
+
+def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
+    """Compile every kernel, serial and parallel, so that no later call has to.
+
+    The machine code is kept on disk (see `show_config`), so one run serves later processes, too. On a
+    terminal a progress bar is shown if rich is installed.
+
+    Parameters
+    ----------
+    dtypes : sequence of {"float32", "float64"}
+        What to compile for.
+
+    Raises
+    ------
+    ValueError
+        If a dtype is neither float32 nor float64.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.warmup(["float64"])
+    """
+    if isinstance(dtypes, str):
+        raise TypeError(f"warmup: dtypes must be a sequence of names, not the string {dtypes!r}")
+    names = [str(np.dtype(dtype)) for dtype in dtypes]
+    for name in names:
+        if name not in ("float32", "float64"):
+            raise ValueError(f"warmup: dtypes may hold float32 and float64, not {name}")
+    calls = [call for name in names for call in _first_calls(np.dtype(name))]
+    with progress("compiling kernels", 2 * len(calls)) as advance:
+        for parallel in (False, True):
+            for call in calls:
+                with _threads.always(parallel):
+                    call()
+                advance(1)

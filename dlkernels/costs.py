@@ -1,0 +1,150 @@
+"""Costs: means over the examples, as Python floats. And the notes' first example, the dot product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlkernels import _checks, _threads
+from dlkernels._arguments import flat
+from dlkernels._checks import Array
+from dlkernels._kernels import costs as _kernels
+
+
+def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
+    return float(_threads.run(_kernels.reduction, nanoseconds * a.nbytes / 4, code, flat(a), flat(b)))
+
+
+def binary_cross_entropy(A: Any, Y: Any) -> float:
+    """Mean of -(y log a + (1 - y) log(1 - a)) over the examples.
+
+    Parameters
+    ----------
+    A : array_like, shape (1, m)
+        Probabilities. They are not clipped: a wrong label at a = 0 or 1 costs infinitely much, a right one
+        costs nothing (0 log 0 counts 0). Outside [0, 1] the cost is NaN.
+    Y : array_like, shape (1, m)
+        Labels, usually 0 or 1; the cost is linear in them.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers of a supported dtype.
+    ValueError
+        If an input is not one row, the lengths differ, or m is 0.
+
+    See Also
+    --------
+    binary_cross_entropy_with_logits : from Z, exact where a rounds to 0 or 1.
+
+    Notes
+    -----
+    J = 1/m sum L(a, y): Andrew Ng, "Neural Networks and Deep Learning", week 2.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> round(dk.binary_cross_entropy([[0.9, 0.2]], [[1, 0]]), 6)
+    0.164252
+    """
+    A, Y = _checks.cost("binary_cross_entropy", "A", A, Y)
+    return _reduce(_kernels.CROSS_ENTROPY, 1.0, A, Y)
+
+
+def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
+    """Binary cross entropy of sigmoid(Z), computed from Z.
+
+    Parameters
+    ----------
+    Z : array_like, shape (1, m)
+        Pre-activations of the output unit.
+    Y : array_like, shape (1, m)
+        Labels, usually 0 or 1; the cost is linear in them.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `binary_cross_entropy`.
+
+    Notes
+    -----
+    The loss of an example is max(z, 0) - y z + log(1 + e^-|z|), the same number without a rounded
+    probability in between: right up to |z| = 1e308.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.binary_cross_entropy_with_logits([[800.0, -800.0]], [[0, 0]])
+    400.0
+    """
+    Z, Y = _checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y)
+    return _reduce(_kernels.CROSS_ENTROPY_WITH_LOGITS, 0.5, Z, Y)
+
+
+def squared_error(A: Any, Y: Any) -> float:
+    """Mean of (a - y)² over the examples, without a factor 1/2.
+
+    Parameters
+    ----------
+    A : array_like, shape (1, m)
+        Predictions.
+    Y : array_like, shape (1, m)
+        Labels.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `binary_cross_entropy`.
+
+    Notes
+    -----
+    The notes of week 2 mention it as the loss that is *not* convex in (w, b) behind a sigmoid.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.squared_error([[1.0, 2.0]], [[0.0, 0.0]])
+    2.5
+    """
+    A, Y = _checks.cost("squared_error", "A", A, Y)
+    return _reduce(_kernels.SQUARED_ERROR, 0.15, A, Y)
+
+
+def dot(a: Any, b: Any) -> float:
+    """Dot product of two vectors, sum of a[i] b[i].
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n,)
+
+    Returns
+    -------
+    float
+        0 for empty vectors.
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers of a supported dtype.
+    ValueError
+        If an input is no vector or the lengths differ.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.dot([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    32.0
+    """
+    a, b = _checks.dot(a, b)
+    return _reduce(_kernels.DOT, 0.1, a, b)

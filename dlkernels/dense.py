@@ -1,0 +1,195 @@
+"""A dense layer: forward, gradients, backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlkernels import _checks, _threads
+from dlkernels._arguments import flat, flat_matrix
+from dlkernels._checks import Array
+from dlkernels._kernels import dense as _kernels
+
+
+def _product_work(n: int, k: int, m: int, itemsize: int) -> float:
+    """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result."""
+    return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
+
+
+def dense_forward(
+    W: Any,
+    A_prev: Any,
+    b: Any,
+    activation: str = "identity",
+    *,
+    negative_slope: float = 0.01,
+    out: Array | None = None,
+    return_Z: bool = False,
+) -> Array | tuple[Array, Array]:
+    """A = g(W A_prev + b), bias and activation fused into the product.
+
+    Parameters
+    ----------
+    W : array_like, shape (n, n_prev)
+        Weights, a row per unit.
+    A_prev : array_like, shape (n_prev, m)
+        Activations of the layer before, or X: examples are columns. C and Fortran order are equally good.
+    b : array_like, shape (n, 1)
+        Biases.
+    activation : {"identity", "sigmoid", "tanh", "relu", "leaky_relu"}
+        g, elementwise.
+    negative_slope : float
+        The slope of leaky ReLU for z < 0; the others ignore it.
+    out : ndarray, shape (n, m), optional
+        Takes A: of the common dtype, in C order, apart from the inputs.
+    return_Z : bool
+        Whether to return the pre-activation Z = W A_prev + b as well, which the backward pass of relu and
+        leaky_relu needs.
+
+    Returns
+    -------
+    A : ndarray, shape (n, m)
+        `out` if it was given.
+    Z : ndarray, shape (n, m)
+        Only if `return_Z`.
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers of a supported dtype, or `activation` is no string.
+    ValueError
+        If shapes don't match (the message names both), `activation` is unknown, or `out` doesn't fit.
+
+    Notes
+    -----
+    Z[l] = W[l] A[l-1] + b[l], A[l] = g(Z[l]): Andrew Ng, "Neural Networks and Deep Learning", week 3.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
+    array([[0. , 0.5]])
+    """
+    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
+    (n, k), m = c.W.shape, c.A_prev.shape[1]
+    W_flat, W_transposed = flat_matrix(c.W)
+    A_flat, A_transposed = flat_matrix(c.A_prev)
+    Z = np.empty((n, m), c.W.dtype) if return_Z else c.out
+    _threads.run(
+        _kernels.dense_forward, _product_work(n, k, m, c.W.itemsize), W_flat, W_transposed, A_flat,
+        A_transposed, flat(c.b), c.code, c.negative_slope, bool(return_Z), n, k, m, flat(c.out), flat(Z),
+    )  # fmt: skip
+    return (c.out, Z) if return_Z else c.out
+
+
+def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
+    (n, m), k = dZ.shape, A_prev.shape[0]
+    dW, db = np.empty((n, k), dZ.dtype), np.empty((n, 1), dZ.dtype)
+    A_flat, transposed = flat_matrix(A_prev)
+    work = _product_work(n, k, m, dZ.itemsize)
+    dZ_flat = flat(np.ascontiguousarray(dZ))
+    _threads.run(_kernels.dense_gradients, work, dZ_flat, A_flat, transposed, n, k, m, flat(dW), flat(db))
+    return dW, db
+
+
+def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+    """dW = dZ A_prevᵀ / m and db = the sums of dZ along axis 1, over m.
+
+    Parameters
+    ----------
+    dZ : array_like, shape (n, m)
+        Derivatives of the m examples' losses with respect to Z.
+    A_prev : array_like, shape (n_prev, m)
+        What the layer was given.
+
+    Returns
+    -------
+    dW : ndarray, shape (n, n_prev)
+    db : ndarray, shape (n, 1)
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers of a supported dtype.
+    ValueError
+        If the numbers of examples differ, or there is none.
+
+    Notes
+    -----
+    dW[l] = 1/m dZ[l] A[l-1]ᵀ, db[l] = 1/m np.sum(dZ[l], axis=1, keepdims=True): the same course, week 3.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dW, db = dk.dense_gradients([[1.0, 3.0]], [[1.0, 1.0], [0.0, 2.0]])
+    >>> dW
+    array([[2., 3.]])
+    >>> db
+    array([[2.]])
+    """
+    return _gradients(*_checks.dense_gradients(dZ, A_prev))
+
+
+def dense_backward(
+    W_next: Any,
+    dZ_next: Any,
+    saved: Any,
+    A_prev: Any,
+    activation: str,
+    *,
+    negative_slope: float = 0.01,
+) -> tuple[Array, Array, Array]:
+    """dZ = W_nextᵀ dZ_next * g'(saved), and the gradients dW and db that follow from it.
+
+    Parameters
+    ----------
+    W_next : array_like, shape (n_next, n)
+        Weights of the layer after this one.
+    dZ_next : array_like, shape (n_next, m)
+        Its derivatives with respect to Z.
+    saved : array_like, shape (n, m)
+        A of this layer for sigmoid and tanh, Z of it for identity, relu and leaky_relu.
+    A_prev : array_like, shape (n_prev, m)
+        What this layer was given.
+    activation : {"identity", "sigmoid", "tanh", "relu", "leaky_relu"}
+        g of this layer. relu and leaky_relu take g'(0) = 1, as the course does.
+    negative_slope : float
+        The slope of leaky ReLU for z < 0.
+
+    Returns
+    -------
+    dZ : ndarray, shape (n, m)
+    dW : ndarray, shape (n, n_prev)
+    db : ndarray, shape (n, 1)
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers of a supported dtype, or `activation` is no string.
+    ValueError
+        If shapes don't match (the message names both), m is 0, or `activation` is unknown.
+
+    Notes
+    -----
+    dZ[l] = W[l+1]ᵀ dZ[l+1] * g'(Z[l]): the same course, week 3.
+
+    Examples
+    --------
+    >>> import dlkernels as dk
+    >>> dZ, dW, db = dk.dense_backward([[2.0]], [[1.0, -1.0]], [[3.0, -3.0]], [[1.0, 1.0]], "relu")
+    >>> dZ
+    array([[2., 0.]])
+    >>> dW
+    array([[1.]])
+    """
+    c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
+    (k, n), m = c.W_next.shape, c.dZ_next.shape[1]
+    dZ = np.empty((n, m), c.W_next.dtype)
+    W_flat, W_transposed = flat_matrix(c.W_next)
+    dZ_flat, dZ_transposed = flat_matrix(c.dZ_next)
+    _threads.run(
+        _kernels.dense_backward, _product_work(n, k, m, dZ.itemsize), W_flat, W_transposed, dZ_flat,
+        dZ_transposed, flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, flat(dZ),
+    )  # fmt: skip
+    return (dZ, *_gradients(dZ, c.A_prev))

@@ -1,0 +1,177 @@
+"""Gradient descent: one update, and runs of whole steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dlkernels import _checks, _threads
+from dlkernels._arguments import flat, flat_matrix
+from dlkernels._checks import Array
+from dlkernels._kernels import descent as _kernels
+from dlkernels.propagate import _is_tall, _logistic_work, _shallow_work
+
+
+def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
+    """Update parameters in place: each becomes itself minus learning_rate times its gradient.
+
+    Parameters
+    ----------
+    parameters : list or tuple of ndarray
+        float32 or float64, writeable, in C order, sharing no memory. Updated in place.
+    gradients : list or tuple of array_like
+        One for each parameter, in its shape; converted to its dtype.
+    learning_rate : float
+        The step length alpha, finite.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no float array or a gradient no real numbers.
+    ValueError
+        If numbers or shapes differ, or a parameter can't be updated in place. Nothing is updated then.
+
+    Notes
+    -----
+    w := w - alpha dw, b := b - alpha db: Andrew Ng, "Neural Networks and Deep Learning", week 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlkernels as dk
+    >>> W = np.array([[1.0, 2.0]])
+    >>> dk.gradient_descent([W], [[[10.0, -10.0]]], 0.1)
+    >>> W
+    array([[0., 3.]])
+    """
+    arrays, slopes, rate = _checks.gradient_descent(parameters, gradients, learning_rate)
+    for array, slope in zip(arrays, slopes, strict=True):
+        _threads.run(_kernels.update, 0.1 * array.nbytes / 4, flat(array), flat(slope), rate)
+
+
+def logistic_descent(
+    w: Array, b: float, X: Any, Y: Any, learning_rate: float, num_steps: int
+) -> tuple[float, float]:
+    """Run steps of gradient descent on logistic regression without returning to Python in between.
+
+    Parameters
+    ----------
+    w : ndarray, shape (n_x, 1)
+        Weights, updated in place: of the common dtype, writeable, in C order.
+    b : float
+        Bias.
+    X : array_like, shape (n_x, m)
+        Examples as columns.
+    Y : array_like, shape (1, m)
+        Labels.
+    learning_rate : float
+        The step length alpha, finite.
+    num_steps : int
+        How many steps, at least 1.
+
+    Returns
+    -------
+    b : float
+        The bias after the last step.
+    cost : float
+        The cost before the first step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `logistic_propagate`, and if `w` can't be updated in place. Nothing is updated then.
+
+    See Also
+    --------
+    logistic_propagate : the gradients of one step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlkernels as dk
+    >>> w, X, Y = np.array([[1.0], [2.0]]), [[1.0, 2.0, -1.0], [3.0, 4.0, -3.2]], [[1, 0, 1]]
+    >>> b, cost = dk.logistic_descent(w, 2.0, X, Y, 0.009, 100)
+    >>> w
+    array([[0.19033591],
+           [0.12259159]])
+    >>> round(b, 8)
+    1.92535983
+    """
+    c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
+    n, m = c.X.shape
+    X_flat, transposed = flat_matrix(c.X)
+    b, cost = _threads.run_steps(
+        _kernels.logistic_steps, _logistic_work(n, m, c.X.itemsize), flat(c.w), c.b, X_flat, transposed, n, m,
+        flat(c.Y), rate, steps, _is_tall(n, m),
+    )  # fmt: skip
+    return b, cost
+
+
+def shallow_descent(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    X: Any,
+    Y: Any,
+    learning_rate: float,
+    num_steps: int,
+    activation: str = "tanh",
+    *,
+    negative_slope: float = 0.01,
+) -> float:
+    """Run steps of gradient descent on a two-layer network without returning to Python in between.
+
+    Parameters
+    ----------
+    W1, b1, W2, b2 : ndarray
+        Shapes (n_h, n_x), (n_h, 1), (1, n_h), (1, 1). Updated in place: of the common dtype, writeable, in
+        C order, sharing no memory.
+    X : array_like, shape (n_x, m)
+        Examples as columns.
+    Y : array_like, shape (1, m)
+        Labels.
+    learning_rate : float
+        The step length alpha, finite.
+    num_steps : int
+        How many steps, at least 1.
+    activation : {"tanh", "sigmoid", "relu", "leaky_relu", "identity"}
+        g of the hidden layer.
+    negative_slope : float
+        The slope of leaky ReLU for z < 0.
+
+    Returns
+    -------
+    float
+        The cost before the first step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `shallow_propagate`, and if a parameter can't be updated in place. Nothing is updated then.
+
+    See Also
+    --------
+    shallow_propagate : the gradients of one step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlkernels as dk
+    >>> W1, b1 = np.array([[0.1], [-0.1]]), np.zeros((2, 1))
+    >>> W2, b2 = np.array([[0.1, -0.1]]), np.zeros((1, 1))
+    >>> first = dk.shallow_descent(W1, b1, W2, b2, [[-1.0, 1.0]], [[0, 1]], 1.0, 50)
+    >>> last = dk.shallow_descent(W1, b1, W2, b2, [[-1.0, 1.0]], [[0, 1]], 1.0, 1)
+    >>> round(first, 3), last < 0.1
+    (0.683, True)
+    """
+    c, rate, steps = _checks.shallow_descent(
+        W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
+    )
+    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
+    X_flat, transposed = flat_matrix(c.X)
+    cost = _threads.run_steps(
+        _kernels.shallow_steps, _shallow_work(n_h, n_x, m, c.X.itemsize), flat(c.W1), flat(c.b1), flat(c.W2),
+        flat(c.b2), X_flat, transposed, n_h, n_x, m, flat(c.Y), c.code, c.negative_slope, rate, steps,
+    )  # fmt: skip
+    return float(cost)

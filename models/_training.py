@@ -1,0 +1,206 @@
+"""What both models share: checked examples, the training loop, predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlkernels import backends
+from dlkernels._checks import count, examples, finite, labelled_examples, parameter
+from dlkernels._progress import progress as progress_bar
+
+Array: TypeAlias = NDArray[Any]
+Callback: TypeAlias = Callable[[int, float], Any]
+
+#: Iterations between two recorded costs, and the length of one compiled run of steps.
+INTERVAL = 100
+
+
+class Model(ABC):
+    """A binary classifier that gradient descent trains, as columns of examples.
+
+    A subclass says what its parameters are, how they begin, how a run of steps changes them, and how they
+    turn X into probabilities; the loop and everything that follows from probabilities is here.
+    """
+
+    learning_rate: float
+    num_iterations: int
+    backend: str
+    dtype: Any
+
+    parameters_: dict[str, Any]
+    costs_: list[float]
+    n_iter_: int
+
+    def _check_settings(self) -> None:
+        name = type(self).__name__
+        if finite(name, "learning_rate", self.learning_rate) <= 0:
+            raise ValueError(f"{name}: learning_rate must be positive, not {self.learning_rate}")
+        count(name, "num_iterations", self.num_iterations, minimum=0)
+        if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
+            raise ValueError(f"{name}: dtype must be float32, float64 or None, not {self.dtype!r}")
+        backends.get(self.backend)
+
+    @abstractmethod
+    def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
+        """Parameters to start from."""
+
+    @abstractmethod
+    def _num_features(self) -> int:
+        """n_x of the examples that the model was fitted with."""
+
+    @abstractmethod
+    def _descend(
+        self, backend: ModuleType, parameters: dict[str, Any], X: Array, Y: Array, steps: int
+    ) -> float:
+        """Run steps that update `parameters` in place; the cost before the first."""
+
+    @abstractmethod
+    def _probabilities(self, backend: ModuleType, parameters: dict[str, Any], X: Array) -> Array:
+        """P(y = 1) for each column of X, (1, m)."""
+
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        progress: bool = False,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Train by gradient descent on all examples at once.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_x, m)
+            Examples as columns. float32 and float64 are kept, other numbers become float64, unless the
+            model has a dtype.
+        Y : array_like, shape (1, m)
+            Labels, 0 or 1.
+        parameters : mapping, optional
+            What to start from, in the form of `parameters_`; copied. By default the model draws them.
+        progress : bool
+            Show a progress bar on a terminal.
+        callback : callable, optional
+            Called as ``callback(iteration, cost)`` for every cost that is recorded, once the run of up to
+            100 steps that begins there is done; a true result ends the training.
+
+        Returns
+        -------
+        self
+            With `parameters_`, `costs_` (before iterations 0, 100, 200, ...) and `n_iter_`, the number of
+            iterations that were run.
+
+        Raises
+        ------
+        TypeError
+            If an input is not real numbers of a supported dtype.
+        ValueError
+            If shapes don't match (the message names both), m is 0, or a label is neither 0 nor 1.
+        """
+        name = f"{type(self).__name__}.fit"
+        self._check_settings()
+        X, Y = labelled_examples(name, X, Y, self.dtype)
+        backend = backends.get(self.backend)
+        expected = self._initial_parameters(X.shape[0], X.dtype)
+        current = expected if parameters is None else _started_from(name, parameters, expected)
+        costs: list[float] = []
+        done = 0
+        with progress_bar(f"{name} ({self.backend})", self.num_iterations, enabled=progress) as advance:
+            while done < self.num_iterations:
+                steps = min(INTERVAL, self.num_iterations - done)
+                costs.append(self._descend(backend, current, X, Y, steps))
+                stop = callback is not None and callback(done, costs[-1])
+                done += steps
+                advance(steps)
+                if stop:
+                    break
+        self.parameters_, self.costs_, self.n_iter_ = current, costs, done
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """P(y = 1) for each example.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_x, m)
+            Examples as columns, n_x as in `fit`.
+
+        Returns
+        -------
+        ndarray, shape (1, m)
+
+        Raises
+        ------
+        RuntimeError
+            Before `fit`.
+        ValueError
+            If X has another number of rows than the examples of `fit`.
+        """
+        name = f"{type(self).__name__}.predict_proba"
+        if not hasattr(self, "parameters_"):
+            raise RuntimeError(f"{name}: this model is not fitted yet; call fit(X, Y) first")
+        first = next(iter(self.parameters_.values()))
+        X = examples(name, X, self._num_features(), first.dtype)
+        return self._probabilities(backends.get(self.backend), self.parameters_, X)
+
+    def predict(self, X: Any, threshold: float = 0.5) -> NDArray[np.int64]:
+        """1 where P(y = 1) is strictly above the threshold, else 0.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_x, m)
+            Examples as columns.
+        threshold : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of int, shape (1, m)
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            As `predict_proba`.
+        """
+        limit = finite(f"{type(self).__name__}.predict", "threshold", threshold)
+        return (self.predict_proba(X) > limit).astype(np.int64)
+
+    def score(self, X: Any, Y: Any) -> float:
+        """The share of examples whose label `predict` finds.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_x, m)
+            Examples as columns.
+        Y : array_like, shape (1, m)
+            Labels, 0 or 1.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            As `predict_proba`; if shapes don't match or a label is neither 0 nor 1.
+        """
+        X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, None)
+        return float(np.mean(self.predict(X) == Y))
+
+
+def _started_from(function: str, given: Mapping[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """Copies of the caller's parameters in the names, shapes and dtype that the model needs."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{function}: parameters must be a mapping, not {type(given).__name__}")
+    if set(given) != set(expected):
+        raise ValueError(
+            f"{function}: parameters must hold {', '.join(expected)}, not {', '.join(map(str, given))}"
+        )
+    return {name: parameter(function, name, given[name], value) for name, value in expected.items()}

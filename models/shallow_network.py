@@ -1,0 +1,118 @@
+"""A network with one hidden layer."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from dlkernels._checks import activation_code, count, finite
+from models._training import Array, Model
+
+
+class ShallowNetwork(Model):
+    """P(y = 1) = sigmoid(W2 g(W1 x + b1) + b2), trained by gradient descent.
+
+    Parameters
+    ----------
+    hidden_units : int
+        n_h, at least 1.
+    activation : {"tanh", "sigmoid", "relu", "leaky_relu", "identity"}
+        g of the hidden layer.
+    learning_rate : float
+        The step length alpha.
+    num_iterations : int
+        How many steps `fit` takes.
+    backend : {"numba", "numpy", "python"}
+        What computes: compiled loops, vectorised NumPy, or loops of Python.
+    seed : int, optional
+        Reproduces the draw: ``numpy.random.RandomState(seed)``, W1 before W2, as in the course.
+    init_scale : float
+        Weights are drawn from the normal distribution times this; biases begin at 0.
+    dtype : {None, "float32", "float64"}
+        What to compute in; by default what X is in.
+
+    Attributes
+    ----------
+    parameters_ : dict
+        "W1" (n_h, n_x), "b1" (n_h, 1), "W2" (1, n_h) and "b2" (1, 1).
+    costs_ : list of float
+        The cost before iterations 0, 100, 200, ...
+    n_iter_ : int
+        How many iterations were run.
+
+    Notes
+    -----
+    The gradients are those of `dlkernels.shallow_propagate`: Andrew Ng, "Neural Networks and Deep
+    Learning", week 3. Equal initial weights would keep the hidden units equal for ever, large ones saturate
+    tanh; hence small random ones.
+
+    Examples
+    --------
+    >>> from models import ShallowNetwork
+    >>> X, Y = [[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], [[0, 1, 1, 0]]
+    >>> model = ShallowNetwork(seed=1, init_scale=1.0, num_iterations=2000).fit(X, Y)
+    >>> model.predict(X)
+    array([[0, 1, 1, 0]])
+    """
+
+    def __init__(
+        self,
+        hidden_units: int = 4,
+        *,
+        activation: str = "tanh",
+        learning_rate: float = 1.2,
+        num_iterations: int = 10000,
+        backend: str = "numba",
+        seed: int | None = None,
+        init_scale: float = 0.01,
+        dtype: Any = None,
+    ) -> None:
+        self.hidden_units = hidden_units
+        self.activation = activation
+        self.learning_rate = learning_rate
+        self.num_iterations = num_iterations
+        self.backend = backend
+        self.seed = seed
+        self.init_scale = init_scale
+        self.dtype = dtype
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        count("ShallowNetwork", "hidden_units", self.hidden_units, minimum=1)
+        activation_code("ShallowNetwork", self.activation)
+        finite("ShallowNetwork", "init_scale", self.init_scale)
+        if self.seed is not None:
+            count("ShallowNetwork", "seed", self.seed)
+
+    def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
+        # The legacy generator, since the course's published results were drawn with it.
+        random = np.random.RandomState(self.seed)
+        W1 = random.randn(self.hidden_units, n_x) * self.init_scale
+        W2 = random.randn(1, self.hidden_units) * self.init_scale
+        return {
+            "W1": W1.astype(dtype),
+            "b1": np.zeros((self.hidden_units, 1), dtype),
+            "W2": W2.astype(dtype),
+            "b2": np.zeros((1, 1), dtype),
+        }
+
+    def _num_features(self) -> int:
+        return int(self.parameters_["W1"].shape[1])
+
+    def _descend(
+        self, backend: ModuleType, parameters: dict[str, Any], X: Array, Y: Array, steps: int
+    ) -> float:
+        cost = backend.shallow_descent(
+            *(parameters[name] for name in ("W1", "b1", "W2", "b2")), X, Y, self.learning_rate, steps,
+            self.activation,
+        )  # fmt: skip
+        return float(cost)
+
+    def _probabilities(self, backend: ModuleType, parameters: dict[str, Any], X: Array) -> Array:
+        W1, b1, W2, b2 = (parameters[name] for name in ("W1", "b1", "W2", "b2"))
+        A1 = backend.dense_forward(W1, X, b1, self.activation)
+        A2: Array = backend.dense_forward(W2, A1, b2, "sigmoid")
+        return A2
