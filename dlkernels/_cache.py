@@ -81,7 +81,7 @@ def folder() -> Path | None:
     return path
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]
+class _Locator(_CacheLocator):
     """Answers Numba's questions about the cache of one function."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
@@ -101,7 +101,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return cls(py_func, py_file)
 
 
-class _Impl(CompileResultCacheImpl):  # type: ignore[misc]
+class _Impl(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012
 
     def __init__(self, py_func: Any) -> None:
@@ -112,7 +112,7 @@ class _Impl(CompileResultCacheImpl):  # type: ignore[misc]
             config.CACHE_LOCATOR_CLASSES = locators
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """Numba's function cache in our folder, and one that forgives a damaged or unwritable file."""
 
     _impl_class = _Impl

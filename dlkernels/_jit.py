@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
+from numba.core.cpu_options import ParallelOptions
 
 from dlkernels import _cache
 
@@ -15,16 +16,19 @@ _LOOPS = {"contract", "reassoc", "nsz"}
 #: Elementary functions round by adding and taking away a large number: reordering would undo that.
 _SCALARS = {"contract"}
 #: Only `prange` is made parallel: whole-array expressions are left as they are written.
-_PRANGE_ONLY = {
-    "prange": True,
-    "comprehension": False,
-    "reduction": False,
-    "inplace_binop": False,
-    "setitem": False,
-    "numpy": False,
-    "stencil": False,
-    "fusion": False,
-}
+#: (An options object, since Numba empties a dict at the first compilation and then uses its defaults.)
+_PRANGE_ONLY = ParallelOptions(
+    {
+        "prange": True,
+        "comprehension": False,
+        "reduction": False,
+        "inplace_binop": False,
+        "setitem": False,
+        "numpy": False,
+        "stencil": False,
+        "fusion": False,
+    }
+)
 _COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 #: Options for `numba.extending.overload`.

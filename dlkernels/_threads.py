@@ -57,13 +57,16 @@ def _load_tbb() -> None:
             return
 
 
+# At import, because Numba chooses a layer as soon as it compiles a parallel loop. Takes 2 ms.
+_load_tbb()
+
+
 def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
     global _layer
     if _layer is None:
         with _lock:
             if _layer is None:
-                _load_tbb()
                 _numba_parallel._launch_threads()
                 _layer = str(numba.threading_layer())
     return _layer

@@ -236,14 +236,14 @@ def _log(f, log1p_core):
 
 
 def _log1p(f, log):
-    zero, one = f.zero, f.one
+    zero, one, infinity = f.zero, f.one, f.infinity
 
     @scalar
     def log1p(x):
         """log(1 + x): the logarithm of the rounded sum, corrected by what the rounding lost."""
         u = one + x
         lost = x - (u - one)
-        return log(u) + (lost / u if u > zero else zero)
+        return log(u) + (lost / u if (u > zero) & (u < infinity) else zero)
 
     return log1p
 

@@ -1,0 +1,100 @@
+"""Packed products against the formulas that their docstrings state."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from dlkernels._kernels import matmul, sums, tile
+
+SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
+if not numba.config.DISABLE_JIT:
+    SHAPES += [(8, 600, 96), (37, 700, 251), (13, 1025, 7), (60, 31, 480), (25, 64, 241)]
+
+
+def whole_numbers(rng, dtype, *shape):
+    """Small enough that every sum is exact, in whatever order."""
+    return rng.integers(-4, 5, shape).astype(dtype)
+
+
+def multiplied(W, X, W_transposed, X_transposed, dtype):
+    (n, k), m = W.shape, X.shape[1]
+    out = np.full((n, m + 3), np.nan, dtype)  # rows are 3 longer than what is written
+    packed = np.full(matmul.packed_size(n, k, out), np.nan, dtype)
+    left = np.ascontiguousarray(W.T if W_transposed else W).reshape(-1)
+    right = np.ascontiguousarray(X.T if X_transposed else X).reshape(-1)
+    matmul.pack_left(n, k, left, W_transposed, packed)
+    length = k if X_transposed else m
+    for j in range(0, m, matmul.PANEL):
+        width = min(matmul.PANEL, m - j)
+        matmul.product(packed, 0, n, k, right, length, X_transposed, j, width, out.reshape(-1), m + 3, j + 1)
+    return out
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("W_transposed", [False, True])
+@pytest.mark.parametrize("X_transposed", [False, True])
+def test_product(shape, W_transposed, X_transposed, dtype, rng):
+    n, k, m = shape
+    W, X = whole_numbers(rng, dtype, n, k), whole_numbers(rng, dtype, k, m)
+    out = multiplied(W, X, W_transposed, X_transposed, dtype)
+    np.testing.assert_array_equal(out[:, 1 : m + 1], W @ X)
+    assert np.isnan(out[:, 0]).all()
+    assert np.isnan(out[:, m + 1 :]).all()
+
+
+def test_product_of_some_rows_only(dtype, rng):
+    W, X = whole_numbers(rng, dtype, 20, 3), whole_numbers(rng, dtype, 3, 5)
+    out = np.full((20, 5), np.nan, dtype)
+    packed = np.full(matmul.packed_size(20, 3, out), np.nan, dtype)
+    matmul.pack_left(20, 3, W.reshape(-1), False, packed)
+    first = tile.rows(out)
+    matmul.product(packed, first, 19, 3, X.reshape(-1), 5, False, 0, 5, out.reshape(-1), 5, 0)
+    np.testing.assert_array_equal(out[first:19], (W @ X)[first:19])
+    assert np.isnan(out[:first]).all()
+    assert np.isnan(out[19:]).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradient_is_added(shape, dtype, rng):
+    n, m, k = shape  # the summed axis is m here
+    D, B = whole_numbers(rng, dtype, n, m), whole_numbers(rng, dtype, k, m)
+    G = whole_numbers(rng, dtype, n, k)
+    expected = G + D @ B.T
+    matmul.add_gradient(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k)
+    np.testing.assert_array_equal(G, expected)
+
+
+@pytest.mark.parametrize(("width", "depth"), [(1, 1), (15, 2), (16, 3), (17, 4), (33, 1)])
+def test_pack_transposed(width, depth, dtype, rng):
+    B = whole_numbers(rng, dtype, 40, 6)
+    out = np.full((depth, width + 2), np.nan, dtype)
+    matmul.pack_transposed(B.reshape(-1), 6, 3, width, 1, depth, out.reshape(-1), width + 2)
+    np.testing.assert_array_equal(out[:, :width], B[3 : 3 + width, 1 : 1 + depth].T)
+    assert np.isnan(out[:, width:]).all()
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 5, 8])
+def test_merge(slots, dtype, rng):
+    parts = whole_numbers(rng, dtype, slots, 3)
+    expected = parts.sum(axis=0)
+    matmul.merge(slots, 3, parts.reshape(-1))
+    np.testing.assert_array_equal(parts[0], expected)
+
+
+def test_long_sums_lose_nothing(dtype):
+    """Ten thousand blocks of a number that isn't representable: plain addition loses many digits."""
+    block = np.full(64, 0.1, dtype)
+    pairs = np.zeros(2, dtype)
+    repeats = 100 if numba.config.DISABLE_JIT else 10_000
+    for _ in range(repeats):
+        sums.accumulate(pairs, 0, dtype.type(sums.block_sum(block)))
+    exact = float(sums.block_sum(block)) * repeats
+    assert abs(float(sums.total(pairs, 0)) - exact) <= np.spacing(dtype.type(exact))
+
+
+def test_an_infinite_sum_stays_infinite(dtype):
+    pairs = np.zeros(2, dtype)
+    for value in (1.0, np.inf, 2.0):
+        sums.accumulate(pairs, 0, dtype.type(value))
+    assert sums.total(pairs, 0) == np.inf

@@ -1,0 +1,56 @@
+"""The register tile, compiled, against the same operations on NumPy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from dlkernels._jit import loops
+from dlkernels._kernels import tile
+
+
+@loops
+def outer(a, b, c, k):
+    sums = tile.outer_load(c, 0, tile.columns(c))
+    for p in range(k):
+        sums = tile.outer_add(sums, a, p * tile.rows(c), b, p * tile.columns(c))
+    tile.outer_store(sums, c, 0, tile.columns(c))
+
+
+@loops
+def dots(a, b, m, out):
+    sums = tile.dot_zeros(out)
+    for p in range(0, m, tile.lanes(out)):
+        sums = tile.dot_add(sums, a, p, m, b, p, m)
+    tile.dot_store(sums, out, 1)
+
+
+def test_outer(dtype, rng):
+    like = np.zeros(1, dtype)
+    height, across, k = tile.rows(like), tile.columns(like), 7
+    a = rng.integers(-9, 9, (k, height)).astype(dtype)
+    b = rng.integers(-9, 9, (k, across)).astype(dtype)
+    c = rng.integers(-9, 9, (height, across)).astype(dtype)
+    expected = c + a.T @ b  # whole numbers: exact in any order
+    outer(a.reshape(-1), b.reshape(-1), c.reshape(-1), k)
+    np.testing.assert_array_equal(c, expected)
+
+
+def test_dot(dtype, rng):
+    like = np.zeros(1, dtype)
+    height, across, m = tile.dot_rows(like), tile.dot_columns(like), 5 * tile.lanes(like)
+    a = rng.integers(-9, 9, (height, m)).astype(dtype)
+    b = rng.integers(-9, 9, (across, m)).astype(dtype)
+    out = np.full(height * across + 2, np.nan, dtype)
+    dots(a.reshape(-1), b.reshape(-1), m, out)
+    np.testing.assert_array_equal(out[1:-1].reshape(height, across), a @ b.T)
+    assert np.isnan(out[[0, -1]]).all()  # nothing written beside it
+
+
+def test_zeros(dtype):
+    @loops
+    def store(c):
+        tile.outer_store(tile.outer_zeros(c), c, 0, tile.columns(c))
+
+    like = np.zeros(1, dtype)
+    c = np.full(tile.rows(like) * tile.columns(like), np.nan, dtype)
+    store(c)
+    assert (c == 0).all()

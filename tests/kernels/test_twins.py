@@ -1,0 +1,127 @@
+"""Serial and parallel twins give the same bits, whatever the number of threads, and write every result."""
+
+from __future__ import annotations
+
+import dlkernels as dk
+import numba
+import numpy as np
+import pytest
+from dlkernels import _threads
+
+SLOW = bool(numba.config.DISABLE_JIT)
+#: Around the chunks and tiles of the kernels, where work is split.
+LENGTHS = [1, 7, 16, 17] if SLOW else [1, 7, 8, 9, 15, 16, 17, 31, 33, 1023, 1024, 1025, 16385, 40000]
+
+
+def bits(values):
+    """Everything a call returned, as bytes."""
+    if isinstance(values, tuple):
+        return b"".join(bits(value) for value in values)
+    return np.asarray(values).tobytes()
+
+
+def same_on_every_twin(call):
+    with _threads.always(False):
+        expected = bits(call())
+    for n in range(1, _threads.maximum() + 1):
+        with _threads.always(True), dk.threads(n):
+            assert bits(call()) == expected
+            assert bits(call()) == expected
+
+
+def examples(rng, dtype, n_x, m, order):
+    X = np.asarray(rng.normal(size=(n_x, m)), dtype, order=order)
+    return X, (rng.uniform(size=(1, m)) > 0.5).astype(dtype)
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+def test_elementwise(m, dtype, rng):
+    Z, dA = rng.normal(size=(2, m)).astype(dtype)
+    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+        same_on_every_twin(lambda name=name: getattr(dk, name)(Z))
+        same_on_every_twin(lambda name=name: getattr(dk, name + "_backward")(dA, Z))
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+def test_reductions(m, dtype, rng):
+    Z, Y = rng.normal(size=(1, m)).astype(dtype), (rng.uniform(size=(1, m)) > 0.5).astype(dtype)
+    A = dk.sigmoid(Z)
+    same_on_every_twin(lambda: dk.binary_cross_entropy(A, Y))
+    same_on_every_twin(lambda: dk.binary_cross_entropy_with_logits(Z, Y))
+    same_on_every_twin(lambda: dk.squared_error(A, Y))
+    same_on_every_twin(lambda: dk.dot(A[0], Z[0]))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("n", "n_x", "m"),
+    [(1, 1, 1), (5, 3, 9)] if SLOW else [(1, 1, 1), (4, 2, 400), (70, 30, 1797), (130, 250, 300), (3, 5, 5000)],
+)
+def test_dense(n, n_x, m, order, dtype, rng):
+    X, _ = examples(rng, dtype, n_x, m, order)
+    W, b = np.asarray(rng.normal(size=(n, n_x)), dtype, order=order), rng.normal(size=(n, 1)).astype(dtype)
+    same_on_every_twin(lambda: dk.dense_forward(W, X, b, "tanh", return_Z=True))
+    A = dk.dense_forward(W, X, b, "tanh")
+    same_on_every_twin(lambda: dk.dense_gradients(A, X))
+    W_next, dZ_next = rng.normal(size=(2, n)).astype(dtype), rng.normal(size=(2, m)).astype(dtype)
+    same_on_every_twin(lambda: dk.dense_backward(W_next, dZ_next, A, X, "tanh"))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("n_x", "m"), [(2, 5), (3, 20)] if SLOW else [(1, 1), (2, 400), (30, 569), (700, 900), (7, 20000), (1500, 33)]
+)
+def test_logistic(n_x, m, order, dtype, rng):
+    X, Y = examples(rng, dtype, n_x, m, order)
+    w = (rng.normal(size=(n_x, 1)) / n_x).astype(dtype)
+    same_on_every_twin(lambda: dk.logistic_propagate(w, 0.3, X, Y))
+
+    def descend():
+        start = w.copy()
+        return (*dk.logistic_descent(start, 0.3, X, Y, 0.1, 3), start)
+
+    same_on_every_twin(descend)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("activation", ["tanh", "leaky_relu"])
+@pytest.mark.parametrize(
+    ("n_x", "n_h", "m"), [(2, 3, 5)] if SLOW else [(1, 1, 1), (2, 4, 400), (30, 16, 2000), (300, 40, 500)]
+)
+def test_shallow(n_x, n_h, m, activation, order, dtype, rng):
+    X, Y = examples(rng, dtype, n_x, m, order)
+    shapes = ((n_h, n_x), (n_h, 1), (1, n_h), (1, 1))
+    parameters = [(rng.normal(size=shape) / 3).astype(dtype) for shape in shapes]
+    same_on_every_twin(lambda: dk.shallow_propagate(*parameters, X, Y, activation))
+
+    def descend():
+        start = [p.copy() for p in parameters]
+        return (dk.shallow_descent(*start, X, Y, 0.1, 3, activation), *start)
+
+    same_on_every_twin(descend)
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+def test_update(m, dtype, rng):
+    start, gradient = rng.normal(size=(2, m)).astype(dtype)
+
+    def update():
+        parameter = start.copy()
+        dk.gradient_descent([parameter], [gradient], 0.1)
+        return parameter
+
+    same_on_every_twin(update)
+    np.testing.assert_allclose(update(), start - dtype.type(0.1) * gradient, atol=1e-6)
+
+
+@pytest.mark.skipif(SLOW, reason="compares compiled code")
+def test_both_twins_come_from_one_body():
+    from dlkernels._kernels import activations, costs, dense, descent, logistic, shallow
+
+    kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense_forward]
+    kernels += [dense.dense_backward, dense.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
+    kernels += [shallow.shallow, descent.update]
+    for twins in kernels:
+        assert twins.serial.py_func.__code__ is twins.parallel.py_func.__code__
+        assert twins.parallel.targetoptions["parallel"].prange
+        assert "parallel" not in twins.serial.targetoptions
