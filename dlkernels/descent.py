@@ -40,7 +40,7 @@ def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], lear
     >>> import numpy as np
     >>> import dlkernels as dk
     >>> W = np.array([[1.0, 2.0]])
-    >>> dk.gradient_descent([W], [[[10.0, -10.0]]], 0.1)
+    >>> dk.gradient_descent([W], [[[2.0, -2.0]]], 0.5)
     >>> W
     array([[0., 3.]])
     """

@@ -121,13 +121,10 @@ def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw
             row[c] = b
         if transposed:
             pack_transposed(X, n, j, count, 0, n, tile, spare)
-            add_weighted_rows(w, n, tile, 0, spare, row)
-            output_row(row, Y[j : j + count], share, with_cost, sums)
-            add_row_dots(n, tile, 0, spare, row, dw)
-        else:
-            add_weighted_rows(w, n, X, j, m, row)
-            output_row(row, Y[j : j + count], share, with_cost, sums)
-            add_row_dots(n, X, j, m, row, dw)
+        inputs, at, row_length = (tile, 0, spare) if transposed else (X, j, m)
+        add_weighted_rows(w, n, inputs, at, row_length, row)
+        output_row(row, Y[j : j + count], share, with_cost, sums)
+        add_row_dots(n, inputs, at, row_length, row, dw)
 
 
 @twins

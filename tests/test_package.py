@@ -1,0 +1,121 @@
+"""House rules that a program can check: layers, compile options, what an import costs, documented examples."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dlkernels
+import models
+import numba
+import pytest
+from dlkernels import backends
+
+ROOT = Path(dlkernels.__file__).parent
+COMPILED = not numba.config.DISABLE_JIT
+
+
+def sources(package):
+    return sorted(Path(package.__file__).parent.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources(dlkernels) + sources(models), ids=lambda path: path.name)
+def test_compile_options_live_in_one_module(path):
+    if path == ROOT / "_jit.py":
+        pytest.skip("this is that module")
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"\b(n?jit|vectorize|guvectorize)\(|@(numba\.)?(n?jit|vectorize|guvectorize)", text)
+
+
+@pytest.mark.parametrize("path", sources(dlkernels), ids=lambda path: path.name)
+def test_dlkernels_does_not_import_models(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        assert not any(name.split(".")[0] == "models" for name in names)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "_kernels").glob("*.py")), ids=lambda path: path.name)
+def test_kernels_multiply_no_matrices_by_library(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.MatMult)
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("dot", "matmul", "einsum"))
+
+
+def modules():
+    for package in (dlkernels, models):
+        yield package.__name__
+        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if not info.name.endswith("__main__"):
+                yield info.name
+
+
+@pytest.mark.skipif(not COMPILED, reason="examples show compiled results")
+@pytest.mark.parametrize("name", list(modules()))
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+@pytest.mark.parametrize("name", [name for name in dlkernels.__all__ if name != "backends"])
+def test_public_functions_are_documented(name):
+    text = getattr(dlkernels, name).__doc__
+    assert "Examples\n    --------" in text
+    assert ">>> " in text
+    parameters = getattr(dlkernels, name).__code__.co_varnames[: getattr(dlkernels, name).__code__.co_argcount]
+    for parameter in parameters:
+        assert re.search(rf"^    .*\b{parameter}\b.*(:|,)", text, re.MULTILINE), parameter
+
+
+def test_public_names():
+    assert set(backends.FUNCTIONS) <= set(dlkernels.__all__)
+    for name in dlkernels.__all__:
+        assert hasattr(dlkernels, name)
+    with pytest.raises(ValueError, match="python, numpy, numba"):
+        backends.get("cupy")
+    with pytest.raises(TypeError, match="string"):
+        backends.get(1)
+
+
+def in_new_process(code, **environment):
+    import os
+
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return result.stdout
+
+
+@pytest.mark.skipif(not COMPILED, reason="counts compilations")
+def test_nothing_compiles_at_import(tmp_path):
+    code = (
+        "from numba.core import event\n"
+        "with event.install_recorder('numba:compile') as recorder:\n"
+        "    import dlkernels, models\n"
+        "print(len(recorder.buffer))\n"
+    )
+    assert int(in_new_process(code, NUMBA_CACHE_DIR=str(tmp_path))) == 0
+
+
+def test_import_costs_little_more_than_numba(tmp_path):
+    """At most 50 ms, in the fastest of several new processes, with the bytecode cached as an install has it."""
+    code = (
+        "import time, numba\nstart = time.perf_counter()\nimport dlkernels\n"
+        "print(time.perf_counter() - start)\n"
+    )
+    environment = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    in_new_process(code, **environment)
+    assert min(float(in_new_process(code, **environment)) for _ in range(7)) <= 0.050

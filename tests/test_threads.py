@@ -1,0 +1,229 @@
+"""How many threads, in which threads, and what happens where parallel kernels can't be launched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import dlkernels as dk
+import numba
+import numpy as np
+import pytest
+from dlkernels import _threads
+
+needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    before = _threads._requested
+    yield
+    _threads._requested = before
+
+
+def in_thread(function):
+    result = []
+    thread = threading.Thread(target=lambda: result.append(function()))
+    thread.start()
+    thread.join()
+    return result[0]
+
+
+def test_a_number_holds_in_every_thread():
+    dk.set_num_threads(1)
+    assert dk.get_num_threads() == 1
+    assert in_thread(dk.get_num_threads) == 1
+
+
+def test_threads_restores_the_number_after_an_error():
+    before = dk.get_num_threads()
+    with pytest.raises(KeyError), dk.threads(1):
+        assert dk.get_num_threads() == 1
+        raise KeyError
+    assert dk.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [0, -1, 10**6])
+def test_impossible_numbers(n):
+    with pytest.raises(ValueError, match=r"set_num_threads: n must be at (least|most)"):
+        dk.set_num_threads(n)
+    with pytest.raises(ValueError, match="set_num_threads"), dk.threads(n):
+        pass
+
+
+@pytest.mark.parametrize("n", [1.0, "2", None, True])
+def test_no_numbers(n):
+    with pytest.raises(TypeError, match="n must be an integer"):
+        dk.set_num_threads(n)
+
+
+@needs_compiled
+@pytest.mark.skipif(_threads.maximum() == 1, reason="one thread only")
+def test_a_launch_uses_that_many_threads_and_leaves_numba_as_it_was(monkeypatch):
+    seen = []
+    numba.set_num_threads(_threads.maximum())
+
+    class Spy:
+        @staticmethod
+        def parallel():
+            seen.append(numba.get_num_threads())
+
+    _threads.run(Spy, 1e9)
+    with dk.threads(1), _threads.always(True):
+        _threads.run(Spy, 1e9)
+    assert seen == [_threads.maximum(), 1]
+    assert numba.get_num_threads() == _threads.maximum()
+
+
+@needs_compiled
+def test_little_work_stays_serial():
+    class Spy:
+        serial = staticmethod(lambda: "serial")
+        parallel = staticmethod(lambda: "parallel")
+
+    assert _threads.run(Spy, 1_000) == "serial"
+    with dk.threads(1):
+        assert _threads.run(Spy, 1e9) == "serial"
+
+
+CONCURRENT = """
+import threading, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+assert _threads.layer() == sys.argv[1], _threads.layer()
+X = np.random.default_rng(0).normal(size=(8, 50_000))
+Y = (X[:1] > 0).astype(float)
+w = np.full((8, 1), 0.1)
+expected = dk.logistic_propagate(w, 0.0, X, Y)
+wrong = []
+
+def work():
+    for _ in range(20):
+        with _threads.always(True):
+            dw, db, cost = dk.logistic_propagate(w, 0.0, X, Y)
+        if (dw.tobytes(), db, cost) != (expected[0].tobytes(), *expected[1:]):
+            wrong.append(cost)
+
+workers = [threading.Thread(target=work) for _ in range(8)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print("wrong", len(wrong))
+"""
+
+FORKED = """
+import os, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+with _threads.always(True):
+    expected = dk.tanh(Z).tobytes()
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        with _threads.always(True):
+            os._exit(0 if dk.tanh(Z).tobytes() == expected else 1)
+    print("status", os.waitpid(child, 0)[1])
+"""
+
+
+def available(name):
+    code = "import dlkernels as dk; print(dk._threads.layer())"
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": name}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    return result.stdout.strip() == name
+
+
+@needs_compiled
+@pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
+@pytest.mark.parametrize(("program", "expected"), [(CONCURRENT, "wrong 0\n"), (FORKED, "status 0\n" * 3)])
+def test_concurrent_launches_and_forks(program, expected, layer):
+    if program is FORKED and not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    if not available(layer):
+        pytest.skip(f"{layer} is not available here")
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, layer],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NUMBA_THREADING_LAYER": layer},
+        timeout=300,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, expected), result.stderr
+
+
+def test_show_config(capsys):
+    dk.show_config()
+    printed = capsys.readouterr().out
+    for word in ("dlkernels", "numba", "numpy", "SIMD", "threads", "threading layer", "kernel cache"):
+        assert word in printed
+
+
+def test_warmup_refuses_other_dtypes():
+    with pytest.raises(ValueError, match="float16"):
+        dk.warmup(["float16"])
+    with pytest.raises(TypeError, match="sequence"):
+        dk.warmup("float32")
+
+
+@needs_compiled
+def test_after_warmup_nothing_is_left_to_compile(tmp_path):
+    """In a process of its own: every public function, once, on small and on large input."""
+    code = """
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+from numba.core import event
+
+dk.warmup(["float64"])
+with event.install_recorder("numba:compile") as recorder:
+    for parallel in (False, True):
+        with _threads.always(parallel):
+            for m in (3, 2000):
+                for order in "CF":
+                    X = np.asarray(np.ones((3, m)), order=order)
+                    Y, W = np.ones((1, m)), np.ones((2, 3))
+                    X.flags.writeable = False
+                    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+                        getattr(dk, name)(X)
+                        getattr(dk, name + "_backward")(X, X)
+                    A = dk.dense_forward(W, X, np.ones((2, 1)), "relu", return_Z=True)[0]
+                    dk.dense_gradients(A, X)
+                    dk.dense_backward(np.ones((1, 2)), Y, A, X, "relu")
+                    dk.binary_cross_entropy(Y, Y), dk.binary_cross_entropy_with_logits(Y, Y)
+                    dk.squared_error(Y, Y), dk.dot(Y[0], Y[0])
+                    w, W1, b1 = np.ones((3, 1)), np.ones((2, 3)), np.ones((2, 1))
+                    W2, b2 = np.ones((1, 2)), np.ones((1, 1))
+                    dk.logistic_propagate(w, 0, X, Y), dk.shallow_propagate(W1, b1, W2, b2, X, Y)
+                    dk.logistic_descent(w, 0, X, Y, 0.1, 2), dk.shallow_descent(W1, b1, W2, b2, X, Y, 0.1, 2)
+                    dk.gradient_descent([w], [w * 2], 0.1)
+print([e.data["dispatcher"].__name__ for _, e in recorder.buffer if e.is_start])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_numba_num_threads_1(tmp_path):
+    code = "import dlkernels as dk; print(dk.get_num_threads(), dk.sigmoid([0.0] * 300_000)[-1])"
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300, check=True
+    )
+    assert result.stdout == "1 0.5\n"
+
+
+def test_results_do_not_depend_on_threads_by_name():
+    """The public way of saying it, without the private switch."""
+    Z = np.random.default_rng(3).normal(size=1_000_000)
+    with dk.threads(1):
+        one = dk.sigmoid(Z)
+    np.testing.assert_array_equal(dk.sigmoid(Z), one)
