@@ -13,7 +13,8 @@ creates, adds to in a loop of its own and writes out:
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time.
 
-Positions are plain offsets from the first element of a C-ordered array; nothing checks them. Sums along
+Positions are plain offsets from the first element of a C-ordered array; they are checked, like every index,
+only when compiled with NUMBA_BOUNDSCHECK=1. Sums along
 the loop are formed in its order with fused multiply-add, so the bits don't depend on the tile's size.
 Without compilation the same functions work on small NumPy arrays.
 """
@@ -26,9 +27,13 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
+
+from dlkernels._jit import loops
+
+_CHECKED = bool(config.BOUNDSCHECK)
 
 
 class Shape(NamedTuple):
@@ -319,6 +324,13 @@ def dot_store(tile, out, i):
     out.reshape(-1)[i : i + tile.shape[0] * tile.shape[1]] = tile.sum(axis=2).reshape(-1)
 
 
+@loops
+def _inside(array, first, stride, times, count):
+    """Raise IndexError unless `times` pieces of `count` numbers, `stride` apart, lie inside the array."""
+    if first < 0 or stride < 0 or first + stride * (times - 1) + count > array.size:
+        raise IndexError("a tile reaches beyond its array")
+
+
 @overload(outer_zeros)
 def _overload_outer_zeros(like):
     return lambda like: _outer_zeros(like)
@@ -326,17 +338,33 @@ def _overload_outer_zeros(like):
 
 @overload(outer_add)
 def _overload_outer_add(tile, a, i, b, j):
-    return lambda tile, a, i, b, j: _outer_add(tile, a, i, b, j)
+    def add(tile, a, i, b, j):
+        if _CHECKED:
+            _inside(a, i, 0, 1, rows(a))
+            _inside(b, j, 0, 1, columns(b))
+        return _outer_add(tile, a, i, b, j)
+
+    return add
 
 
 @overload(outer_load)
 def _overload_outer_load(c, i, stride):
-    return lambda c, i, stride: _outer_load(c, i, stride)
+    def load(c, i, stride):
+        if _CHECKED:
+            _inside(c, i, stride, rows(c), columns(c))
+        return _outer_load(c, i, stride)
+
+    return load
 
 
 @overload(outer_store)
 def _overload_outer_store(tile, c, i, stride):
-    return lambda tile, c, i, stride: _outer_store(tile, c, i, stride)
+    def store(tile, c, i, stride):
+        if _CHECKED:
+            _inside(c, i, stride, rows(c), columns(c))
+        _outer_store(tile, c, i, stride)
+
+    return store
 
 
 @overload(dot_zeros)
@@ -346,9 +374,20 @@ def _overload_dot_zeros(like):
 
 @overload(dot_add)
 def _overload_dot_add(tile, a, i, a_stride, b, j, b_stride):
-    return lambda tile, a, i, a_stride, b, j, b_stride: _dot_add(tile, a, i, a_stride, b, j, b_stride)
+    def add(tile, a, i, a_stride, b, j, b_stride):
+        if _CHECKED:
+            _inside(a, i, a_stride, dot_rows(a), lanes(a))
+            _inside(b, j, b_stride, dot_columns(b), lanes(b))
+        return _dot_add(tile, a, i, a_stride, b, j, b_stride)
+
+    return add
 
 
 @overload(dot_store)
 def _overload_dot_store(tile, out, i):
-    return lambda tile, out, i: _dot_store(tile, out, i)
+    def store(tile, out, i):
+        if _CHECKED:
+            _inside(out, i, 0, 1, dot_rows(out) * dot_columns(out))
+        _dot_store(tile, out, i)
+
+    return store

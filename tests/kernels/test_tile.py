@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+import pytest
 from dlkernels._jit import loops
 from dlkernels._kernels import tile
 
@@ -54,3 +56,22 @@ def test_zeros(dtype):
     c = np.full(tile.rows(like) * tile.columns(like), np.nan, dtype)
     store(c)
     assert (c == 0).all()
+
+
+@pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")
+def test_a_tile_beyond_its_array_is_found(dtype):
+    like = np.zeros(1, dtype)
+    a, b = np.zeros(7 * tile.rows(like), dtype), np.zeros(7 * tile.columns(like), dtype)
+    c = np.zeros(tile.rows(like) * tile.columns(like), dtype)
+    outer(a, b, c, 7)
+    for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
+        with pytest.raises(IndexError):
+            outer(*bad, 7)
+
+
+@pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")
+def test_an_index_beyond_its_array_is_found(dtype):
+    from dlkernels._kernels.activations import times_derivative
+
+    with pytest.raises(IndexError):
+        times_derivative(2, 0.0, np.zeros(3, dtype), np.zeros(4, dtype))

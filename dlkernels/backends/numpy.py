@@ -1,0 +1,386 @@
+"""The course notes' vectorised form: whole arrays instead of loops, and BLAS for the products.
+
+No function warns: infinities and NaN are results here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlkernels import _checks as checks
+from dlkernels._checks import Array
+
+_quiet = np.errstate(all="ignore")
+
+# -- on checked arrays -------------------------------------------------------------------------------
+
+
+def _sigmoid(Z: Array, out: Array) -> Array:
+    """1 / (1 + e^-z): an overflow of e^-z gives the 0 it should."""
+    np.negative(Z, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(1, out, out=out)
+    return out
+
+
+def _leaky_relu(Z: Array, negative_slope: float, out: Array) -> Array:
+    slope = Z.dtype.type(negative_slope)
+    if 0 < slope <= 1:
+        np.maximum(Z, Z * slope, out=out)
+    else:
+        np.copyto(out, np.where(Z < 0, Z * slope, Z))
+    return out
+
+
+def _activate(code: int, Z: Array, negative_slope: float, out: Array) -> Array:
+    """g(Z) into `out`, which may be Z."""
+    match checks.ACTIVATIONS[code]:
+        case "sigmoid":
+            _sigmoid(Z, out)
+        case "tanh":
+            np.tanh(Z, out=out)
+        case "relu":
+            np.maximum(Z, 0, out=out)
+        case "leaky_relu":
+            _leaky_relu(Z, negative_slope, out)
+        case _:
+            if out is not Z:
+                np.copyto(out, Z)
+    return out
+
+
+def _activate_backward(code: int, dA: Array, saved: Array, negative_slope: float, out: Array) -> Array:
+    """dA * g' into `out`, which may be dA or saved."""
+    match checks.ACTIVATIONS[code]:
+        case "sigmoid":
+            slope = 1 - saved
+            slope *= saved
+            np.multiply(dA, slope, out=out)
+        case "tanh":
+            slope = 1 - saved
+            slope *= 1 + saved
+            np.multiply(dA, slope, out=out)
+        case "relu":
+            negative = saved < 0
+            np.copyto(out, dA)
+            np.copyto(out, 0, where=negative)
+        case "leaky_relu":
+            slope = dA.dtype.type(negative_slope)
+            np.copyto(out, np.where(saved < 0, dA * slope, dA))
+        case _:
+            np.copyto(out, dA)
+    return out
+
+
+def _cost(Z: Array, Y: Array) -> float:
+    """Mean of max(z, 0) - y z + log(1 + e^-|z|)."""
+    m = Z.shape[1]
+    scaled = Z / m
+    losses = np.maximum(scaled, 0)
+    scaled *= Y
+    losses -= scaled
+    rest = np.abs(Z, out=scaled)
+    np.negative(rest, out=rest)
+    np.exp(rest, out=rest)
+    np.log1p(rest, out=rest)
+    rest /= m
+    losses += rest
+    return float(losses.sum())
+
+
+def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
+    m = dZ.shape[1]
+    dW = np.empty((dZ.shape[0], A_prev.shape[0]), dZ.dtype)
+    np.matmul(dZ, A_prev.T, out=dW)
+    dW /= m
+    db = dZ.sum(axis=1, keepdims=True)
+    db /= m
+    return dW, db
+
+
+# -- activations -------------------------------------------------------------------------------------
+
+_IDENTITY, _SIGMOID, _TANH, _RELU, _LEAKY_RELU = range(5)
+
+
+@_quiet
+def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
+    """1 / (1 + e^-z), any shape."""
+    Z, out = checks.elementwise("sigmoid", Z, out)
+    return _activate(_SIGMOID, Z, 0.0, out)
+
+
+@_quiet
+def tanh(Z: Any, *, out: Array | None = None) -> Array:
+    """(e^z - e^-z) / (e^z + e^-z), any shape."""
+    Z, out = checks.elementwise("tanh", Z, out)
+    return _activate(_TANH, Z, 0.0, out)
+
+
+@_quiet
+def relu(Z: Any, *, out: Array | None = None) -> Array:
+    """max(0, z), any shape."""
+    Z, out = checks.elementwise("relu", Z, out)
+    return _activate(_RELU, Z, 0.0, out)
+
+
+@_quiet
+def identity(Z: Any, *, out: Array | None = None) -> Array:
+    """z, any shape."""
+    Z, out = checks.elementwise("identity", Z, out)
+    return _activate(_IDENTITY, Z, 0.0, out)
+
+
+@_quiet
+def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """negative_slope * z for z < 0, else z; any shape."""
+    slope = checks.real("leaky_relu", "negative_slope", negative_slope)
+    Z, out = checks.elementwise("leaky_relu", Z, out)
+    return _activate(_LEAKY_RELU, Z, slope, out)
+
+
+@_quiet
+def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
+    """da * a (1 - a) from the activation A, any shape."""
+    dA, A, out = checks.elementwise_backward("sigmoid_backward", dA, A, "A", out)
+    return _activate_backward(_SIGMOID, dA, A, 0.0, out)
+
+
+@_quiet
+def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
+    """da * (1 - a²) from the activation A, any shape; 1 - a² as (1 - a)(1 + a), which doesn't cancel."""
+    dA, A, out = checks.elementwise_backward("tanh_backward", dA, A, "A", out)
+    return _activate_backward(_TANH, dA, A, 0.0, out)
+
+
+@_quiet
+def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
+    """0 for z < 0, else da; any shape. g'(0) = 1."""
+    dA, Z, out = checks.elementwise_backward("relu_backward", dA, Z, "Z", out)
+    return _activate_backward(_RELU, dA, Z, 0.0, out)
+
+
+@_quiet
+def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
+    slope = checks.real("leaky_relu_backward", "negative_slope", negative_slope)
+    dA, Z, out = checks.elementwise_backward("leaky_relu_backward", dA, Z, "Z", out)
+    return _activate_backward(_LEAKY_RELU, dA, Z, slope, out)
+
+
+@_quiet
+def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
+    """da, any shape."""
+    dA, Z, out = checks.elementwise_backward("identity_backward", dA, Z, "Z", out)
+    return _activate_backward(_IDENTITY, dA, Z, 0.0, out)
+
+
+# -- a dense layer -----------------------------------------------------------------------------------
+
+
+@_quiet
+def dense_forward(
+    W: Any,
+    A_prev: Any,
+    b: Any,
+    activation: str = "identity",
+    *,
+    negative_slope: float = 0.01,
+    out: Array | None = None,
+    return_Z: bool = False,
+) -> Array | tuple[Array, Array]:
+    """A = g(W A_prev + b), or (A, Z): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
+    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
+    Z = np.empty(c.out.shape, c.out.dtype) if return_Z else c.out
+    np.matmul(c.W, c.A_prev, out=Z)
+    Z += c.b
+    _activate(c.code, Z, c.negative_slope, c.out)
+    return (c.out, Z) if return_Z else c.out
+
+
+@_quiet
+def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+    """(dZ A_prevᵀ / m, row sums of dZ / m): dZ (n, m), A_prev (n_prev, m)."""
+    return _gradients(*checks.dense_gradients(dZ, A_prev))
+
+
+@_quiet
+def dense_backward(
+    W_next: Any,
+    dZ_next: Any,
+    saved: Any,
+    A_prev: Any,
+    activation: str,
+    *,
+    negative_slope: float = 0.01,
+) -> tuple[Array, Array, Array]:
+    """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
+    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
+    dZ = np.empty(c.saved.shape, c.saved.dtype)
+    np.matmul(c.W_next.T, c.dZ_next, out=dZ)
+    _activate_backward(c.code, dZ, c.saved, c.negative_slope, dZ)
+    return (dZ, *_gradients(dZ, c.A_prev))
+
+
+# -- costs -------------------------------------------------------------------------------------------
+
+
+@_quiet
+def binary_cross_entropy(A: Any, Y: Any) -> float:
+    """Mean of -(y log a + (1 - y) log(1 - a)): A (1, m), Y (1, m)."""
+    A, Y = checks.cost("binary_cross_entropy", "A", A, Y)
+    m = A.shape[1]
+    # A log that is -inf is left at 0 where its weight is 0.
+    losses = np.log(A, out=np.zeros_like(A), where=(A != 0) | (Y != 0))
+    losses *= Y
+    rest = np.log1p(-A, out=np.zeros_like(A), where=(A != 1) | (Y != 1))
+    rest *= 1 - Y
+    losses += rest
+    losses /= -m
+    return float(losses.sum())
+
+
+@_quiet
+def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
+    """Mean of max(z, 0) - y z + log(1 + e^-|z|): Z (1, m), Y (1, m)."""
+    return _cost(*checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y))
+
+
+@_quiet
+def squared_error(A: Any, Y: Any) -> float:
+    """Mean of (a - y)²: A (1, m), Y (1, m)."""
+    A, Y = checks.cost("squared_error", "A", A, Y)
+    difference = A - Y
+    squares = difference / A.shape[1]
+    squares *= difference
+    return float(squares.sum())
+
+
+# -- the two models ----------------------------------------------------------------------------------
+
+
+def _logistic_step(w: Array, b: float, X: Array, Y: Array, with_cost: bool) -> tuple[Array, float, float]:
+    m = X.shape[1]
+    Z = w.T @ X
+    Z += b
+    cost = _cost(Z, Y) if with_cost else 0.0
+    dZ = _sigmoid(Z, Z)
+    dZ -= Y
+    dw = X @ dZ.T
+    dw /= m
+    return dw, float(dZ.sum()) / m, cost
+
+
+@_quiet
+def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+    """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
+    c = checks.logistic("logistic_propagate", w, b, X, Y)
+    return _logistic_step(c.w, c.b, c.X, c.Y, True)
+
+
+@_quiet
+def logistic_descent(
+    w: Array, b: float, X: Any, Y: Any, learning_rate: float, num_steps: int
+) -> tuple[float, float]:
+    """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
+    c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
+    bias, first_cost = c.b, 0.0
+    for step in range(steps):
+        dw, db, cost = _logistic_step(c.w, bias, c.X, c.Y, step == 0)
+        if step == 0:
+            first_cost = cost
+        dw *= rate
+        np.subtract(c.w, dw, out=c.w)
+        bias -= rate * db
+    return bias, first_cost
+
+
+def _shallow_step(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    X: Array,
+    Y: Array,
+    code: int,
+    negative_slope: float,
+    with_cost: bool,
+) -> tuple[Array, Array, Array, Array, float]:
+    Z1 = W1 @ X
+    Z1 += b1
+    saves_A = checks.ACTIVATIONS[code] in checks.SAVES_A
+    A1 = _activate(code, Z1, negative_slope, Z1 if saves_A else np.empty_like(Z1))
+    Z2 = W2 @ A1
+    Z2 += b2
+    cost = _cost(Z2, Y) if with_cost else 0.0
+    dZ2 = _sigmoid(Z2, Z2)
+    dZ2 -= Y
+    dW2, db2 = _gradients(dZ2, A1)
+    dZ1 = W2.T @ dZ2
+    _activate_backward(code, dZ1, A1 if saves_A else Z1, negative_slope, dZ1)
+    dW1, db1 = _gradients(dZ1, X)
+    return dW1, db1, dW2, db2, cost
+
+
+@_quiet
+def shallow_propagate(
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    X: Any,
+    Y: Any,
+    activation: str = "tanh",
+    *,
+    negative_slope: float = 0.01,
+) -> tuple[Array, Array, Array, Array, float]:
+    """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
+    return _shallow_step(*c, True)
+
+
+@_quiet
+def shallow_descent(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    X: Any,
+    Y: Any,
+    learning_rate: float,
+    num_steps: int,
+    activation: str = "tanh",
+    *,
+    negative_slope: float = 0.01,
+) -> float:
+    """`num_steps` updates of W1, b1, W2 and b2 in place; returns the first step's cost."""
+    c, rate, steps = checks.shallow_descent(
+        W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
+    )
+    first_cost = 0.0
+    for step in range(steps):
+        *gradients, cost = _shallow_step(*c, step == 0)
+        if step == 0:
+            first_cost = cost
+        for parameter, gradient in zip((c.W1, c.b1, c.W2, c.b2), gradients, strict=True):
+            gradient *= rate
+            np.subtract(parameter, gradient, out=parameter)
+    return first_cost
+
+
+@_quiet
+def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
+    """parameter -= learning_rate * gradient, in place, any shapes."""
+    arrays, slopes, rate = checks.gradient_descent(parameters, gradients, learning_rate)
+    for array, slope in zip(arrays, slopes, strict=True):
+        np.subtract(array, rate * slope, out=array)
+
+
+@_quiet
+def dot(a: Any, b: Any) -> float:
+    """Sum of a[i] b[i]: a (n,), b (n,)."""
+    return float(np.dot(*checks.dot(a, b)))

@@ -1,0 +1,458 @@
+"""The course notes' for-loops on Python floats and lists, with no NumPy arithmetic.
+
+An array is turned into lists, every number is computed by `math` and the four operations, and the results
+are rounded to the array's dtype when they are stored. Nothing here raises where IEEE arithmetic would give
+an infinity or a NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlkernels import _checks as checks
+from dlkernels._checks import Array
+
+# -- numbers in and out of arrays --------------------------------------------------------------------
+
+
+def _numbers(array: Array) -> list[float]:
+    """All numbers of an array in C order."""
+    flat: list[float] = array.reshape(-1).tolist()
+    return flat
+
+
+def _rows(matrix: Array) -> list[list[float]]:
+    """A matrix as the list of its rows."""
+    rows: list[list[float]] = matrix.tolist()
+    return rows
+
+
+def _store(array: Array, numbers: list[float]) -> Array:
+    """Round numbers, in C order, to the dtype of `array` and write them there."""
+    with np.errstate(all="ignore"):  # what is too large for float32 becomes infinite
+        array[...] = np.array(numbers, dtype=np.float64).reshape(array.shape)
+    return array
+
+
+def _new(numbers: list[float], shape: tuple[int, ...], like: Array) -> Array:
+    """A new array of the dtype of `like`."""
+    return _store(np.empty(shape, like.dtype), numbers)
+
+
+# -- one number at a time ----------------------------------------------------------------------------
+
+
+def _sigmoid(z: float) -> float:
+    if z >= 0:
+        return 1.0 / (1.0 + math.exp(-z))
+    e = math.exp(z)
+    return e / (1.0 + e)
+
+
+def _relu(z: float) -> float:
+    return 0.0 if z <= 0 else z
+
+
+def _log(x: float) -> float:
+    """ln x; -inf at 0 and NaN below."""
+    if x == 0:
+        return -math.inf
+    return math.nan if x < 0 else math.log(x)
+
+
+def _log_not(a: float) -> float:
+    """ln(1 - a); -inf at 1 and NaN above."""
+    if a == 1:
+        return -math.inf
+    return math.nan if a > 1 else math.log1p(-a)
+
+
+def _weighted(weight: float, log: float) -> float:
+    """weight * log, where weight 0 silences an infinite log."""
+    return 0.0 if weight == 0 and log == -math.inf else weight * log
+
+
+def _loss(z: float, y: float, m: int) -> float:
+    """1/m of the cross entropy of sigmoid(z) and y."""
+    scaled = z / m
+    positive = 0.0 if scaled < 0 else scaled
+    return positive - y * scaled + math.log1p(math.exp(-abs(z))) / m
+
+
+#: g(z) by name; the second argument is the slope of leaky ReLU.
+_FORWARD: dict[str, Callable[[float, float], float]] = {
+    "identity": lambda z, slope: z,
+    "sigmoid": lambda z, slope: _sigmoid(z),
+    "tanh": lambda z, slope: math.tanh(z),
+    "relu": lambda z, slope: _relu(z),
+    "leaky_relu": lambda z, slope: slope * z if z < 0 else z,
+}
+
+#: dz from da, what was saved (a for sigmoid and tanh, z for the others) and the slope of leaky ReLU.
+_BACKWARD: dict[str, Callable[[float, float, float], float]] = {
+    "identity": lambda da, z, slope: da,
+    "sigmoid": lambda da, a, slope: da * (a * (1.0 - a)),
+    "tanh": lambda da, a, slope: da * ((1.0 - a) * (1.0 + a)),
+    "relu": lambda da, z, slope: 0.0 if z < 0 else da,
+    "leaky_relu": lambda da, z, slope: slope * da if z < 0 else da,
+}
+
+
+# -- activations -------------------------------------------------------------------------------------
+
+
+def _apply(function: str, Z: Any, out: Array | None, slope: float = 0.0) -> Array:
+    Z, result = checks.elementwise(function, Z, out)
+    g = _FORWARD[function]
+    return _store(result, [g(z, slope) for z in _numbers(Z)])
+
+
+def _apply_backward(
+    activation: str, dA: Any, saved: Any, saved_name: str, out: Array | None, slope: float = 0.0
+) -> Array:
+    dA, saved, result = checks.elementwise_backward(f"{activation}_backward", dA, saved, saved_name, out)
+    g = _BACKWARD[activation]
+    dZ = []
+    for da, kept in zip(_numbers(dA), _numbers(saved), strict=True):
+        dZ.append(g(da, kept, slope))
+    return _store(result, dZ)
+
+
+def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
+    """1 / (1 + e^-z), any shape."""
+    return _apply("sigmoid", Z, out)
+
+
+def tanh(Z: Any, *, out: Array | None = None) -> Array:
+    """(e^z - e^-z) / (e^z + e^-z), any shape."""
+    return _apply("tanh", Z, out)
+
+
+def relu(Z: Any, *, out: Array | None = None) -> Array:
+    """max(0, z), any shape."""
+    return _apply("relu", Z, out)
+
+
+def identity(Z: Any, *, out: Array | None = None) -> Array:
+    """z, any shape."""
+    return _apply("identity", Z, out)
+
+
+def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """negative_slope * z for z < 0, else z; any shape."""
+    return _apply("leaky_relu", Z, out, checks.real("leaky_relu", "negative_slope", negative_slope))
+
+
+def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
+    """da * a (1 - a) from the activation A, any shape."""
+    return _apply_backward("sigmoid", dA, A, "A", out)
+
+
+def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
+    """da * (1 - a²) from the activation A, any shape; 1 - a² as (1 - a)(1 + a), which doesn't cancel."""
+    return _apply_backward("tanh", dA, A, "A", out)
+
+
+def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
+    """0 for z < 0, else da; any shape. g'(0) = 1."""
+    return _apply_backward("relu", dA, Z, "Z", out)
+
+
+def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
+    slope = checks.real("leaky_relu_backward", "negative_slope", negative_slope)
+    return _apply_backward("leaky_relu", dA, Z, "Z", out, slope)
+
+
+def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
+    """da, any shape."""
+    return _apply_backward("identity", dA, Z, "Z", out)
+
+
+# -- a dense layer -----------------------------------------------------------------------------------
+
+
+def dense_forward(
+    W: Any,
+    A_prev: Any,
+    b: Any,
+    activation: str = "identity",
+    *,
+    negative_slope: float = 0.01,
+    out: Array | None = None,
+    return_Z: bool = False,
+) -> Array | tuple[Array, Array]:
+    """A = g(W A_prev + b), or (A, Z): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
+    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
+    weights, inputs, biases = _rows(c.W), _rows(c.A_prev), _numbers(c.b)
+    Z = []
+    for i in range(c.W.shape[0]):
+        for j in range(c.A_prev.shape[1]):
+            z = 0.0
+            for k in range(c.W.shape[1]):
+                z += weights[i][k] * inputs[k][j]
+            Z.append(z + biases[i])
+    g = _FORWARD[checks.ACTIVATIONS[c.code]]
+    A = _store(c.out, [g(z, c.negative_slope) for z in Z])
+    return (A, _new(Z, c.out.shape, c.W)) if return_Z else A
+
+
+def _gradients(dZ: list[list[float]], A_prev: list[list[float]], m: int) -> tuple[list[float], list[float]]:
+    """dW in C order and db."""
+    dW, db = [], []
+    for row in dZ:
+        for feature in A_prev:
+            total = 0.0
+            for j in range(m):
+                total += row[j] * feature[j]
+            dW.append(total / m)
+        total = 0.0
+        for j in range(m):
+            total += row[j]
+        db.append(total / m)
+    return dW, db
+
+
+def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+    """(dZ A_prevᵀ / m, row sums of dZ / m): dZ (n, m), A_prev (n_prev, m)."""
+    dZ, A_prev = checks.dense_gradients(dZ, A_prev)
+    (n, m), n_prev = dZ.shape, A_prev.shape[0]
+    dW, db = _gradients(_rows(dZ), _rows(A_prev), m)
+    return _new(dW, (n, n_prev), dZ), _new(db, (n, 1), dZ)
+
+
+def dense_backward(
+    W_next: Any,
+    dZ_next: Any,
+    saved: Any,
+    A_prev: Any,
+    activation: str,
+    *,
+    negative_slope: float = 0.01,
+) -> tuple[Array, Array, Array]:
+    """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
+    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
+    (n, m), n_prev = c.saved.shape, c.A_prev.shape[0]
+    weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
+    g = _BACKWARD[checks.ACTIVATIONS[c.code]]
+    dZ = []
+    for i in range(n):
+        row = []
+        for j in range(m):
+            da = 0.0
+            for k in range(c.W_next.shape[0]):
+                da += weights[k][i] * dZ_after[k][j]
+            row.append(g(da, kept[i][j], c.negative_slope))
+        dZ.append(row)
+    dW, db = _gradients(dZ, _rows(c.A_prev), m)
+    flat = [dz for row in dZ for dz in row]
+    return _new(flat, (n, m), c.saved), _new(dW, (n, n_prev), c.saved), _new(db, (n, 1), c.saved)
+
+
+# -- costs -------------------------------------------------------------------------------------------
+
+
+def binary_cross_entropy(A: Any, Y: Any) -> float:
+    """Mean of -(y log a + (1 - y) log(1 - a)): A (1, m), Y (1, m)."""
+    A, Y = checks.cost("binary_cross_entropy", "A", A, Y)
+    m = A.shape[1]
+    total = 0.0
+    for a, y in zip(_numbers(A), _numbers(Y), strict=True):
+        total -= (_weighted(y, _log(a)) + _weighted(1.0 - y, _log_not(a))) / m
+    return total
+
+
+def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
+    """Mean of max(z, 0) - y z + log(1 + e^-|z|): Z (1, m), Y (1, m)."""
+    Z, Y = checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y)
+    m = Z.shape[1]
+    total = 0.0
+    for z, y in zip(_numbers(Z), _numbers(Y), strict=True):
+        total += _loss(z, y, m)
+    return total
+
+
+def squared_error(A: Any, Y: Any) -> float:
+    """Mean of (a - y)²: A (1, m), Y (1, m)."""
+    A, Y = checks.cost("squared_error", "A", A, Y)
+    m = A.shape[1]
+    total = 0.0
+    for a, y in zip(_numbers(A), _numbers(Y), strict=True):
+        difference = a - y
+        total += difference / m * difference
+    return total
+
+
+# -- the two models ----------------------------------------------------------------------------------
+
+
+def _logistic_step(
+    w: list[float], b: float, X: list[list[float]], Y: list[float]
+) -> tuple[list[float], float, float]:
+    """(dw, db, cost): the loop over the examples, and in it the one over the features."""
+    n_x, m = len(w), len(Y)
+    dw = [0.0] * n_x
+    db = cost = 0.0
+    for j in range(m):
+        z = 0.0
+        for i in range(n_x):
+            z += w[i] * X[i][j]
+        z += b
+        cost += _loss(z, Y[j], m)
+        dz = _sigmoid(z) - Y[j]
+        for i in range(n_x):
+            dw[i] += X[i][j] * dz
+        db += dz
+    return [total / m for total in dw], db / m, cost
+
+
+def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+    """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
+    c = checks.logistic("logistic_propagate", w, b, X, Y)
+    dw, db, cost = _logistic_step(_numbers(c.w), c.b, _rows(c.X), _numbers(c.Y))
+    return _new(dw, c.w.shape, c.w), db, cost
+
+
+def logistic_descent(
+    w: Array, b: float, X: Any, Y: Any, learning_rate: float, num_steps: int
+) -> tuple[float, float]:
+    """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
+    c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
+    rows, labels = _rows(c.X), _numbers(c.Y)
+    bias, first_cost = c.b, 0.0
+    for step in range(steps):
+        weights = _numbers(c.w)
+        dw, db, cost = _logistic_step(weights, bias, rows, labels)
+        if step == 0:
+            first_cost = cost
+        _descend(c.w, weights, dw, rate)
+        bias -= rate * db
+    return bias, first_cost
+
+
+def _shallow_step(
+    parameters: Sequence[list[float]],
+    X: list[list[float]],
+    Y: list[float],
+    activation: str,
+    slope: float,
+) -> tuple[list[float], list[float], list[float], list[float], float]:
+    """(dW1, db1, dW2, db2, cost), matrices in C order: node by node, example by example."""
+    W1, b1, W2, b2 = parameters
+    n_x, n_h, m = len(X), len(b1), len(Y)
+    g, g_backward = _FORWARD[activation], _BACKWARD[activation]
+    saves_A = activation in checks.SAVES_A
+    dW1, db1, dW2, db2 = [0.0] * (n_h * n_x), [0.0] * n_h, [0.0] * n_h, [0.0]
+    cost = 0.0
+    for j in range(m):
+        z1, a1 = [], []
+        for i in range(n_h):
+            z = 0.0
+            for k in range(n_x):
+                z += W1[i * n_x + k] * X[k][j]
+            z1.append(z + b1[i])
+            a1.append(g(z1[i], slope))
+        z2 = 0.0
+        for i in range(n_h):
+            z2 += W2[i] * a1[i]
+        z2 += b2[0]
+        cost += _loss(z2, Y[j], m)
+        dz2 = _sigmoid(z2) - Y[j]
+        db2[0] += dz2
+        for i in range(n_h):
+            dW2[i] += dz2 * a1[i]
+            dz1 = g_backward(W2[i] * dz2, a1[i] if saves_A else z1[i], slope)
+            db1[i] += dz1
+            for k in range(n_x):
+                dW1[i * n_x + k] += dz1 * X[k][j]
+    for gradient in (dW1, db1, dW2, db2):
+        for i in range(len(gradient)):
+            gradient[i] /= m
+    return dW1, db1, dW2, db2, cost
+
+
+def shallow_propagate(
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    X: Any,
+    Y: Any,
+    activation: str = "tanh",
+    *,
+    negative_slope: float = 0.01,
+) -> tuple[Array, Array, Array, Array, float]:
+    """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
+    arrays = (c.W1, c.b1, c.W2, c.b2)
+    dW1, db1, dW2, db2, cost = _shallow_step(
+        [_numbers(array) for array in arrays],
+        _rows(c.X),
+        _numbers(c.Y),
+        checks.ACTIVATIONS[c.code],
+        c.negative_slope,
+    )
+    return (
+        _new(dW1, c.W1.shape, c.W1),
+        _new(db1, c.b1.shape, c.b1),
+        _new(dW2, c.W2.shape, c.W2),
+        _new(db2, c.b2.shape, c.b2),
+        cost,
+    )
+
+
+def shallow_descent(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    X: Any,
+    Y: Any,
+    learning_rate: float,
+    num_steps: int,
+    activation: str = "tanh",
+    *,
+    negative_slope: float = 0.01,
+) -> float:
+    """`num_steps` updates of W1, b1, W2 and b2 in place; returns the first step's cost."""
+    c, rate, steps = checks.shallow_descent(
+        W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
+    )
+    arrays = (c.W1, c.b1, c.W2, c.b2)
+    rows, labels, name = _rows(c.X), _numbers(c.Y), checks.ACTIVATIONS[c.code]
+    first_cost = 0.0
+    for step in range(steps):
+        parameters = [_numbers(array) for array in arrays]
+        *gradients, cost = _shallow_step(parameters, rows, labels, name, c.negative_slope)
+        if step == 0:
+            first_cost = cost
+        for array, parameter, gradient in zip(arrays, parameters, gradients, strict=True):
+            _descend(array, parameter, gradient, rate)
+    return first_cost
+
+
+def _descend(array: Array, parameter: list[float], gradient: list[float], rate: float) -> None:
+    """array = parameter - rate * gradient."""
+    for i in range(len(parameter)):
+        parameter[i] -= rate * gradient[i]
+    _store(array, parameter)
+
+
+def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
+    """parameter -= learning_rate * gradient, in place, any shapes."""
+    arrays, slopes, rate = checks.gradient_descent(parameters, gradients, learning_rate)
+    for array, slope in zip(arrays, slopes, strict=True):
+        _descend(array, _numbers(array), _numbers(slope), rate)
+
+
+def dot(a: Any, b: Any) -> float:
+    """Sum of a[i] b[i]: a (n,), b (n,)."""
+    a, b = checks.dot(a, b)
+    total = 0.0
+    for x, y in zip(_numbers(a), _numbers(b), strict=True):
+        total += x * y
+    return total

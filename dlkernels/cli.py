@@ -1,0 +1,136 @@
+"""The command `dlkernels`.
+
+A fault that the user can mend is one line on stderr and exit code 2; what isn't one is a bug, and keeps its
+traceback. Commands that need other packages of this project come from the entry points `GROUP`: each is a
+function that takes argparse's sub-parsers and sets `run`, a function from the arguments to an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from dlkernels._columns import DataError
+from dlkernels._extras import MissingExtraError
+
+GROUP = "dlkernels.commands"
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class CommandError(Exception):
+    """A fault that the user can mend, in words that name it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Without abbreviations of options, and with faults in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the command's name; by default that of this process.
+
+    Returns
+    -------
+    int
+        0; 2 for a fault that the user can mend; 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> from dlkernels.cli import main
+    >>> main(["--version"])
+    dlkernels 0.1.0
+    0
+    """
+    # A file name may hold what the terminal's encoding can't show.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED, prefix="dlkernels: ")
+    except BrokenPipeError:
+        # Whoever read the output has stopped; the interpreter would complain when it flushes at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (CommandError, DataError, MissingExtraError) as error:
+        return _fail(str(error), 2)
+    except MemoryError as error:
+        return _fail(f"not enough memory. {error}", 2)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _parser(arguments)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit as end:  # --help and --version
+        sys.stdout.flush()
+        return int(end.code or 0)
+    code: int = parsed.run(parsed)
+    return code
+
+
+def _fail(message: str, code: int, prefix: str = "dlkernels: error: ") -> int:
+    line = " ".join(message.split())
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    print(f"{prefix}{line}", file=sys.stderr, flush=True)
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    import dlkernels
+
+    parser = _Parser(
+        prog="dlkernels",
+        description="Kernels of neural-network basics: as Python loops, in NumPy, and compiled with Numba.",
+    )
+    parser.add_argument("--version", action="version", version=f"dlkernels {dlkernels.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    info = commands.add_parser("info", help="print versions, processor, threads and the kernels' cache")
+    info.set_defaults(run=_info)
+    warmup = commands.add_parser("warmup", help="compile all kernels ahead and keep them on disk")
+    warmup.set_defaults(run=_warmup)
+    found = importlib.metadata.entry_points(group=GROUP)
+    for entry in found:
+        entry.load()(commands)
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    if not found and command not in (None, "info", "warmup"):
+        raise CommandError(
+            f"the command {command!r} is found only once dlkernels is installed: python -m pip install ."
+        )
+    return parser
+
+
+def _info(_: argparse.Namespace) -> int:
+    import dlkernels
+
+    dlkernels.show_config()
+    return 0
+
+
+def _warmup(_: argparse.Namespace) -> int:
+    import dlkernels
+
+    dlkernels.warmup()
+    return 0

@@ -1,0 +1,393 @@
+"""Data sets for the models, and what turns other people's arrays into columns of examples.
+
+Everywhere X is (n_x, m), one example a column, and Y is (1, m) with labels 0 and 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+
+from dlkernels import _checks, _files
+from dlkernels._columns import (
+    Array,
+    DataError,
+    images_to_columns,
+    rows_to_columns,
+    standardize,
+    train_test_split,
+)
+from dlkernels._extras import need
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "breast_cancer",
+    "digits",
+    "flower",
+    "images_to_columns",
+    "load",
+    "load_csv",
+    "load_h5",
+    "load_npz",
+    "rows_to_columns",
+    "standardize",
+    "train_test_split",
+]
+
+#: The data sets that `load` knows by name.
+NAMES = ("flower", "breast_cancer", "digits")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples to train with and examples held out, as float64 columns.
+
+    Attributes
+    ----------
+    name : str
+    X_train, X_test : ndarray, shape (n_x, m)
+    Y_train, Y_test : ndarray, shape (1, m)
+    feature_names : tuple of str
+        One for each row of X.
+    description : str
+        Where the examples come from, in a line.
+    """
+
+    name: str
+    X_train: Array
+    Y_train: Array
+    X_test: Array
+    Y_test: Array
+    feature_names: tuple[str, ...]
+    description: str
+
+    def standardized(self) -> Dataset:
+        """The same examples, scaled by `standardize`.
+
+        Returns
+        -------
+        Dataset
+
+        Examples
+        --------
+        >>> from dlkernels.data import flower
+        >>> round(float(flower().standardized().X_train.std()), 6)
+        1.0
+        """
+        X_train, X_test = standardize(self.X_train, self.X_test)
+        return dataclasses.replace(
+            self, X_train=X_train, X_test=X_test, description=f"{self.description}, standardised"
+        )
+
+
+# -- data sets by name -------------------------------------------------------------------------------
+
+
+def _petals(m: int, seed: int) -> tuple[Array, Array]:
+    # The legacy generator and this order of draws, since the course's published results come from them.
+    random = np.random.RandomState(seed)
+    half = m // 2
+    X, Y = np.zeros((2, m)), np.zeros((1, m))
+    for j in range(2):
+        columns = slice(j * half, (j + 1) * half)
+        t = np.linspace(j * 3.12, (j + 1) * 3.12, half) + random.randn(half) * 0.2
+        r = 4 * np.sin(4 * t) + random.randn(half) * 0.2
+        X[0, columns], X[1, columns], Y[0, columns] = r * np.sin(t), r * np.cos(t), j
+    return X, Y
+
+
+def flower(m: int = 400, seed: int = 1) -> Dataset:
+    """The flower of Andrew Ng's course: petals of two labels that no straight line divides.
+
+    Parameters
+    ----------
+    m : int
+        How many examples, an even number.
+    seed : int
+        1 gives the course's points.
+
+    Returns
+    -------
+    Dataset
+        All m points are training examples, as in the course. Held out is a second flower of m points,
+        drawn with the seed that follows.
+
+    Examples
+    --------
+    >>> from dlkernels.data import flower
+    >>> data = flower()
+    >>> data.X_train.shape, data.Y_train.shape, data.X_test.shape
+    ((2, 400), (1, 400), (2, 400))
+    """
+    number = _checks.count("flower", "m", m, minimum=2)
+    if number % 2:
+        raise DataError(f"flower: m must be even, half of it for each label, not {number}")
+    first = _checks.count("flower", "seed", seed)
+    return Dataset(
+        "flower",
+        *_petals(number, first),
+        *_petals(number, first + 1),
+        ("x1", "x2"),
+        f"generated with seed {first}, held-out examples with seed {first + 1}",
+    )
+
+
+def breast_cancer() -> Dataset:
+    """Breast cancer Wisconsin: 30 measurements of 569 tumours, benign (1) or malignant (0).
+
+    Returns
+    -------
+    Dataset
+        A fifth of the examples of each label is held out (seed 0); features are standardised.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn, which brings the data, isn't installed; the message names the extra.
+
+    Examples
+    --------
+    >>> from dlkernels.data import breast_cancer
+    >>> data = breast_cancer()
+    >>> data.X_train.shape, data.X_test.shape
+    ((30, 456), (30, 113))
+    """
+    source = need("sklearn.datasets", "the data set breast_cancer").load_breast_cancer()
+    split = train_test_split(rows_to_columns(source.data), source.target.reshape(1, -1))
+    names = tuple(str(name) for name in source.feature_names)
+    text = "breast cancer Wisconsin (scikit-learn), a fifth held out"
+    return Dataset("breast_cancer", *split, names, text).standardized()
+
+
+def digits(positive: int = 0) -> Dataset:
+    """Handwritten digits of 8 × 8 pixels: one digit (1) against the others (0).
+
+    Parameters
+    ----------
+    positive : int
+        The digit, 0 to 9.
+
+    Returns
+    -------
+    Dataset
+        A fifth of the examples of each label is held out (seed 0); features are standardised.
+
+    Raises
+    ------
+    DataError
+        If `positive` is no digit.
+    ImportError
+        If scikit-learn, which brings the data, isn't installed; the message names the extra.
+
+    Examples
+    --------
+    >>> from dlkernels.data import digits
+    >>> data = digits(positive=8)
+    >>> data.X_train.shape, int(data.Y_train.sum() + data.Y_test.sum())
+    ((64, 1437), 174)
+    """
+    digit = _checks.count("digits", "positive", positive)
+    if digit > 9:
+        raise DataError(f"digits: positive must be a digit from 0 to 9, not {digit}")
+    source = need("sklearn.datasets", "the data set digits").load_digits()
+    split = train_test_split(rows_to_columns(source.data), (source.target == digit).reshape(1, -1))
+    names = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
+    text = f"8 x 8 digits (scikit-learn), {digit} against the rest, a fifth held out"
+    return Dataset("digits", *split, names, text).standardized()
+
+
+# -- data sets from files ----------------------------------------------------------------------------
+
+
+def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
+    """Examples from a NumPy archive.
+
+    Parameters
+    ----------
+    path : str or path
+        A .npz file with arrays X (n_x, m) and Y (1, m), or with X_train, Y_train, X_test and Y_test; and,
+        if it likes, `feature_names`. Objects in it are never unpickled.
+    test_fraction, seed
+        As in `train_test_split`, for a file with X and Y.
+
+    Returns
+    -------
+    Dataset
+        Values as they are in the file, in float64.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, an array is missing or has the wrong shape, a number is not finite, or
+        a label is neither 0 nor 1.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from dlkernels.data import load_npz
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "points.npz")
+    ...     np.savez(path, X=np.arange(20.0).reshape(2, 10), Y=[[0, 1] * 5])
+    ...     data = load_npz(path)
+    >>> data.X_train.shape, data.X_test.shape
+    ((2, 8), (2, 2))
+    """
+    arrays = _files.read_npz(Path(path))
+    names = arrays.pop("feature_names", None)
+    if "X" in arrays:
+        split = train_test_split(arrays["X"], arrays["Y"], test_fraction, seed)
+    else:
+        split = arrays["X_train"], arrays["Y_train"], arrays["X_test"], arrays["Y_test"]
+    if names is None:
+        names = tuple(f"x{i + 1}" for i in range(split[0].shape[0]))
+    return _from_file(path, split, names)
+
+
+def load_csv(
+    path: str | os.PathLike[str], label: str, *, test_fraction: float = 0.2, seed: int = 0
+) -> Dataset:
+    """Examples from a table, one a line.
+
+    Parameters
+    ----------
+    path : str or path
+        A .csv file in UTF-8. The first line names the columns, all others hold numbers.
+    label : str
+        The column of labels, 0 or 1.
+    test_fraction, seed
+        As in `train_test_split`.
+
+    Returns
+    -------
+    Dataset
+        Values as they are in the file.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or a line holds what it shouldn't; the message names line and column.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from dlkernels.data import load_csv
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "people.csv")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("age,height,ill\\n" + "40,1.70,0\\n50,1.80,1\\n" * 5)
+    ...     data = load_csv(path, label="ill")
+    >>> data.feature_names, data.X_train.shape
+    (('age', 'height'), (2, 8))
+    """
+    names, rows, labels = _files.read_csv(Path(path), label)
+    split = train_test_split(rows_to_columns(rows), labels.reshape(1, -1), test_fraction, seed)
+    return _from_file(path, split, names)
+
+
+def load_h5(path: str | os.PathLike[str]) -> Dataset:
+    """Images from an HDF5 file in the layout of Andrew Ng's course.
+
+    Parameters
+    ----------
+    path : str or path
+        A .h5 file with `train_set_x` (m, height, width, channels) of bytes, `train_set_y` (m,) of 0 and 1,
+        `test_set_x` and `test_set_y` likewise, and perhaps `list_classes`, two names.
+
+    Returns
+    -------
+    Dataset
+        Each image a column, scaled to between 0 and 1 by `images_to_columns`.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read, or a data set is missing or has the wrong shape.
+    ImportError
+        If h5py isn't installed; the message names the extra.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import h5py, numpy as np
+    >>> from dlkernels.data import load_h5
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "cats.h5")
+    ...     with h5py.File(path, "w") as file:
+    ...         for part, m in (("train", 6), ("test", 2)):
+    ...             file[f"{part}_set_x"] = np.zeros((m, 64, 64, 3), np.uint8)
+    ...             file[f"{part}_set_y"] = np.arange(m) % 2
+    ...     data = load_h5(path)
+    >>> data.X_train.shape, data.Y_train.shape
+    ((12288, 6), (1, 6))
+    """
+    images, labels, classes = _files.read_h5(Path(path))
+    names = tuple(
+        f"pixel {row},{column},{channel}"
+        for row, column, channel in np.ndindex(*(int(size) for size in images["train"].shape[1:]))
+    )
+    split = (
+        images_to_columns(images["train"]).astype(np.float64),
+        labels["train"],
+        images_to_columns(images["test"]).astype(np.float64),
+        labels["test"],
+    )
+    return _from_file(path, split, names, f", {classes[1]} against {classes[0]}" if classes else "")
+
+
+def _from_file(
+    path: str | os.PathLike[str],
+    split: tuple[Array, Array, Array, Array],
+    names: tuple[str, ...],
+    more: str = "",
+) -> Dataset:
+    file = Path(path)
+    X_train, Y_train, X_test, Y_test = (np.asarray(array, np.float64) for array in split)
+    return Dataset(file.stem, X_train, Y_train, X_test, Y_test, names, f"from the file {file.name}{more}")
+
+
+def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> Dataset:
+    """A data set by name, or from a file by what its name ends in.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        "flower", "breast_cancer" or "digits", or a file that ends in .npz, .csv, .h5 or .hdf5.
+    label : str, optional
+        The column of labels, for a .csv file, which needs it.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, or as `load_npz`, `load_csv` and `load_h5`.
+
+    Examples
+    --------
+    >>> from dlkernels.data import load
+    >>> load("flower").name
+    'flower'
+    """
+    if name_or_path in NAMES:
+        return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
+    path = Path(name_or_path)
+    kind = path.suffix.lower()
+    if kind not in (".npz", ".csv", ".h5", ".hdf5"):
+        raise DataError(
+            f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
+            "or a file that ends in .npz, .csv, .h5 or .hdf5"
+        )
+    if kind == ".csv":
+        if label is None:
+            raise DataError(f"{path}: a CSV file needs the name of its label column (--label, label=)")
+        return load_csv(path, label)
+    if label is not None:
+        raise DataError(f"{path}: a label column is for CSV files only")
+    return load_npz(path) if kind == ".npz" else load_h5(path)
