@@ -23,15 +23,27 @@ from dlkernels._kernels.matmul import add_gradient, merge, pack_left, pack_trans
 from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, total
 
 
+#: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
+#: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.
+NARROW_FEATURES, NARROW_UNITS = 8, 4
+
+
 @loops
-def _hidden_layer(packed, b1, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
+def _hidden_layer(W1, packed, b1, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
     """Z1 = W1 X + b1 and A1 = g(Z1) for one tile; rows of Z1 and A1 are `length` apart."""
-    product(packed, 0, n_h, n_x, X, row_length, False, j, width, Z1, length, 0)
+    narrow = n_x <= NARROW_FEATURES or n_h <= NARROW_UNITS
+    if not narrow:
+        product(packed, 0, n_h, n_x, X, row_length, False, j, width, Z1, length, 0)
     for h in range(n_h):
         z, a = Z1[h * length : h * length + width], A1[h * length : h * length + width]
         bias = b1[h]
-        for c in range(width):
-            z[c] += bias
+        if narrow:
+            for c in range(width):
+                z[c] = bias
+            add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z)
+        else:
+            for c in range(width):
+                z[c] += bias
         copy(z, a)
         activate(code, slope, a)
 
@@ -50,7 +62,7 @@ def _hidden_gradient(W2, dz2, code, slope, n_h, width, saved, dZ1, length, sums)
 
 @loops
 def _slot(
-    packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share, with_cost,
+    W1, packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share, with_cost,
     dW1, dW2, sums,
 ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
@@ -65,7 +77,7 @@ def _slot(
         if transposed:
             pack_transposed(X, n_x, j, width, 0, n_x, tile, length)
         inputs, at, row_length = (tile, 0, length) if transposed else (X, j, m)
-        _hidden_layer(packed, b1, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
+        _hidden_layer(W1, packed, b1, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
         row = z2[:width]
         for c in range(width):
             row[c] = b2[0]
@@ -92,7 +104,7 @@ def shallow(
     for s in prange(slots):
         part = parts[s * size : (s + 1) * size]
         _slot(
-            packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
+            W1, packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
             s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, with_cost,
             part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
         )  # fmt: skip
