@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels._checks import Array
+from dlkernels._arrays import Array
 
 
 class _Memory:

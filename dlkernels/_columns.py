@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from dlkernels import _checks
+from dlkernels import _checks, _values
 
 Array: TypeAlias = NDArray[Any]
 
@@ -213,11 +213,11 @@ def train_test_split(
     ((1, 8), array([[0., 1.]]))
     """
     f = "train_test_split"
-    fraction = _checks.finite(f, "test_fraction", test_fraction)
+    fraction = _values.finite(f, "test_fraction", test_fraction)
     if not 0 < fraction < 1:
         raise DataError(f"{f}: test_fraction must be between 0 and 1, not {test_fraction}")
     X_, Y_ = _checks.labelled_examples(f, X, Y, None)
-    random = np.random.default_rng(_checks.count(f, "seed", seed))
+    random = np.random.default_rng(_values.count(f, "seed", seed))
     held_out = np.zeros(Y_.shape[1], bool)
     for label in (0, 1):
         columns = np.flatnonzero(Y_[0] == label)

@@ -20,7 +20,7 @@ from typing import Any
 import numba
 from numba.np.ufunc import parallel as _numba_parallel
 
-from dlkernels import _checks
+from dlkernels import _values
 from dlkernels._jit import Twins
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 2-5 us
@@ -123,7 +123,7 @@ def set_num_threads(n: int) -> None:
     >>> dk.set_num_threads(before)
     """
     global _requested
-    number = _checks.count("set_num_threads", "n", n, minimum=1)
+    number = _values.count("set_num_threads", "n", n, minimum=1)
     if number > maximum():
         raise ValueError(
             f"set_num_threads: n must be at most {maximum()}, not {number} "
@@ -210,11 +210,11 @@ def run(kernel: Twins, work: float, *arguments: Any) -> Any:
 
 
 def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
-    """Call a kernel whose last argument says whether the loops inside it may be parallel."""
+    """Call a run of steps; its last argument is True if the kernels inside may be parallel, else None."""
     if not parallel_pays(work):
-        return kernel(*arguments, False)
+        return kernel(*arguments, None)
     with _launching() as granted:
-        return kernel(*arguments, granted)
+        return kernel(*arguments, True if granted else None)
 
 
 def explain() -> str:

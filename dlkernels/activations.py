@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlkernels import _checks, _threads
+from dlkernels import _checks, _threads, _values
 from dlkernels._arguments import flat, same_start
-from dlkernels._checks import Array
+from dlkernels._arrays import Array
 from dlkernels._kernels import activations as _kernels
 
 #: Estimated nanoseconds a number takes on one thread, by code; twice as long in float64.
@@ -195,7 +195,7 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     >>> dk.leaky_relu([-1.0, 0.0, 2.0])
     array([-0.01,  0.  ,  2.  ])
     """
-    slope = _checks.real("leaky_relu", "negative_slope", negative_slope)
+    slope = _values.real("leaky_relu", "negative_slope", negative_slope)
     return _apply("leaky_relu", _kernels.LEAKY_RELU, Z, out, slope)
 
 
@@ -336,7 +336,7 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     >>> dk.leaky_relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0.01, 1.  , 1.  ])
     """
-    slope = _checks.real("leaky_relu_backward", "negative_slope", negative_slope)
+    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
     return _apply_backward("leaky_relu_backward", _kernels.LEAKY_RELU, dA, Z, "Z", out, slope)
 
 

@@ -7,12 +7,15 @@ function that takes argparse's sub-parsers and sets `run`, a function from the a
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import contextlib
 import importlib.metadata
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from dlkernels._columns import DataError
@@ -64,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        with _insistent_interrupts():
+            code = _run(list(sys.argv[1:] if arguments is None else arguments))
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED, prefix="dlkernels: ")
@@ -89,6 +93,41 @@ def _run(arguments: list[str]) -> int:
         return int(end.code or 0)
     code: int = parsed.run(parsed)
     return code
+
+
+@contextlib.contextmanager
+def _insistent_interrupts() -> Iterator[None]:
+    """Repeat Ctrl-C until it has ended the block.
+
+    Python drops a KeyboardInterrupt that is raised inside a destructor or a callback from C, and compiling
+    runs many of those.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(0.5):
+            _thread.interrupt_main()
+
+    repeater = threading.Thread(target=repeat, daemon=True)
+
+    def interrupt(*_: Any) -> NoReturn:
+        if not done.is_set() and repeater.ident is None:
+            repeater.start()
+        raise KeyboardInterrupt
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda dropped: None if dropped.exc_type is KeyboardInterrupt else hook(dropped)
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        done.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = hook
 
 
 def _fail(message: str, code: int, prefix: str = "dlkernels: error: ") -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat
-from dlkernels._checks import Array
+from dlkernels._arrays import Array
 from dlkernels._kernels import costs as _kernels
 
 

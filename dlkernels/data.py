@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkernels import _checks, _files
+from dlkernels import _files, _values
 from dlkernels._columns import (
     Array,
     DataError,
@@ -123,10 +123,10 @@ def flower(m: int = 400, seed: int = 1) -> Dataset:
     >>> data.X_train.shape, data.Y_train.shape, data.X_test.shape
     ((2, 400), (1, 400), (2, 400))
     """
-    number = _checks.count("flower", "m", m, minimum=2)
+    number = _values.count("flower", "m", m, minimum=2)
     if number % 2:
         raise DataError(f"flower: m must be even, half of it for each label, not {number}")
-    first = _checks.count("flower", "seed", seed)
+    first = _values.count("flower", "seed", seed)
     return Dataset(
         "flower",
         *_petals(number, first),
@@ -190,7 +190,7 @@ def digits(positive: int = 0) -> Dataset:
     >>> data.X_train.shape, int(data.Y_train.sum() + data.Y_test.sum())
     ((64, 1437), 174)
     """
-    digit = _checks.count("digits", "positive", positive)
+    digit = _values.count("digits", "positive", positive)
     if digit > 9:
         raise DataError(f"digits: positive must be a digit from 0 to 9, not {digit}")
     source = need("sklearn.datasets", "the data set digits").load_digits()

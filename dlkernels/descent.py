@@ -7,7 +7,7 @@ from typing import Any
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat, flat_matrix
-from dlkernels._checks import Array
+from dlkernels._arrays import Array
 from dlkernels._kernels import descent as _kernels
 from dlkernels.propagate import _is_tall, _logistic_work, _shallow_work
 
@@ -102,7 +102,7 @@ def logistic_descent(
     X_flat, transposed = flat_matrix(c.X)
     b, cost = _threads.run_steps(
         _kernels.logistic_steps, _logistic_work(n, m, c.X.itemsize), flat(c.w), c.b, X_flat, transposed, n, m,
-        flat(c.Y), rate, steps, _is_tall(n, m),
+        flat(c.Y), rate, steps, True if _is_tall(n, m) else None,
     )  # fmt: skip
     return b, cost
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat, flat_matrix
-from dlkernels._checks import Array
+from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
 

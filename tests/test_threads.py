@@ -206,6 +206,9 @@ with event.install_recorder("numba:compile") as recorder:
                     dk.logistic_propagate(w, 0, X, Y), dk.shallow_propagate(W1, b1, W2, b2, X, Y)
                     dk.logistic_descent(w, 0, X, Y, 0.1, 2), dk.shallow_descent(W1, b1, W2, b2, X, Y, 0.1, 2)
                     dk.gradient_descent([w], [w * 2], 0.1)
+    with _threads.always(parallel):
+        dk.logistic_propagate(np.ones((1025, 1)), 0, np.ones((1025, 4)), np.ones((1, 4)))
+        dk.logistic_descent(np.ones((1025, 1)), 0, np.ones((1025, 4)), np.ones((1, 4)), 0.1, 1)
 print([e.data["dispatcher"].__name__ for _, e in recorder.buffer if e.is_start])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)

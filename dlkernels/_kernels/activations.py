@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import loops, twins
+from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import sigmoid, tanh
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU = range(5)
@@ -52,6 +52,19 @@ def activate(code, negative_slope, x):
             x[j] = slope * x[j] if x[j] < zero else x[j]
 
 
+# Functions of their own, so that the product with x isn't reordered into them: x (1 + a) may overflow.
+
+
+@scalar
+def _sigmoid_slope(a, one):
+    return a * (one - a)
+
+
+@scalar
+def _tanh_slope(a, one):
+    return (one - a) * (one + a)
+
+
 @loops
 def times_derivative(code, negative_slope, saved, x):
     """x[j] <- x[j] * g'(z), from saved[j], which is a = g(z) for sigmoid and tanh and z for the others.
@@ -63,10 +76,10 @@ def times_derivative(code, negative_slope, saved, x):
     n = x.shape[0]
     if code == SIGMOID:
         for j in range(n):
-            x[j] *= saved[j] * (one - saved[j])
+            x[j] *= _sigmoid_slope(saved[j], one)
     elif code == TANH:
         for j in range(n):
-            x[j] *= (one - saved[j]) * (one + saved[j])
+            x[j] *= _tanh_slope(saved[j], one)
     elif code == RELU:
         for j in range(n):
             x[j] = zero if saved[j] < zero else x[j]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import loops, twins
+from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
 from dlkernels._kernels.sums import BLOCK, accumulate, merge_pairs, total
 
@@ -15,17 +15,41 @@ CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
 CHUNK = 16 * BLOCK
 
 
+# One example's share of a cost is a function of its own because sums may be reordered (`loops`): left in the
+# loop, its terms may be added to the total one by one, which rounds small losses away.
+
+
+@scalar
+def logit_loss(scaled, y, softplus, zero, one):
+    """(max(z, 0) - y z) / m + log(1 + e^-|z|) / m, from z / m and the last term.
+
+    The first two terms are one product, (1 - y) z or -y z: no difference of large numbers.
+    """
+    return ((one if scaled > zero else zero) - y) * scaled + softplus
+
+
+@scalar
+def _probability_loss(y, log_a, log_not_a, share, zero, one, lowest):
+    """-(y log a + (1 - y) log(1 - a)) * share; a term of weight 0 is 0 even if its log is -inf."""
+    first = zero if (y == zero) & (log_a == lowest) else y * log_a
+    second = zero if (y == one) & (log_not_a == lowest) else (one - y) * log_not_a
+    return -(first + second) * share
+
+
+@scalar
+def _square(difference, share):
+    """difference² * share, which doesn't overflow if the mean doesn't."""
+    return difference * share * difference
+
+
 @loops
 def cross_entropy(a, y, share):
-    """sum of -(y log a + (1 - y) log(1 - a)) * share; a term of weight 0 is 0 even if its log is -inf."""
+    """sum of -(y log a + (1 - y) log(1 - a)) * share."""
     zero, one = a.dtype.type(0), a.dtype.type(1)
     lowest = a.dtype.type(-np.inf)
     result = zero
     for j in range(a.shape[0]):
-        log_a, log_not_a = log(a[j]), log1p(-a[j])
-        first = zero if (y[j] == zero) & (log_a == lowest) else y[j] * log_a
-        second = zero if (y[j] == one) & (log_not_a == lowest) else (one - y[j]) * log_not_a
-        result -= (first + second) * share
+        result += _probability_loss(y[j], log(a[j]), log1p(-a[j]), share, zero, one, lowest)
     return result
 
 
@@ -35,12 +59,11 @@ def cross_entropy_with_logits(z, y, share):
 
     z is multiplied by share = 1/m first: a mean that is finite is found even where a sum is not.
     """
-    zero = z.dtype.type(0)
+    zero, one = z.dtype.type(0), z.dtype.type(1)
     result = zero
     for j in range(z.shape[0]):
-        scaled = z[j] * share
         e = exp_nonpositive(-z[j] if z[j] > zero else z[j])
-        result += ((zero if scaled < zero else scaled) - y[j] * scaled) + log1p_unit(e) * share
+        result += logit_loss(z[j] * share, y[j], log1p_unit(e) * share, zero, one)
     return result
 
 
@@ -49,8 +72,7 @@ def squared_error(a, y, share):
     """sum of (a - y)² * share."""
     result = a.dtype.type(0)
     for j in range(a.shape[0]):
-        difference = a[j] - y[j]
-        result += difference * share * difference
+        result += _square(a[j] - y[j], share)
     return result
 
 

@@ -2,6 +2,9 @@
 
 One step of a 2-4-1 network on 400 examples takes a few microseconds, as much as a call from Python; a run
 of steps is therefore compiled as one function.
+
+Which kernel a run calls is said by arguments that are True or None: Numba leaves out the branches of an
+argument that is None, so that a run compiles the one kernel it uses instead of four.
 """
 
 from __future__ import annotations
@@ -44,14 +47,16 @@ def logistic_steps(w, b, X, transposed, n, m, Y, learning_rate, steps, tall, par
     dw = np.empty(n, w.dtype)
     for k in range(steps):
         with_cost = k == 0
-        if tall and parallel:
-            cost, db = _tall_parallel(w, bias, X, transposed, n, m, Y, with_cost, dw)
-        elif tall:
-            cost, db = _tall_serial(w, bias, X, transposed, n, m, Y, with_cost, dw)
-        elif parallel:
-            cost, db = _wide_parallel(w, bias, X, transposed, n, m, Y, with_cost, dw)
-        else:
-            cost, db = _wide_serial(w, bias, X, transposed, n, m, Y, with_cost, dw)
+        if tall is None:
+            if parallel is None:
+                cost, db = _wide_serial(w, bias, X, transposed, n, m, Y, with_cost, dw)
+            else:
+                cost, db = _wide_parallel(w, bias, X, transposed, n, m, Y, with_cost, dw)
+        else:  # not `elif`, which Numba would not leave out
+            if parallel is None:
+                cost, db = _tall_serial(w, bias, X, transposed, n, m, Y, with_cost, dw)
+            else:
+                cost, db = _tall_parallel(w, bias, X, transposed, n, m, Y, with_cost, dw)
         if with_cost:
             first_cost = cost
         step(w, dw, rate)
@@ -70,13 +75,13 @@ def shallow_steps(
     dW2, db2 = np.empty(n_h, W1.dtype), np.empty(1, W1.dtype)
     for k in range(steps):
         with_cost = k == 0
-        if parallel:
-            cost = _shallow_parallel(
+        if parallel is None:
+            cost = _shallow_serial(
                 W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, with_cost,
                 dW1, db1, dW2, db2,
             )  # fmt: skip
         else:
-            cost = _shallow_serial(
+            cost = _shallow_parallel(
                 W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, with_cost,
                 dW1, db1, dW2, db2,
             )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 from numba import prange
 
 from dlkernels._jit import loops, twins
+from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, even_parts
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge, pack_transposed, row_dot
@@ -32,8 +33,7 @@ COST, DB = 0, 1
 def output_row(z, y, share, with_cost, sums):
     """z[j] <- dz[j] = (sigmoid(z[j]) - y[j]) * share, for at most 1024 examples; adds to cost and db.
 
-    The cost is (max(z, 0) - y z + log(1 + e^-|z|)) * share, which needs no log of a rounded probability;
-    e^-|z| serves it and the sigmoid.
+    The cost needs no log of a rounded probability (`costs.logit_loss`); e^-|z| serves it and the sigmoid.
     """
     zero, one = z.dtype.type(0), z.dtype.type(1)
     cost = zero
@@ -41,8 +41,7 @@ def output_row(z, y, share, with_cost, sums):
         for j in range(z.shape[0]):
             x = z[j]
             e = exp_nonpositive(-x if x > zero else x)
-            scaled = x * share
-            cost += ((zero if scaled < zero else scaled) - y[j] * scaled) + log1p_unit(e) * share
+            cost += logit_loss(x * share, y[j], log1p_unit(e) * share, zero, one)
             z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
         accumulate(sums, COST, cost)
     else:

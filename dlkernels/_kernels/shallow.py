@@ -22,7 +22,6 @@ from dlkernels._kernels.logistic import COST, DB, add_row_dots, add_weighted_row
 from dlkernels._kernels.matmul import add_gradient, merge, pack_left, pack_transposed, packed_size, product
 from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, total
 
-
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
 #: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.
 NARROW_FEATURES, NARROW_UNITS = 8, 4

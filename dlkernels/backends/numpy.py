@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks as checks
-from dlkernels._checks import Array
+from dlkernels import _values
+from dlkernels._arrays import Array
 
 _quiet = np.errstate(all="ignore")
 
@@ -77,13 +78,11 @@ def _activate_backward(code: int, dA: Array, saved: Array, negative_slope: float
 
 
 def _cost(Z: Array, Y: Array) -> float:
-    """Mean of max(z, 0) - y z + log(1 + e^-|z|)."""
+    """Mean of max(z, 0) - y z + log(1 + e^-|z|); the first two terms as one product, ([z > 0] - y) z."""
     m = Z.shape[1]
-    scaled = Z / m
-    losses = np.maximum(scaled, 0)
-    scaled *= Y
-    losses -= scaled
-    rest = np.abs(Z, out=scaled)
+    losses = np.subtract(Z > 0, Y, dtype=Z.dtype)
+    losses *= Z / m
+    rest = np.abs(Z)
     np.negative(rest, out=rest)
     np.exp(rest, out=rest)
     np.log1p(rest, out=rest)
@@ -138,7 +137,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
 @_quiet
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * z for z < 0, else z; any shape."""
-    slope = checks.real("leaky_relu", "negative_slope", negative_slope)
+    slope = _values.real("leaky_relu", "negative_slope", negative_slope)
     Z, out = checks.elementwise("leaky_relu", Z, out)
     return _activate(_LEAKY_RELU, Z, slope, out)
 
@@ -167,7 +166,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
 @_quiet
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = checks.real("leaky_relu_backward", "negative_slope", negative_slope)
+    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
     dA, Z, out = checks.elementwise_backward("leaky_relu_backward", dA, Z, "Z", out)
     return _activate_backward(_LEAKY_RELU, dA, Z, slope, out)
 

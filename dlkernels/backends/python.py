@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks as checks
-from dlkernels._checks import Array
+from dlkernels import _values
+from dlkernels._arrays import Array
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
 
@@ -78,9 +79,9 @@ def _weighted(weight: float, log: float) -> float:
 
 def _loss(z: float, y: float, m: int) -> float:
     """1/m of the cross entropy of sigmoid(z) and y."""
-    scaled = z / m
-    positive = 0.0 if scaled < 0 else scaled
-    return positive - y * scaled + math.log1p(math.exp(-abs(z))) / m
+    # max(z, 0) - y z as one product: no difference of large numbers.
+    weight = (1.0 if z > 0 else 0.0) - y
+    return weight * (z / m) + math.log1p(math.exp(-abs(z))) / m
 
 
 #: g(z) by name; the second argument is the slope of leaky ReLU.
@@ -144,7 +145,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * z for z < 0, else z; any shape."""
-    return _apply("leaky_relu", Z, out, checks.real("leaky_relu", "negative_slope", negative_slope))
+    return _apply("leaky_relu", Z, out, _values.real("leaky_relu", "negative_slope", negative_slope))
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -164,7 +165,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = checks.real("leaky_relu_backward", "negative_slope", negative_slope)
+    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
     return _apply_backward("leaky_relu", dA, Z, "Z", out, slope)
 
 

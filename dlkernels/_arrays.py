@@ -1,0 +1,189 @@
+"""Arrays: what is accepted, what is copied, and what a refusal says.
+
+Float arrays of any layout come in; aligned float32 or float64 arrays of one dtype in native byte order,
+in C or Fortran order, go on. Messages name the function, the arguments and both shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+_F32 = np.dtype(np.float32)
+_F64 = np.dtype(np.float64)
+
+
+def as_float(function: str, argument: str, value: Any) -> Array:
+    """`value` as a float32 or float64 array of any layout, without a copy where it is one already."""
+    if type(value) is np.ndarray and value.dtype in (_F64, _F32):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{function}: {argument} is a masked array, and its mask would be ignored; "
+            f"fill it first, for instance with {argument}.filled(0)"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{function}: {argument} is no array: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{function}: {argument} is no array: {error}") from None
+    dtype = array.dtype
+    native = dtype.newbyteorder("=")
+    if native in (_F64, _F32):
+        return array.astype(native, copy=False)
+    if dtype.kind in "iub":
+        return array.astype(_F64)
+    raise TypeError(
+        f"{function}: {argument} has dtype {dtype}; expected float32, float64, integers or booleans"
+    )
+
+
+def c_order(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
+    """`array` in `dtype`, aligned and in C order, copied only if it must be."""
+    flags = array.flags
+    if (dtype is None or array.dtype == dtype) and flags.c_contiguous and flags.aligned:
+        return array
+    return array.astype(dtype or array.dtype, order="C")
+
+
+def c_or_fortran_order(array: Array, dtype: np.dtype[Any]) -> Array:
+    """As `c_order`, but a matrix in Fortran order stays in it."""
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        return c_order(array.T, dtype).T
+    return c_order(array, dtype)
+
+
+def common(arrays: Sequence[Array]) -> np.dtype[Any]:
+    """float32 if all are, else float64: what `numpy.result_type` says of these two."""
+    return _F32 if all(array.dtype == _F32 for array in arrays) else _F64
+
+
+def matrices(function: str, names: Sequence[str], values: Sequence[Any]) -> list[Array]:
+    """Arrays with two axes, of one dtype, each in C or Fortran order."""
+    arrays = [as_float(function, name, value) for name, value in zip(names, values, strict=True)]
+    for name, array in zip(names, arrays, strict=True):
+        if array.ndim != 2:
+            raise ValueError(
+                f"{function}: {name} must have 2 axes but has shape {array.shape}{_hint(name, array)}"
+            )
+    dtype = common(arrays)
+    return [c_or_fortran_order(array, dtype) for array in arrays]
+
+
+def _hint(name: str, array: Array) -> str:
+    if array.ndim != 1:
+        return ""
+    if name == "Y":
+        return "; labels are a row: Y.reshape(1, -1)"
+    if name in ("w", "b", "b1", "b2"):
+        return f"; it is a column: {name}.reshape(-1, 1)"
+    return f"; examples are columns: {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one row"
+
+
+def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b: Array, b_axis: int) -> None:
+    """Two axes that a formula pairs must have the same length."""
+    if a.shape[a_axis] != b.shape[b_axis]:
+        axis = ("rows", "columns")
+        raise ValueError(
+            f"{function}: {a_name} has {a.shape[a_axis]} {axis[a_axis]} but {b_name} has "
+            f"{b.shape[b_axis]} {axis[b_axis]} ({a_name} {a.shape}, {b_name} {b.shape})"
+        )
+
+
+def need_shape(
+    function: str, name: str, array: Array, shape: tuple[int, ...], other: str, like: Array
+) -> None:
+    if array.shape != shape:
+        raise ValueError(
+            f"{function}: {name} must have shape {shape} but has shape {array.shape} "
+            f"({name} {array.shape}, {other} {like.shape})"
+        )
+
+
+def need_examples(function: str, name: str, array: Array) -> None:
+    if array.shape[1] == 0:
+        raise ValueError(f"{function}: the mean over 0 examples is undefined ({name} {array.shape})")
+
+
+def _same_memory(a: Array, b: Array) -> bool:
+    return (
+        a.ctypes.data == b.ctypes.data
+        and a.shape == b.shape
+        and a.strides == b.strides
+        and a.dtype == b.dtype
+    )
+
+
+def overlap(a: Array, b: Array) -> bool:
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        # An exact answer can take exponentially long; a doubtful case counts as an overlap.
+        return bool(np.shares_memory(a, b, max_work=100_000))  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
+
+
+def check_out(
+    function: str,
+    out: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    inputs: Sequence[tuple[str, Any]],
+    in_place: bool,
+) -> Array:
+    """`out` itself, if it may take a result of this shape and dtype."""
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"{function}: out must be a NumPy array, not {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{function}: out has shape {out.shape} but the result has shape {shape}")
+    if out.dtype != dtype:
+        raise ValueError(f"{function}: out has dtype {out.dtype} but the result has dtype {dtype}")
+    flags = out.flags
+    if not flags.writeable:
+        raise ValueError(f"{function}: out is read-only")
+    if not (flags.c_contiguous and flags.aligned):
+        raise ValueError(f"{function}: out must be aligned and in C order (strides {out.strides})")
+    for name, value in inputs:
+        if (
+            isinstance(value, np.ndarray)
+            and not (in_place and _same_memory(value, out))
+            and overlap(value, out)
+        ):
+            raise ValueError(f"{function}: out overlaps {name} in memory")
+    return out
+
+
+def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
+    """Arrays that are updated in place: float, C order, writeable, no two sharing memory."""
+    for position, (name, array) in enumerate(named):
+        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+            raise TypeError(
+                f"{function}: {name} is updated in place and must be a NumPy array, "
+                f"not {type(array).__name__}"
+            )
+        if array.dtype not in (_F64, _F32):
+            raise TypeError(
+                f"{function}: {name} is updated in place and must be float32 or float64, not {array.dtype}"
+            )
+        if not array.flags.carray:
+            raise ValueError(
+                f"{function}: {name} is updated in place and must be writeable, aligned and in C order"
+            )
+        for other_name, other in named[:position]:
+            if overlap(array, other):
+                raise ValueError(f"{function}: {name} overlaps {other_name} in memory")
+
+
+def need_apart(function: str, updated: Sequence[tuple[str, Any]], read: Sequence[tuple[str, Any]]) -> None:
+    """What is updated must not share memory with what is read after the first write."""
+    for name, array in updated:
+        for other_name, other in read:
+            if isinstance(other, np.ndarray) and overlap(array, other):
+                raise ValueError(f"{function}: {name} overlaps {other_name} in memory")

@@ -1,0 +1,41 @@
+"""Single values: what counts as a number, and what a refusal says."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+
+def real(function: str, argument: str, value: Any) -> float:
+    """A real number as a Python float; arrays count if they hold exactly one."""
+    if isinstance(value, np.ndarray):
+        if value.size != 1:
+            raise ValueError(f"{function}: {argument} must be one number but has shape {value.shape}")
+        value = value.reshape(-1)[0]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{function}: {argument} must be a real number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{function}: {argument} is too large for a float") from None
+
+
+def finite(function: str, argument: str, value: Any) -> float:
+    """A real number that is neither NaN nor infinite."""
+    number = real(function, argument, value)
+    if not math.isfinite(number):
+        raise ValueError(f"{function}: {argument} must be finite, not {number}")
+    return number
+
+
+def count(function: str, argument: str, value: Any, minimum: int = 0) -> int:
+    """A whole number of at least `minimum`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{function}: {argument} must be an integer, not {type(value).__name__}")
+    number = int(value)
+    if number < minimum:
+        raise ValueError(f"{function}: {argument} must be at least {minimum}, not {number}")
+    return number

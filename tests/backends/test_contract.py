@@ -1,0 +1,107 @@
+"""The contract of the backends in both directions: nothing missing, nothing more."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+
+from dlkernels import backends
+
+
+def public_functions(module):
+    return {n for n, value in vars(module).items() if inspect.isfunction(value) and not n.startswith("_")}
+
+
+def arguments_of(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [(p.name, p.kind, p.default) for p in parameters]
+
+
+def test_names(backend):
+    assert public_functions(backend) == set(backends.FUNCTIONS)
+    assert len(set(backends.FUNCTIONS)) == len(backends.FUNCTIONS)
+
+
+def test_oracle_has_the_same_names():
+    naive = pytest.importorskip("naive")
+    assert public_functions(naive) == set(backends.FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", backends.FUNCTIONS)
+def test_signature(backend, name):
+    reference = arguments_of(getattr(backends.get("numba"), name))
+    assert arguments_of(getattr(backend, name)) == reference
+
+
+@pytest.mark.parametrize("name", backends.FUNCTIONS)
+def test_documented(backend, name):
+    assert inspect.getdoc(getattr(backend, name))
+
+
+def test_signatures_are_those_promised():
+    """A few spelled out: the test above would not notice a change made in all three."""
+    numba = backends.get("numba")
+    signatures = {name: str(inspect.signature(getattr(numba, name))) for name in backends.FUNCTIONS}
+    bare = {name: ast.parse(f"def f{text}: ...").body[0].args for name, text in signatures.items()}
+    names = {
+        name: ([a.arg for a in args.posonlyargs + args.args], [a.arg for a in args.kwonlyargs])
+        for name, args in bare.items()
+    }
+    slope = ["negative_slope"]
+    network = ["W1", "b1", "W2", "b2", "X", "Y"]
+    assert names == {
+        **{name: (["Z"], ["out"]) for name in ("sigmoid", "tanh", "relu", "identity")},
+        "leaky_relu": (["Z", *slope], ["out"]),
+        **{f"{name}_backward": (["dA", "A"], ["out"]) for name in ("sigmoid", "tanh")},
+        **{f"{name}_backward": (["dA", "Z"], ["out"]) for name in ("relu", "identity")},
+        "leaky_relu_backward": (["dA", "Z", *slope], ["out"]),
+        "dense_forward": (["W", "A_prev", "b", "activation"], [*slope, "out", "return_Z"]),
+        "dense_gradients": (["dZ", "A_prev"], []),
+        "dense_backward": (["W_next", "dZ_next", "saved", "A_prev", "activation"], slope),
+        "binary_cross_entropy": (["A", "Y"], []),
+        "binary_cross_entropy_with_logits": (["Z", "Y"], []),
+        "squared_error": (["A", "Y"], []),
+        "logistic_propagate": (["w", "b", "X", "Y"], []),
+        "shallow_propagate": ([*network, "activation"], slope),
+        "logistic_descent": (["w", "b", "X", "Y", "learning_rate", "num_steps"], []),
+        "shallow_descent": ([*network, "learning_rate", "num_steps", "activation"], slope),
+        "gradient_descent": (["parameters", "gradients", "learning_rate"], []),
+        "dot": (["a", "b"], []),
+    }
+
+
+def test_defaults():
+    for name in backends.FUNCTIONS:
+        for argument, _, default in arguments_of(getattr(backends.get("numba"), name)):
+            if argument == "activation" and name != "dense_backward":
+                assert default == ("identity" if name == "dense_forward" else "tanh")
+            elif argument == "negative_slope":
+                assert default == 0.01
+            elif argument == "out":
+                assert default is None
+            elif argument == "return_Z":
+                assert default is False
+            else:
+                assert default is inspect.Parameter.empty
+
+
+def test_the_python_backend_has_no_numpy_arithmetic():
+    """Of NumPy it uses arrays to hold results, nothing that computes."""
+    tree = ast.parse(inspect.getsource(backends.get("python")))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np"
+    }
+    assert used <= {"array", "empty", "errstate", "float64"}
+
+
+def test_backends_are_got_by_name():
+    for name in backends.NAMES:
+        assert backends.get(name).__name__ == f"dlkernels.backends.{name}"
+    with pytest.raises(ValueError, match="python, numpy, numba, not 'torch'"):
+        backends.get("torch")
+    with pytest.raises(TypeError, match="name must be a string, not int"):
+        backends.get(3)
