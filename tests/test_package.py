@@ -1,20 +1,23 @@
-"""House rules that a program can check: layers, compile options, what an import costs, documented examples."""
+"""House rules that a program can check: layers, compile options, the cost of an import, examples."""
 
 from __future__ import annotations
 
 import ast
 import doctest
 import importlib
+import inspect
+import os
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import dlkernels
-import models
 import numba
 import pytest
+
+import dlkernels
+import models
 from dlkernels import backends
 
 ROOT = Path(dlkernels.__file__).parent
@@ -70,8 +73,7 @@ def test_public_functions_are_documented(name):
     text = getattr(dlkernels, name).__doc__
     assert "Examples\n    --------" in text
     assert ">>> " in text
-    parameters = getattr(dlkernels, name).__code__.co_varnames[: getattr(dlkernels, name).__code__.co_argcount]
-    for parameter in parameters:
+    for parameter in inspect.signature(getattr(dlkernels, name)).parameters:
         assert re.search(rf"^    .*\b{parameter}\b.*(:|,)", text, re.MULTILINE), parameter
 
 
@@ -86,8 +88,6 @@ def test_public_names():
 
 
 def in_new_process(code, **environment):
-    import os
-
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -111,7 +111,7 @@ def test_nothing_compiles_at_import(tmp_path):
 
 
 def test_import_costs_little_more_than_numba(tmp_path):
-    """At most 50 ms, in the fastest of several new processes, with the bytecode cached as an install has it."""
+    """At most 50 ms, in the fastest of several new processes, with bytecode kept as an install keeps it."""
     code = (
         "import time, numba\nstart = time.perf_counter()\nimport dlkernels\n"
         "print(time.perf_counter() - start)\n"

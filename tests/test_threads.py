@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 
-import dlkernels as dk
 import numba
 import numpy as np
 import pytest
+
+import dlkernels as dk
 from dlkernels import _threads
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
@@ -39,9 +40,14 @@ def test_a_number_holds_in_every_thread():
 
 def test_threads_restores_the_number_after_an_error():
     before = dk.get_num_threads()
-    with pytest.raises(KeyError), dk.threads(1):
-        assert dk.get_num_threads() == 1
-        raise KeyError
+
+    def fail():
+        with dk.threads(1):
+            assert dk.get_num_threads() == 1
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert dk.get_num_threads() == before
 
 
@@ -133,13 +139,21 @@ for _ in range(3):
 """
 
 
+def new_process(code, environment=None, *arguments):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=600,
+        check=False,
+    )
+
+
 def available(name):
     code = "import dlkernels as dk; print(dk._threads.layer())"
     environment = {**os.environ, "NUMBA_THREADING_LAYER": name}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False
-    )
-    return result.stdout.strip() == name
+    return new_process(code, environment).stdout.strip() == name
 
 
 @needs_compiled
@@ -150,14 +164,7 @@ def test_concurrent_launches_and_forks(program, expected, layer):
         pytest.skip("this system has no fork")
     if not available(layer):
         pytest.skip(f"{layer} is not available here")
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, layer],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "NUMBA_THREADING_LAYER": layer},
-        timeout=300,
-        check=False,
-    )
+    result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": layer}, layer)
     assert (result.returncode, result.stdout) == (0, expected), result.stderr
 
 
@@ -176,7 +183,7 @@ def test_warmup_refuses_other_dtypes():
 
 
 @needs_compiled
-def test_after_warmup_nothing_is_left_to_compile(tmp_path):
+def test_after_warmup_nothing_is_left_to_compile():
     """In a process of its own: every public function, once, on small and on large input."""
     code = """
 import numpy as np
@@ -211,16 +218,13 @@ with event.install_recorder("numba:compile") as recorder:
         dk.logistic_descent(np.ones((1025, 1)), 0, np.ones((1025, 4)), np.ones((1, 4)), 0.1, 1)
 print([e.data["dispatcher"].__name__ for _, e in recorder.buffer if e.is_start])
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)
+    result = new_process(code)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
-def test_numba_num_threads_1(tmp_path):
+def test_numba_num_threads_1():
     code = "import dlkernels as dk; print(dk.get_num_threads(), dk.sigmoid([0.0] * 300_000)[-1])"
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300, check=True
-    )
+    result = new_process(code, {**os.environ, "NUMBA_NUM_THREADS": "1"})
     assert result.stdout == "1 0.5\n"
 
 

@@ -6,6 +6,7 @@ import mpmath
 import numba
 import numpy as np
 import pytest
+
 from dlkernels._jit import loops
 from dlkernels._kernels import elementary
 

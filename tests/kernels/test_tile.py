@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
+
 from dlkernels._jit import loops
 from dlkernels._kernels import tile
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dlkernels as dk
 import numba
 import numpy as np
 import pytest
+
+import dlkernels as dk
 from dlkernels import _threads
 
 SLOW = bool(numba.config.DISABLE_JIT)
@@ -55,7 +56,9 @@ def test_reductions(m, dtype, rng):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(
     ("n", "n_x", "m"),
-    [(1, 1, 1), (5, 3, 9)] if SLOW else [(1, 1, 1), (4, 2, 400), (70, 30, 1797), (130, 250, 300), (3, 5, 5000)],
+    [(1, 1, 1), (5, 3, 9)]
+    if SLOW
+    else [(1, 1, 1), (4, 2, 400), (70, 30, 1797), (130, 250, 300), (3, 5, 5000)],
 )
 def test_dense(n, n_x, m, order, dtype, rng):
     X, _ = examples(rng, dtype, n_x, m, order)
@@ -69,7 +72,8 @@ def test_dense(n, n_x, m, order, dtype, rng):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(
-    ("n_x", "m"), [(2, 5), (3, 20)] if SLOW else [(1, 1), (2, 400), (30, 569), (700, 900), (7, 20000), (1500, 33)]
+    ("n_x", "m"),
+    [(2, 5), (3, 20)] if SLOW else [(1, 1), (2, 400), (30, 569), (700, 900), (7, 20000), (1500, 33)],
 )
 def test_logistic(n_x, m, order, dtype, rng):
     X, Y = examples(rng, dtype, n_x, m, order)

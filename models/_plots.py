@@ -1,0 +1,163 @@
+"""Pictures of a comparison, as PNG files."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlkernels.cli import CommandError
+from models._measure import Comparison
+from models._report import duration, factor, speed_up
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+_COLOURS = {"python": "#E69F00", "numpy": "#0072B2", "numba": "#009E73"}
+_CLASSES = ("#D55E00", "#0072B2")
+_GREY = "#595959"
+
+
+def make_folder(folder: Path) -> None:
+    """The folder, made if it must be; an error if no file can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(f"argument --plot: can't write into {folder}: {reason}") from None
+
+
+def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
+    """Write the pictures of each comparison; the paths written."""
+    written = []
+    for comparison in comparisons:
+        job = comparison.job
+        stem = f"{job.model}_{re.sub(r'[^A-Za-z0-9_-]+', '_', job.dataset.name)}"
+        pictures = {"time": _time(comparison), "costs": _costs(comparison)}
+        if job.dataset.X_train.shape[0] == 2:
+            pictures["boundary"] = _boundary(comparison)
+        for name, figure in pictures.items():
+            path = folder / f"{stem}_{name}.png"
+            draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            try:
+                figure.savefig(draft, format="png", dpi=150)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
+            written.append(path)
+    return written
+
+
+def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
+    # Not pyplot: it would choose a window system and keep global state.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, height), layout="constrained")
+    axes = figure.add_subplot()
+    figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
+    axes.set_title(subtitle, loc="left", fontsize=10, color=_GREY)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _time(comparison: Comparison) -> Any:
+    data = comparison.job.dataset
+    figure, axes = _figure(
+        comparison.job.title,
+        f"Time per iteration on {data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features, "
+        f"{comparison.job.dtype} (shorter is better)",
+        height=1.6 + 0.7 * len(comparison.results),
+    )
+    names = list(comparison.results)
+    times = [comparison.results[name].seconds_per_iteration for name in names]
+    axes.barh(names, times, color=[_COLOURS[name] for name in names], height=0.6)
+    axes.set_xscale("log")
+    low = 10.0 ** np.floor(np.log10(min(times)) - 0.3)
+    axes.set_xlim(low, max(times) * (max(times) / low) ** 0.45)  # room for the labels
+    axes.invert_yaxis()
+    for row, (name, seconds) in enumerate(zip(names, times, strict=True)):
+        over = [(other, speed_up(comparison, name, other)) for other in ("python", "numpy") if other != name]
+        gains = [f"{factor(ratio)} over {other}" for other, ratio in over if ratio is not None and ratio > 1]
+        axes.annotate(
+            f"{duration(seconds)}" + (f"  ({', '.join(gains)})" if gains else ""),
+            (seconds, row),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axes.xaxis.set_major_formatter(lambda value, _: duration(value).replace(".00", "").replace(".0", ""))
+    axes.xaxis.minorticks_off()
+    axes.tick_params(axis="y", length=0, labelsize=11)
+    axes.set_xlabel("time per iteration, logarithmic scale")
+    return figure
+
+
+def _costs(comparison: Comparison) -> Any:
+    job = comparison.job
+    figure, axes = _figure(job.title, f"Cost during training, learning rate {job.learning_rate:g}")
+    # Where backends agree their curves coincide: a wide line below, a dashed and a dotted one above.
+    styles: dict[str, dict[str, Any]] = {
+        "numba": {"linewidth": 5, "alpha": 0.55, "zorder": 1},
+        "numpy": {"linewidth": 1.8, "linestyle": (0, (5, 3)), "zorder": 2},
+        "python": {"linestyle": "none", "marker": "o", "markersize": 5, "zorder": 3},
+    }
+    finite = 0
+    for name, result in comparison.results.items():
+        iterations = [100 * i for i in range(len(result.model.costs_))] + [result.iterations]
+        costs = [*result.model.costs_, result.final_cost]
+        finite += sum(np.isfinite(cost) for cost in costs)
+        label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.diverged else "")
+        axes.plot(iterations, costs, label=label, color=_COLOURS[name], **styles[name])
+    if not finite:
+        axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("cost (mean cross-entropy)")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="best")
+    return figure
+
+
+def _boundary(comparison: Comparison) -> Any:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    data = comparison.job.dataset
+    result = next(
+        comparison.results[name] for name in ("numba", "numpy", "python") if name in comparison.results
+    )
+    figure, axes = _figure(
+        comparison.job.title,
+        f"What the {result.backend} backend learnt in {result.iterations:,} iterations; "
+        f"held-out accuracy {100 * result.accuracy:.1f} %",
+        height=6.4,
+    )
+    X = np.hstack([data.X_train, data.X_test])
+    low, high = X.min(axis=1), X.max(axis=1)
+    margin = np.maximum(0.06 * (high - low), 1e-9)
+    grids = [np.linspace(low[i] - margin[i], high[i] + margin[i], 300) for i in range(2)]
+    first, second = np.meshgrid(*grids)
+    P = result.model.predict_proba(np.stack([first.ravel(), second.ravel()])).reshape(first.shape)
+    colours = LinearSegmentedColormap.from_list("classes", [_CLASSES[0], "#ffffff", _CLASSES[1]])
+    shading = axes.pcolormesh(
+        first, second, P, cmap=colours, vmin=0, vmax=1, alpha=0.45, shading="nearest", rasterized=True
+    )
+    if P.min() < 0.5 < P.max():
+        axes.contour(first, second, P, levels=[0.5], colors="black", linewidths=1.4)
+    for label, marker in ((0, "o"), (1, "^")):
+        points = data.X_train[:, data.Y_train[0] == label]
+        axes.scatter(
+            points[0], points[1], s=26, marker=marker, color=_CLASSES[label], edgecolors="white",
+            linewidths=0.6, label=f"label {label} (training)",
+        )  # fmt: skip
+    bar = figure.colorbar(shading, ax=axes, shrink=0.8, pad=0.02)
+    bar.set_label("predicted probability of label 1 (black line: 0.5)")
+    axes.set_xlabel(data.feature_names[0])
+    axes.set_ylabel(data.feature_names[1])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, frameon=False)
+    return figure

@@ -1,0 +1,250 @@
+"""A comparison as a table and as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlkernels._extras import need
+from dlkernels._info import config
+from dlkernels.cli import CommandError
+from models._measure import Comparison, Difference, Result
+
+# -- numbers in words --------------------------------------------------------------------------------
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits and the unit that suits."""
+    unit, size = next(
+        ((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("us", 1e-6)
+    )
+    value = seconds / size
+    return f"{value:.{max(0, 2 - math.floor(math.log10(max(value, 1))))}f} {unit}"
+
+
+def factor(ratio: float) -> str:
+    """A speed-up in two or three significant digits."""
+    if ratio < 0.1:
+        return f"{ratio:.2g}x"
+    return f"{ratio:,.0f}x" if ratio >= 99.5 else f"{ratio:.{1 if ratio >= 9.95 else 2}f}x"
+
+
+def speed_up(comparison: Comparison, name: str, over: str) -> float | None:
+    """How many times faster than another backend, which may not have taken part."""
+    if over not in comparison.results:
+        return None
+    results = comparison.results
+    return results[over].seconds_per_iteration / results[name].seconds_per_iteration
+
+
+# -- the table ---------------------------------------------------------------------------------------
+
+
+def show_heading() -> None:
+    """One line on what the figures were measured with."""
+    facts = config()
+    versions = ", ".join(f"{name} {facts[name].split()[0]}" for name in ("dlkernels", "numba", "numpy"))
+    _print(f"{versions}, Python {facts['python']}; {facts['cpu']}; threads {facts['threads']}")
+
+
+def show(comparison: Comparison) -> None:
+    """Print the table of one model and the notes that belong to it."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    job, data = comparison.job, comparison.job.dataset
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("\nbackend")
+    for heading in (
+        "\niterations", "time per\niteration", "speed-up\nvs python", "speed-up\nvs numpy",
+        "final\ncost", "held-out\naccuracy",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in comparison.results.values():
+        table.add_row(*_row(comparison, result))
+    sys.stdout.write("\n")
+    _print(
+        Text(job.title, style="bold"),
+        f"{data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features and "
+        f"{data.X_test.shape[1]:,} held out, {data.description}; {job.dtype}, learning rate "
+        f"{job.learning_rate:g}",
+        table,
+        *notes(comparison),
+    )
+
+
+def _row(comparison: Comparison, result: Result) -> Iterator[str]:
+    yield result.backend
+    yield f"{result.iterations:,}"
+    yield duration(result.seconds_per_iteration)
+    for other in ("python", "numpy"):
+        ratio = speed_up(comparison, result.backend, other)
+        yield "-" if ratio is None else factor(ratio)
+    yield f"{result.final_cost:.6f}" if abs(result.final_cost) < 1e4 else f"{result.final_cost:.3g}"
+    yield f"{100 * result.accuracy:.1f} %"
+
+
+def notes(comparison: Comparison) -> Iterator[str]:
+    """What the reader of the table has to know, a line each."""
+    results, wanted = comparison.results, comparison.job.iterations
+    numba = results.get("numba")
+    if numba is not None and numba.compile_seconds is not None:
+        yield (
+            f"Compile time of numba: {duration(numba.compile_seconds)}, once, not in the table "
+            "(less where the kernels are on disk already)."
+        )
+    python = results.get("python")
+    if python is not None and python.iterations < wanted:
+        yield (
+            f"python ran {python.iterations:,} of {wanted:,} iterations to save time; "
+            "its cost and accuracy are those it had by then."
+        )
+    for difference in comparison.differences:
+        yield _difference_note(difference)
+    for result in results.values():
+        start = result.model.costs_[0]
+        if result.diverged:
+            yield (
+                f"{result.backend} DIVERGED: its cost is {result.final_cost:g} after {result.iterations:,} "
+                "iterations. Try a smaller learning rate."
+            )
+        elif result.final_cost > start:
+            yield (
+                f"The cost of {result.backend} ROSE from {start:.6f} to {result.final_cost:.6g}. "
+                "Try a smaller learning rate."
+            )
+
+
+def _difference_note(difference: Difference) -> str:
+    names = f"{', '.join(difference.backends[:-1])} and {difference.backends[-1]}"
+    after = f"after {difference.iterations:,} iterations"
+    if difference.value is None:
+        return f"The parameters of {names} can't be compared {after}: some are not finite."
+    return f"Largest difference between the parameters of {names} {after}: {difference.value:.1e}."
+
+
+def _print(*things: Any) -> None:
+    """Print text and tables by way of rich, without the empty lines and the padding that it puts around."""
+    need("rich", "dlkernels compare")
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:  # no line but the table's has a width to keep to
+        console.soft_wrap = True
+        console.width = max(console.width, 80)
+    # Not straight to stdout: rich ends the process itself when the reader has gone.
+    with console.capture() as printed:
+        for thing in things:
+            console.print(thing)
+    lines = [line.rstrip() for line in printed.get().splitlines() if line.strip()]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+# -- JSON --------------------------------------------------------------------------------------------
+
+
+def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """All figures, and what they were measured with."""
+    return {
+        "config": config() | {"numpy_blas": _blas()},
+        "comparisons": [_comparison(each) for each in comparisons],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    job = comparison.job
+    data = job.dataset
+    network = {"hidden_units": job.hidden_units, "seed": job.seed} if job.model == "shallow" else {}
+    return {
+        "title": job.title,
+        "model": job.model,
+        "data": {
+            "name": data.name,
+            "description": data.description,
+            "features": data.X_train.shape[0],
+            "training_examples": data.X_train.shape[1],
+            "held_out_examples": data.X_test.shape[1],
+        },
+        "settings": {
+            "iterations": job.iterations,
+            "learning_rate": job.learning_rate,
+            "dtype": job.dtype,
+            **network,
+        },
+        "results": {name: _result(comparison, result) for name, result in comparison.results.items()},
+        "differences": [
+            {"backends": list(each.backends), "iterations": each.iterations, "largest": each.value}
+            for each in comparison.differences
+        ],
+    }
+
+
+def _result(comparison: Comparison, result: Result) -> dict[str, Any]:
+    return {
+        "iterations": result.iterations,
+        "seconds_per_iteration": result.seconds_per_iteration,
+        "fits_timed": result.fits_timed,
+        "speed_up_over_python": speed_up(comparison, result.backend, "python"),
+        "speed_up_over_numpy": speed_up(comparison, result.backend, "numpy"),
+        "compile_seconds": result.compile_seconds,
+        "final_cost": _number(result.final_cost),
+        "diverged": result.diverged,
+        "accuracy": result.accuracy,
+        "costs": [_number(cost) for cost in result.model.costs_],
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _blas() -> list[dict[str, Any]] | None:
+    """The library that NumPy multiplies matrices with, and its threads, if that can be found out."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return None
+    pools = threadpoolctl.threadpool_info()
+    keys = ("internal_api", "version", "num_threads")
+    return [
+        {key: pool.get(key) for key in keys}
+        for pool in pools
+        if pool.get("user_api") == "blas" and "scipy.libs" not in pool.get("filepath", "")
+    ]
+
+
+@contextlib.contextmanager
+def reserved(path: Path) -> Iterator[Path]:
+    """A new file beside `path` that replaces it if the block succeeds; an error now if that can't be."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
+        raise CommandError(f"argument --json: can't write {path}: not a file that may be replaced")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        draft.touch(exist_ok=False)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(f"argument --json: can't write {path}: {reason}") from None
+    try:
+        yield draft
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, comparisons: Sequence[Comparison]) -> None:
+    text = json.dumps(as_json(comparisons), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def say_written(paths: Sequence[Path]) -> None:
+    sys.stdout.write("".join(f"wrote {path}\n" for path in paths))

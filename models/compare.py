@@ -1,0 +1,182 @@
+"""`dlkernels compare`: the same training on each backend, timed and checked for agreement."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlkernels as dk
+from dlkernels import backends, data
+from dlkernels._extras import need
+from dlkernels.cli import CommandError
+from models import _measure, _plots, _report
+
+MODELS = ("logistic", "shallow")
+_DEFAULT_DATA = {"logistic": "breast_cancer", "shallow": "flower"}
+
+_DESCRIPTION = """\
+Train the same models with loops of Python, with NumPy and with compiled loops, and print one table a model:
+time per iteration, speed-up, final cost, accuracy on held-out examples, and how far the parameters differ.
+Without options: logistic regression on breast cancer, and a network of 4 tanh units on the flower.
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add `compare` to argparse's sub-parsers; the entry point that `dlkernels.cli` looks for."""
+    parser = commands.add_parser(
+        "compare",
+        help="train two models on three backends, time them and see that they agree",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--data",
+        metavar="NAME|FILE",
+        help=f"{', '.join(data.NAMES)}, or a .npz, .csv or .h5 file (.npz and .csv are standardised)",
+    )
+    add("--label", metavar="COLUMN", help="the column of labels in a .csv file")
+    add("--model", choices=MODELS, help="one model only")
+    add(
+        "--backends",
+        metavar="LIST",
+        type=_backends,
+        default=backends.NAMES,
+        help=f"which, with commas between (default {','.join(backends.NAMES)})",
+    )
+    add("--iterations", metavar="N", type=_at_least(1), help="steps of gradient descent")
+    add("--hidden", metavar="N", type=_at_least(1), help="units of the hidden layer (default 4)")
+    add("--learning-rate", metavar="F", type=_positive, help="the length of a step")
+    add("--seed", metavar="N", type=_at_least(0, 2**32 - 1), help="of the network's weights (default 3)")
+    add("--threads", metavar="N", type=_at_least(1), help="threads of numba, and of NumPy's BLAS")
+    add("--dtype", choices=("float32", "float64"), default="float64", help="what to compute in")
+    add("--plot", metavar="DIR", type=Path, help="write pictures into this folder")
+    add("--json", metavar="FILE", type=Path, help="write all figures to this file")
+    parser.set_defaults(run=run)
+
+
+# -- options -----------------------------------------------------------------------------------------
+
+
+def _at_least(minimum: int, maximum: float = math.inf) -> Any:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a whole number, not {text!r}") from None
+        if not minimum <= number <= maximum:
+            limit = f"at least {minimum}" if number < minimum else f"at most {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {limit}, not {number}")
+        return number
+
+    return parse
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}") from None
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"must be positive and finite, not {text}")
+    return number
+
+
+def _backends(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for position, name in enumerate(names):
+        if name not in backends.NAMES:
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(backends.NAMES)}, not {name!r}")
+        if name in names[:position]:
+            raise argparse.ArgumentTypeError(f"{name!r} is there twice")
+    return tuple(name for name in backends.NAMES if name in names)
+
+
+# -- the command -------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything that can be wrong, then train."""
+    need("rich", "dlkernels compare")
+    if arguments.plot is not None:
+        need("matplotlib", "--plot")
+    jobs = _jobs(arguments)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_limited(arguments.threads))
+        draft = None if arguments.json is None else stack.enter_context(_report.reserved(arguments.json))
+        if arguments.plot is not None:
+            _plots.make_folder(arguments.plot)
+        comparisons = []
+        _report.show_heading()
+        for job in jobs:
+            comparisons.append(_measure.compare(job, arguments.backends))
+            _report.show(comparisons[-1])
+        written = [] if arguments.plot is None else _plots.draw(arguments.plot, comparisons)
+        if draft is not None:
+            _report.write_json(draft, comparisons)
+            written.append(arguments.json)
+    _report.say_written(written)
+    return 0
+
+
+def _jobs(arguments: argparse.Namespace) -> list[_measure.Job]:
+    models = MODELS if arguments.model is None else (arguments.model,)
+    if arguments.data is None and arguments.label is not None:
+        raise CommandError("argument --label: only for --data with a .csv file")
+    for option in ("hidden", "seed"):
+        if models == ("logistic",) and getattr(arguments, option) is not None:
+            raise CommandError(f"argument --{option}: logistic regression has no hidden units to draw")
+    loaded: dict[str, data.Dataset] = {}
+    jobs = []
+    for model in models:
+        name = _DEFAULT_DATA[model] if arguments.data is None else arguments.data
+        if name not in loaded:
+            loaded[name] = _load(name, arguments.label)
+        jobs.append(_job(model, loaded[name], arguments))
+    return jobs
+
+
+def _load(name: str, label: str | None) -> data.Dataset:
+    dataset = data.load(name, label=label)
+    return dataset.standardized() if Path(name).suffix.lower() in (".npz", ".csv") else dataset
+
+
+def _job(model: str, dataset: data.Dataset, arguments: argparse.Namespace) -> _measure.Job:
+    """Defaults that train well: those of the course on its own data, cautious ones elsewhere."""
+    images = dataset.X_train.shape[0] > 1000
+    iterations, rate = (2000, 0.1) if model == "shallow" else (5000, 0.1)
+    if images:
+        iterations, rate = 1000, 0.005
+    elif model == "shallow" and dataset.name == "flower":
+        iterations, rate = 10_000, 1.2
+    return _measure.Job(
+        model=model,
+        dataset=dataset,
+        iterations=arguments.iterations or iterations,
+        learning_rate=arguments.learning_rate or rate,
+        dtype=arguments.dtype,
+        hidden_units=arguments.hidden or 4,
+        seed=3 if arguments.seed is None else arguments.seed,
+    )
+
+
+@contextlib.contextmanager
+def _limited(threads: int | None) -> Iterator[None]:
+    """Numba and NumPy's BLAS on as many threads, or each on what it takes of itself."""
+    if threads is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(dk.threads(threads))
+        except ValueError as error:
+            raise CommandError(f"argument --threads: {str(error).partition(': ')[2]}") from None
+        with contextlib.suppress(ImportError):
+            import threadpoolctl
+
+            stack.enter_context(threadpoolctl.threadpool_limits(threads, user_api="blas"))
+        yield

@@ -1,0 +1,434 @@
+"""The command `dlkernels` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import dlkernels
+
+ROOT = Path(dlkernels.__file__).parents[1]
+#: One small job without the compiler.
+QUICK = ("compare", "--model", "logistic", "--backends", "numpy", "--iterations", "3")
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def environment():
+    """That of this process, so that the package that is tested is the one that is run."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    changed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
+    return {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | changed
+
+
+def command(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "dlkernels", *map(str, arguments)],
+        env=environment(), cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=300,
+    )  # fmt: skip
+
+
+def succeed(*arguments, cwd=None):
+    done = command(*arguments, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not CONTROL.search(done.stdout)
+    return done.stdout
+
+
+def fail(*arguments, cwd=None):
+    """The one line that a fault is reported with."""
+    done = command(*arguments, cwd=cwd)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("\n")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("dlkernels: error: ")
+    assert not CONTROL.search(done.stderr)
+    return done.stderr
+
+
+# -- what works --------------------------------------------------------------------------------------
+
+
+def test_version_and_help_need_no_heavy_package():
+    assert succeed("--version") == f"dlkernels {dlkernels.__version__}\n"
+    assert "compare" in succeed("--help")
+    assert "--learning-rate" in succeed("compare", "--help")
+    program = (
+        "import sys\nfrom dlkernels.cli import main\nassert main(['compare', '--help']) == 0\n"
+        "heavy = {'rich', 'matplotlib', 'sklearn', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_info_prints_the_configuration():
+    text = succeed("info")
+    for word in (dlkernels.__version__, "numba", np.__version__, "threading layer", "kernel cache"):
+        assert word in text
+
+
+def test_the_installed_script_is_the_same_command():
+    script = Path(sys.executable).with_name("dlkernels.exe" if os.name == "nt" else "dlkernels")
+    if not script.exists():
+        pytest.skip("no script beside this interpreter")
+    done = subprocess.run(
+        [script, "--version"], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"dlkernels {dlkernels.__version__}\n"
+
+
+def test_compare_by_default_runs_both_models_on_all_backends(tmp_path):
+    file = tmp_path / "figures.json"
+    text = succeed("compare", "--iterations", "30", "--json", file)
+    assert "Logistic regression on breast_cancer" in text
+    assert "Network of 4 tanh units on flower" in text
+    for backend in ("python", "numpy", "numba"):
+        assert len(re.findall(rf"^ {backend} +30 ", text, re.MULTILINE)) == 2, text
+    assert text.count("Compile time of numba: ") == 2
+    assert text.count("between the parameters of python, numpy and numba after 30 iterations: ") == 2
+    assert "to save time" not in text  # python ran all 30
+    assert f"wrote {file}\n" in text
+    figures = json.loads(file.read_text())
+    assert figures["config"]["numpy"] == np.__version__
+    assert figures["config"].keys() >= {"cpu", "threads", "numba", "python"}
+    assert list(tmp_path.iterdir()) == [file]
+    for each in figures["comparisons"]:
+        assert list(each["results"]) == ["python", "numpy", "numba"]
+        costs = [result["final_cost"] for result in each["results"].values()]
+        assert max(costs) - min(costs) < 1e-12
+        for result in each["results"].values():
+            assert 0 < result["seconds_per_iteration"] < 1
+            assert result["costs"][0] == pytest.approx(math.log(2), abs=1e-4)
+            assert not result["diverged"]
+        numba, python = each["results"]["numba"], each["results"]["python"]
+        ratio = python["seconds_per_iteration"] / numba["seconds_per_iteration"]
+        assert numba["speed_up_over_python"] == pytest.approx(ratio)
+        assert numba["compile_seconds"] >= 0
+        assert python["compile_seconds"] is None
+        (difference,) = each["differences"]
+        assert difference["iterations"] == 30
+        assert 0 <= difference["largest"] < 1e-12
+
+
+def test_the_python_backend_stops_early_and_says_so(tmp_path):
+    file = tmp_path / "figures.json"
+    text = succeed(
+        "compare",
+        "--model",
+        "logistic",
+        "--backends",
+        "python,numpy",
+        "--iterations",
+        "20000",
+        "--json",
+        file,
+    )
+    (each,) = json.loads(file.read_text())["comparisons"]
+    ran = each["results"]["python"]["iterations"]
+    assert 0 < ran < 20000
+    assert each["results"]["numpy"]["iterations"] == 20000
+    assert f"python ran {ran:,} of 20,000 iterations" in text
+    assert [(d["backends"], d["iterations"]) for d in each["differences"]] == [(["python", "numpy"], ran)]
+    assert each["differences"][0]["largest"] < 1e-9
+
+
+def test_compare_trains_what_the_options_say(tmp_path):
+    file = tmp_path / "figures.json"
+    succeed(
+        "compare", "--data", "flower", "--model", "shallow", "--backends", "numpy,python", "--hidden", "5",
+        "--seed", "7", "--iterations", "250", "--learning-rate", "0.5", "--threads", "1",
+        "--dtype", "float32", "--json", file,
+    )  # fmt: skip
+    figures = json.loads(file.read_text())
+    (each,) = figures["comparisons"]
+    assert each["settings"] == {
+        "iterations": 250, "learning_rate": 0.5, "dtype": "float32", "hidden_units": 5, "seed": 7
+    }  # fmt: skip
+    assert figures["config"]["threads"].startswith("1 of ")
+    assert all(pool["num_threads"] == 1 for pool in figures["config"]["numpy_blas"] or [])
+    from dlkernels.data import flower
+    from models import ShallowNetwork
+
+    data = flower()
+    model = ShallowNetwork(
+        5, seed=7, num_iterations=250, learning_rate=0.5, dtype="float32", backend="numpy"
+    ).fit(data.X_train, data.Y_train)
+    assert each["results"]["numpy"]["costs"] == model.costs_
+    assert len(model.costs_) == 3
+    assert each["results"]["numpy"]["accuracy"] == model.score(data.X_test, data.Y_test)
+    assert list(each["results"]) == ["python", "numpy"]
+
+
+def test_pictures(tmp_path):
+    folder = tmp_path / "new" / "pictures"
+    text = succeed(
+        "compare", "--data", "flower", "--backends", "numpy", "--iterations", "150", "--plot", folder
+    )
+    names = {f"{model}_flower_{picture}.png" for model in ("logistic", "shallow") for picture in (
+        "time", "costs", "boundary"
+    )}  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == names
+    for path in folder.iterdir():
+        head = path.read_bytes()[:24]
+        assert head[:8] == b"\x89PNG\r\n\x1a\n"
+        width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
+        assert 1000 <= width <= 2000
+        assert 200 <= height <= 2000
+        assert path.stat().st_size > 5000
+        assert f"wrote {path}" in text
+
+
+def test_no_boundary_with_more_than_two_features(tmp_path):
+    succeed(*QUICK, "--plot", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "logistic_breast_cancer_time.png",
+        "logistic_breast_cancer_costs.png",
+    }
+
+
+def test_data_from_files(tmp_path):
+    random = np.random.default_rng(0)
+    X = random.normal(50, 10, (3, 40))
+    Y = (X[:1] + X[1:2] > 100).astype(int)
+    np.savez(tmp_path / "points.npz", X=X, Y=Y)
+    rows = "\n".join(",".join(map(str, column)) for column in [*zip(*X, Y[0], strict=True)])
+    (tmp_path / "table.csv").write_text(f"a,b,c,y\n{rows}\n")
+    with h5py.File(tmp_path / "cats.h5", "w") as file:
+        for part, m in (("train", 10), ("test", 4)):
+            file[f"{part}_set_x"] = random.integers(0, 256, (m, 8, 8, 3), dtype=np.uint8)
+            file[f"{part}_set_y"] = np.arange(m) % 2
+    options = ("--iterations", "100", "--backends", "numpy", "--model", "logistic", "--json", "out.json")
+    for more, features in ((("points.npz",), 3), (("table.csv", "--label", "y"), 3), (("cats.h5",), 192)):
+        text = succeed("compare", "--data", *more, *options, cwd=tmp_path)
+        assert f"from the file {more[0]}" in text
+        (each,) = json.loads((tmp_path / "out.json").read_text())["comparisons"]
+        assert each["data"]["features"] == features
+        if features == 3:  # raw features of mean 50 would not be learnt with this step length
+            assert each["results"]["numpy"]["accuracy"] > 0.8
+
+
+def test_a_run_that_diverges_is_called_so(tmp_path):
+    (tmp_path / "out.json").write_text("old")
+    text = succeed(
+        "compare", "--model", "logistic", "--backends", "numpy,numba", "--iterations", "300",
+        "--learning-rate", "1e308", "--json", "out.json", cwd=tmp_path,
+    )  # fmt: skip
+    assert "numpy DIVERGED" in text
+    assert "numba DIVERGED" in text
+    (each,) = json.loads((tmp_path / "out.json").read_text())["comparisons"]
+    assert each["results"]["numba"]["diverged"]
+    assert each["results"]["numba"]["final_cost"] is None
+
+
+# -- what doesn't ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "COMMAND"),
+        (("train",), "'train'"),
+        (("info", "--colour"), "--colour"),
+        (("compare", "--iter", "3"), "--iter"),
+        (("compare", "--iterations", "0"), "--iterations: must be at least 1, not 0"),
+        (("compare", "--iterations", "many"), "--iterations: expected a whole number, not 'many'"),
+        (("compare", "--iterations"), "--iterations: expected one argument"),
+        (("compare", "--hidden", "-1"), "--hidden: must be at least 1"),
+        (("compare", "--seed", "4294967296"), "--seed: must be at most"),
+        (("compare", "--learning-rate", "nan"), "--learning-rate: must be positive and finite, not nan"),
+        (("compare", "--learning-rate", "-1"), "--learning-rate"),
+        (("compare", "--threads", "100000"), "--threads: n must be at most"),
+        (("compare", "--dtype", "float16"), "'float16'"),
+        (("compare", "--model", "tree"), "'tree'"),
+        (("compare", "--backends", "numpy,cuda"), "'cuda'"),
+        (("compare", "--backends", "numpy,numpy"), "twice"),
+        (("compare", "--backends", ""), "--backends"),
+        (("compare", "--model", "logistic", "--hidden", "3"), "--hidden"),
+        (("compare", "--label", "y"), "--label"),
+        (("compare", "--data", ""), "no data set"),
+        (("compare", "--data", "mnist"), "'mnist'"),
+        (("compare", "--data", "none.npz"), "none.npz: No such file"),
+        (("compare", "--data", "bad\x1b[31m\n.csv", "--label", "y"), "No such file"),
+        (("compare", "--data", "words.csv", "--label", "y"), "line 3, column 'a'"),
+        (("compare", "--data", "words.csv"), "--label"),
+        (("compare", "--data", "words.csv", "--label", "z"), "'z'"),
+        (("compare", "--data", "objects.npz"), "never unpickled"),
+        (("compare", "--data", "rows.npz"), "transposed"),
+        (("compare", "--json", "none/out.json"), "none/out.json"),
+        (("compare", "--json", "."), "--json"),
+        (("compare", "--json", os.devnull), "--json"),
+        (("compare", "--plot", "words.csv"), "words.csv"),
+        (("compare", "--model", "shallow", "--hidden", "1000000000000000"), "memory"),
+    ],
+)
+def test_a_fault_is_one_line_and_code_2(tmp_path, arguments, words):
+    (tmp_path / "words.csv").write_text("a,y\n1,0\none,1\n")
+    np.savez(tmp_path / "objects.npz", X=np.array([{}], dtype=object), Y=[[0]])
+    np.savez(tmp_path / "rows.npz", X=np.zeros((10, 3)), Y=np.zeros((1, 10)))
+    before = sorted(tmp_path.iterdir())
+    assert words in fail(*arguments, cwd=tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_outputs_are_tried_before_the_training(tmp_path):
+    start = time.monotonic()
+    fail("compare", "--iterations", "100000000", "--json", "none/out.json", cwd=tmp_path)
+    (tmp_path / "file").touch()
+    fail("compare", "--iterations", "100000000", "--plot", "file/folder", cwd=tmp_path)
+    assert time.monotonic() - start < 60
+
+
+def run_python(program):
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_without_an_installation_the_command_says_what_to_do():
+    done = run_python(
+        "import importlib.metadata, sys\nimportlib.metadata.entry_points = lambda **_: ()\n"
+        "from dlkernels.cli import main\nsys.exit(main(['compare']))"
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "dlkernels: error: the command 'compare' is found only once dlkernels is installed: "
+        "python -m pip install ."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [("rich", QUICK), ("sklearn", QUICK), ("matplotlib", (*QUICK, "--plot", "pictures"))],
+)
+def test_a_missing_package_is_named_with_its_extra(package, arguments):
+    done = run_python(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {package!r}:\n"
+        f"            raise ModuleNotFoundError('none', name={package!r})\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        f"from dlkernels.cli import main\nsys.exit(main({list(arguments)!r}))"
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert 'pip install "dlkernels[compare]"' in line
+
+
+def test_warmup_and_training_run_without_rich():
+    done = run_python(
+        "import sys\nsys.modules['rich'] = None\n"
+        "from models import LogisticRegression\n"
+        "LogisticRegression(backend='numpy', num_iterations=1).fit([[1.0, 2.0]], [[0, 1]], progress=True)"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- signals and terminals ---------------------------------------------------------------------------
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
+
+
+@posix
+@pytest.mark.parametrize("backend", ["python", "numpy", "numba"])
+def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(tmp_path, backend):
+    arguments = ["compare", "--model", "shallow", "--backends", backend, "--iterations", "1000000000"]
+    (tmp_path / "out.json").write_text("old")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlkernels", *arguments, "--json", "out.json"],
+        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline().startswith("dlkernels ")
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "dlkernels: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert (tmp_path / "out.json").read_text() == "old"
+
+
+@posix
+@pytest.mark.parametrize("arguments", [("--help",), ("info",), QUICK])
+def test_a_reader_that_stops_is_no_error(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "dlkernels", *arguments],
+        env=environment() | {"PYTHONUNBUFFERED": ""}, stdout=writing, stderr=subprocess.PIPE, text=True,
+        timeout=60,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@posix
+def test_the_bar_is_on_the_terminal_and_not_in_the_output():
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlkernels", *QUICK[:-1], "3000"],
+        env=environment() | {"TERM": "xterm-256color"}, stdout=subprocess.PIPE, stderr=theirs, text=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with process:
+        while True:
+            try:
+                chunk = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+        output = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"numpy: Logistic regression" in shown
+    assert b"100%" in shown
+    assert b"\x1b[?25h" in shown  # the cursor is given back
+    assert "Logistic regression on breast_cancer" in output
+    assert not CONTROL.search(output)
+
+
+@posix
+def test_output_in_an_encoding_without_lines():
+    done = subprocess.run(
+        [sys.executable, "-m", "dlkernels", *QUICK],
+        env=environment() | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-----" in done.stdout
+    assert "\\u" not in done.stdout
+
+
+@posix
+def test_ctrl_c_that_a_destructor_dropped_is_repeated():
+    done = run_python(
+        "import signal, sys, time\nfrom dlkernels import cli\n"
+        "class Dropping:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def run(arguments):\n"
+        "    Dropping()\n"
+        "    time.sleep(30)\n"
+        "    return 0\n"
+        "cli._run = run\n"
+        "sys.exit(cli.main([]))"
+    )
+    assert (done.returncode, done.stderr) == (130, "dlkernels: interrupted\n")

@@ -1,0 +1,81 @@
+"""What `dlkernels compare` is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlkernels import data
+from models import _measure, _report
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (2.5, "2.50 s"),
+        (12.345, "12.3 s"),
+        (123.4, "123 s"),
+        (1e-3, "1.00 ms"),
+        (45.67e-3, "45.7 ms"),
+        (3.14159e-6, "3.14 us"),
+        (5e-8, "0.05 us"),
+        (0.0, "0.00 us"),
+    ],
+)
+def test_durations_have_three_digits(seconds, text):
+    assert _report.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(1.0, "1.00x"), (2.345, "2.35x"), (12.34, "12.3x"), (1234.5, "1,234x"), (0.0123, "0.012x")],
+)
+def test_factors(ratio, text):
+    assert _report.factor(ratio) == text
+
+
+def test_the_largest_difference_is_found_among_all_pairs():
+    base = {"w": np.zeros((2, 1)), "b": 0.0}
+    near = {"w": np.array([[1e-9], [0.0]]), "b": 0.0}
+    far = {"w": np.array([[-1e-9], [0.0]]), "b": 1e-10}
+    assert _measure.largest_difference([base, base]) == 0
+    assert _measure.largest_difference([base, near, far]) == pytest.approx(2e-9)
+    assert _measure.largest_difference([base, {"w": np.zeros((2, 1)), "b": 0.5}]) == 0.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_have_no_difference(value):
+    one = {"b": value}
+    assert _measure.largest_difference([one, one]) is None
+    note = _report._difference_note(_measure.Difference(("numpy", "numba"), 7, None))
+    assert "of numpy and numba can't be compared after 7 iterations" in note
+
+
+def test_backends_are_compared_after_the_same_number_of_iterations(monkeypatch):
+    monkeypatch.setattr(_measure, "PYTHON_SECONDS", 0.02)
+    job = _measure.Job("logistic", data.flower(40), iterations=2000, learning_rate=0.1)
+    found = _measure.compare(job, ["python", "numpy", "numba"])
+    few = found.results["python"].iterations
+    assert 1 <= few < 2000
+    first, second = found.differences
+    assert (first.backends, first.iterations) == (("python", "numpy", "numba"), few)
+    assert (second.backends, second.iterations) == (("numpy", "numba"), 2000)
+    assert 0 <= first.value < 1e-12
+    assert 0 <= second.value < 1e-12
+
+
+def test_the_final_cost_is_the_one_after_the_last_step():
+    job = _measure.Job("logistic", data.flower(40), iterations=150, learning_rate=0.1)
+    result = _measure.compare(job, ["numpy"]).results["numpy"]
+    longer = job.build("numpy", 151).fit(job.dataset.X_train, job.dataset.Y_train)
+    assert len(result.model.costs_) == 2
+    assert result.final_cost < result.model.costs_[-1]
+    parameters = longer.parameters_
+    again = _measure._cost("numpy", parameters, job.dataset.X_train, job.dataset.Y_train)
+    assert again < result.final_cost
+
+
+def test_a_cost_that_rises_is_said():
+    job = _measure.Job("shallow", data.flower(40), iterations=20, learning_rate=1e6)
+    comparison = _measure.compare(job, ["numpy"])
+    assert any("ROSE" in note for note in _report.notes(comparison))
