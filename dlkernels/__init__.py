@@ -7,56 +7,68 @@ pure Python and in NumPy, for comparison.
 
 from __future__ import annotations
 
-from dlkernels import backends
-from dlkernels._info import show_config
-from dlkernels._threads import get_num_threads, set_num_threads, threads
-from dlkernels._warmup import warmup
-from dlkernels.activations import (
-    identity,
-    identity_backward,
-    leaky_relu,
-    leaky_relu_backward,
-    relu,
-    relu_backward,
-    sigmoid,
-    sigmoid_backward,
-    tanh,
-    tanh_backward,
-)
-from dlkernels.costs import binary_cross_entropy, binary_cross_entropy_with_logits, dot, squared_error
-from dlkernels.dense import dense_backward, dense_forward, dense_gradients
-from dlkernels.descent import gradient_descent, logistic_descent, shallow_descent
-from dlkernels.propagate import logistic_propagate, shallow_propagate
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlkernels import backends as backends
+    from dlkernels import data as data
+    from dlkernels._info import show_config as show_config
+    from dlkernels._threads import get_num_threads as get_num_threads
+    from dlkernels._threads import set_num_threads as set_num_threads
+    from dlkernels._threads import threads as threads
+    from dlkernels._warmup import warmup as warmup
+    from dlkernels.backends.numba import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "backends",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "dense_backward",
-    "dense_forward",
-    "dense_gradients",
-    "dot",
-    "get_num_threads",
-    "gradient_descent",
-    "identity",
-    "identity_backward",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "logistic_descent",
-    "logistic_propagate",
-    "relu",
-    "relu_backward",
-    "set_num_threads",
-    "shallow_descent",
-    "shallow_propagate",
-    "show_config",
-    "sigmoid",
-    "sigmoid_backward",
-    "squared_error",
-    "tanh",
-    "tanh_backward",
-    "threads",
-    "warmup",
-]
+#: Where each name lives. It is imported when it is first used: Numba takes 0.2 s to import, which the
+#: command's `--help` need not wait for, and a Ctrl-C in that time can then be handled.
+_HOMES = {
+    "dlkernels._info": ("show_config",),
+    "dlkernels._threads": ("get_num_threads", "set_num_threads", "threads"),
+    "dlkernels._warmup": ("warmup",),
+    "dlkernels.backends.numba": (
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "dense_backward",
+        "dense_forward",
+        "dense_gradients",
+        "dot",
+        "gradient_descent",
+        "identity",
+        "identity_backward",
+        "leaky_relu",
+        "leaky_relu_backward",
+        "logistic_descent",
+        "logistic_propagate",
+        "relu",
+        "relu_backward",
+        "shallow_descent",
+        "shallow_propagate",
+        "sigmoid",
+        "sigmoid_backward",
+        "squared_error",
+        "tanh",
+        "tanh_backward",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_SUBMODULES = ("backends", "data")
+
+__all__ = [*_SUBMODULES, *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

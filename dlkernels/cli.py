@@ -102,15 +102,21 @@ def _insistent_interrupts() -> Iterator[None]:
     Python drops a KeyboardInterrupt that is raised inside a destructor or a callback from C, and compiling
     runs many of those.
     """
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    main_thread = threading.main_thread().ident or 0
+    if (
+        threading.get_ident() != main_thread
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
         yield
         return
     done = threading.Event()
 
     def repeat() -> None:
         while not done.wait(0.5):
-            _thread.interrupt_main()
+            if hasattr(signal, "pthread_kill"):  # this wakes a thread that sleeps, too
+                signal.pthread_kill(main_thread, signal.SIGINT)
+            else:
+                _thread.interrupt_main()
 
     repeater = threading.Thread(target=repeat, daemon=True)
 

@@ -61,7 +61,7 @@ def show(comparison: Comparison) -> None:
 
     job, data = comparison.job, comparison.job.dataset
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("\nbackend")
+    table.add_column("\nbackend", no_wrap=True)
     for heading in (
         "\niterations", "time per\niteration", "speed-up\nvs python", "speed-up\nvs numpy",
         "final\ncost", "held-out\naccuracy",
@@ -136,9 +136,8 @@ def _print(*things: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:  # no line but the table's has a width to keep to
-        console.soft_wrap = True
-        console.width = max(console.width, 80)
+    console.soft_wrap = not console.is_terminal or console.width < 80
+    console.width = max(console.width, 80)  # what the table needs
     # Not straight to stdout: rich ends the process itself when the reader has gone.
     with console.capture() as printed:
         for thing in things:

@@ -68,7 +68,7 @@ def test_examples_run(name):
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
-@pytest.mark.parametrize("name", [name for name in dlkernels.__all__ if name != "backends"])
+@pytest.mark.parametrize("name", [name for name in dlkernels.__all__ if name not in ("backends", "data")])
 def test_public_functions_are_documented(name):
     text = getattr(dlkernels, name).__doc__
     assert "Examples\n    --------" in text
@@ -85,6 +85,16 @@ def test_public_names():
         backends.get("cupy")
     with pytest.raises(TypeError, match="string"):
         backends.get(1)
+
+
+def test_a_missing_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'sigmoids'"):
+        dlkernels.sigmoids  # noqa: B018
+    assert set(dlkernels.__all__) <= set(dir(dlkernels))
+
+
+def test_the_bare_import_leaves_numba_alone():
+    assert in_new_process("import sys, dlkernels.cli; print('numba' in sys.modules)") == "False\n"
 
 
 def in_new_process(code, **environment):
@@ -105,6 +115,7 @@ def test_nothing_compiles_at_import(tmp_path):
         "from numba.core import event\n"
         "with event.install_recorder('numba:compile') as recorder:\n"
         "    import dlkernels, models\n"
+        "    dlkernels.sigmoid, dlkernels.warmup\n"
         "print(len(recorder.buffer))\n"
     )
     assert int(in_new_process(code, NUMBA_CACHE_DIR=str(tmp_path))) == 0
@@ -113,7 +124,7 @@ def test_nothing_compiles_at_import(tmp_path):
 def test_import_costs_little_more_than_numba(tmp_path):
     """At most 50 ms, in the fastest of several new processes, with bytecode kept as an install keeps it."""
     code = (
-        "import time, numba\nstart = time.perf_counter()\nimport dlkernels\n"
+        "import time, numba\nstart = time.perf_counter()\nfrom dlkernels import *\n"
         "print(time.perf_counter() - start)\n"
     )
     environment = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}

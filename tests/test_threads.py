@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import os
 import subprocess
 import sys
@@ -151,9 +153,11 @@ def new_process(code, environment=None, *arguments):
 
 
 def available(name):
-    code = "import dlkernels as dk; print(dk._threads.layer())"
-    environment = {**os.environ, "NUMBA_THREADING_LAYER": name}
-    return new_process(code, environment).stdout.strip() == name
+    """Whether Numba was built with this layer, and what it loads is installed."""
+    module = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}[name]
+    if importlib.util.find_spec(f"numba.np.ufunc.{module}") is None:
+        return False
+    return name != "tbb" or any(True for _ in importlib.metadata.distributions(name="tbb"))
 
 
 @needs_compiled

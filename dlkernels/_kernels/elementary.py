@@ -1,13 +1,14 @@
 """exp, log, sigmoid and tanh of one number, as plain arithmetic that vectorises.
 
 `math.exp` and `math.tanh` are calls into the C library under Numba, one number at a time. What follows has
-no branch, no table and no call, so LLVM turns a loop over it into SIMD code (16 M float64 sigmoids a
-second with `math.exp` become 500 M and more; the exact ratio is the machine's).
+no branch, no table and no call, so LLVM turns a loop over it into SIMD code: a float32 sigmoid takes 0.5 ns
+instead of 2.6, a tanh 0.5 instead of 10 (one core of an AMD EPYC with AVX-512).
 
 Range reduction: x = k ln 2 + r with |r| <= ln 2 / 2, so exp(x) = 2^k exp(r); see W. J. Cody and W. Waite,
 "Software Manual for the Elementary Functions", 1980. exp(r) = 1 + r + r² q(r), where q interpolates at
-Chebyshev nodes (recomputed with mpmath in the tests). Rounding to k adds and takes away 1.5 · 2^52
-(2^23), whose last bits then hold k; converting NaN to an integer is never needed.
+Chebyshev nodes, as do the polynomials of log and tanh (recomputed with mpmath in the tests). Rounding to k
+adds and takes away 1.5 · 2^52 (2^23), whose last bits then hold k; converting NaN to an integer is never
+needed.
 
 Worst errors measured over the whole range are in the README of this folder.
 """
@@ -42,6 +43,8 @@ class _Format:
         # Below this exp is 0; above the other tanh is 1.
         self.exp_limit = real(-(bias + mantissa_bits + 2) * 0.6931471805599453)
         self.tanh_limit = real(2 * tanh_limit)
+        # Below this tanh is a polynomial; just above it is 1/2.
+        self.tanh_middle = real(0.55)
         # Where 2^k leaves the normal numbers it is multiplied in two steps.
         self.k_small = real(2 - bias)
         self.lift = real(mantissa_bits + 2)
@@ -58,12 +61,12 @@ _F32 = _Format(np.float32, np.int32, 23, 127, 10)
 _F64 = _Format(np.float64, np.int64, 52, 1023, 20)
 
 
-def _horner(real, coefficients):
-    """The coefficients of a polynomial as constants of one format, padded to ten with leading zeros."""
+def _constants(real, coefficients):
+    """The coefficients of a polynomial, lowest power first, in one format."""
     return tuple(real(c) for c in coefficients)
 
 
-EXP_64 = _horner(
+EXP_64 = _constants(
     np.float64,
     (
         0.5000000000000001, 0.16666666666666669, 0.041666666666624164, 0.008333333333330065,
@@ -71,19 +74,32 @@ EXP_64 = _horner(
         2.7620075879983367e-07, 2.5100375832561234e-08,
     ),
 )  # fmt: skip
-EXP_32 = _horner(
+EXP_32 = _constants(
     np.float32,
     (0.5, 0.1666666716337204, 0.04166646674275398, 0.00833331048488617, 0.0013933641603216529,
      0.00019890980911441147),
 )  # fmt: skip
-LOG_64 = _horner(
+LOG_64 = _constants(
     np.float64,
     (
         0.666666666666667, 0.39999999999899505, 0.28571428625975487, 0.2222221113479508,
         0.18182889125261723, 0.15331721600556042, 0.14616449685043406,
     ),
 )  # fmt: skip
-LOG_32 = _horner(np.float32, (0.6666668653488159, 0.3998878002166748, 0.29579949378967285))
+TANH_64 = _constants(
+    np.float64,
+    (
+        -0.3333333333333333, 0.13333333333332714, -0.053968253967434016, 0.021869488493666944,
+        -0.008863234397814355, 0.003592110378689024, -0.001455661830100716, 0.0005889360520074057,
+        -0.0002346347410887237, 8.511313685577672e-05, -2.060276537636634e-05,
+    ),
+)  # fmt: skip
+TANH_32 = _constants(
+    np.float32,
+    (-0.3333333134651184, 0.13333113491535187, -0.05390942841768265, 0.021309388801455498,
+     -0.00661022774875164),
+)  # fmt: skip
+LOG_32 = _constants(np.float32, (0.6666668653488159, 0.3998878002166748, 0.29579949378967285))
 
 
 def _exp_polynomial_64():
@@ -105,6 +121,27 @@ def _exp_polynomial_32():
         return ((((c5 * r + c4) * r + c3) * r + c2) * r + c1) * r + c0
 
     return q
+
+
+def _tanh_polynomial_64():
+    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 = TANH_64
+
+    @scalar
+    def p(z):
+        high = ((((c10 * z + c9) * z + c8) * z + c7) * z + c6) * z + c5
+        return ((((high * z + c4) * z + c3) * z + c2) * z + c1) * z + c0
+
+    return p
+
+
+def _tanh_polynomial_32():
+    c0, c1, c2, c3, c4 = TANH_32
+
+    @scalar
+    def p(z):
+        return (((c4 * z + c3) * z + c2) * z + c1) * z + c0
+
+    return p
 
 
 def _log_polynomial_64():
@@ -140,8 +177,9 @@ def _exp_nonpositive(f, q):
         t = x * log2e + magic
         k = t - magic
         r = (x - k * ln2_high) - k * ln2_low
-        # The sum is within [0.7, 1.42]; what is added to 1 last is small, so its error is, too.
-        p = one + (r + r * r * q(r))
+        # 1 + r rounds; what it loses is added with the small terms.
+        high = one + r
+        p = high + ((r - (high - one)) + r * r * q(r))
         subnormal = k < k_small
         up = lift if subnormal else zero
         power = to_real(integer((to_integer(t + up) - magic_bits + bias) << shift))
@@ -157,29 +195,37 @@ def _sigmoid(f, exp_nonpositive):
     def sigmoid(z):
         """1 / (1 + e^-z), as e^z / (1 + e^z) for z < 0: nothing overflows."""
         e = exp_nonpositive(-z if z > zero else z)
-        return (one if z >= zero else e) / (one + e)
+        above = one if z >= zero else e
+        below = one + e
+        lost = e - (below - one)
+        a = above / below
+        # One step of Newton's division with what 1 + e lost; 1 / (1 + e) is a or 1 - a. Without it the error
+        # reaches 2.3 units in the last place.
+        return a + ((above - a * below) - a * lost) * (a if z >= zero else one - a)
 
     return sigmoid
 
 
-def _tanh(f, q):
+def _tanh(f, q, p):
     integer = f.integer
     log2e, magic, magic_bits, ln2_high, ln2_low = f.log2e, f.magic, f.magic_bits, f.ln2_high, f.ln2_low
-    one, zero, two, limit, bias, shift, sign_bit = (
-        f.one, f.zero, f.two, f.tanh_limit, f.bias, f.shift, f.sign_bit
+    one, zero, two, limit, bias, shift, sign_bit, middle = (
+        f.one, f.zero, f.two, f.tanh_limit, f.bias, f.shift, f.sign_bit, f.tanh_middle
     )  # fmt: skip
 
     @scalar
     def tanh(z):
-        """u / (u + 2) with u = e^2|z| - 1, which has no cancellation near 0; the sign is put back."""
-        x = two * (-z if z < zero else z)
-        x = limit if x > limit else x
-        t = x * log2e + magic
+        """1 - 2 / (e^2|z| + 1), and |z| + |z|³ p(z²) where that is below 1/2; the sign is put back."""
+        x = -z if z < zero else z
+        y = limit if two * x > limit else two * x
+        t = y * log2e + magic
         k = t - magic
-        r = (x - k * ln2_high) - k * ln2_low
+        r = (y - k * ln2_high) - k * ln2_low
+        high = one + r
         power = to_real(integer((to_integer(t) - magic_bits + bias) << shift))
-        u = power * (r + r * r * q(r)) + (power - one)
-        a = u / (u + two)
+        e = power * (high + ((r - (high - one)) + r * r * q(r)))
+        square = x * x
+        a = x + x * square * p(square) if x < middle else one - two / (e + one)
         return to_real(integer(to_integer(a) | (to_integer(z) & sign_bit)))
 
     return tanh
@@ -268,7 +314,7 @@ _log32, _log64 = _log(_F32, _core32), _log(_F64, _core64)
 
 exp_nonpositive = _both(_exp32, _exp64)
 sigmoid = _both(_sigmoid(_F32, _exp32), _sigmoid(_F64, _exp64))
-tanh = _both(_tanh(_F32, _q32), _tanh(_F64, _q64))
+tanh = _both(_tanh(_F32, _q32, _tanh_polynomial_32()), _tanh(_F64, _q64, _tanh_polynomial_64()))
 log1p_unit = _both(_log1p_unit(_F32, _core32), _log1p_unit(_F64, _core64))
 log = _both(_log32, _log64)
 log1p = _both(_log1p(_F32, _log32), _log1p(_F64, _log64))

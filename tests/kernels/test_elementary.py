@@ -139,6 +139,11 @@ def log_remainder(z):
     return 2 * (mpmath.atanh(s) / s - 1) / z
 
 
+def tanh_remainder(z):
+    x = mpmath.sqrt(z)
+    return (mpmath.tanh(x) / x - 1) / z
+
+
 @pytest.mark.parametrize(
     ("coefficients", "function"),
     [
@@ -146,12 +151,16 @@ def log_remainder(z):
         (elementary.EXP_64, exp_remainder),
         (elementary.LOG_32, log_remainder),
         (elementary.LOG_64, log_remainder),
+        (elementary.TANH_32, tanh_remainder),
+        (elementary.TANH_64, tanh_remainder),
     ],
 )
 def test_coefficients_are_what_their_comment_says(coefficients, function):
     with mpmath.workdps(60):
         if function is exp_remainder:
             low, high = -mpmath.log(2) / 2, mpmath.log(2) / 2
+        elif function is tanh_remainder:
+            low, high = mpmath.mpf(0), mpmath.mpf("0.55") ** 2
         else:
             low, high = mpmath.mpf(0), ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2
         exact = chebyshev(function, low, high, len(coefficients) - 1)

@@ -1,0 +1,47 @@
+"""What the README shows is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numba
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+
+pytestmark = [
+    pytest.mark.skipif(not README.exists(), reason="the README lies beside the tests in a checkout"),
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation"),
+]
+
+
+def blocks(language):
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def test_python_examples_run():
+    examples = blocks("python")
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, str(README), "exec"), {})
+
+
+def test_two_commands_do_all_the_setting_up():
+    assert blocks("sh")[:2] == [
+        'python -m pip install ".[compare]" && dlkernels compare\n',
+        'python -m pip install ".[test]" && python -m pytest\n',
+    ]
+
+
+def test_the_ci_script_runs_the_readmes_test_command():
+    """It takes the line from this file, so that the two can't drift apart."""
+    script = README.parent / ".ci" / "run"
+    if not script.exists():
+        pytest.skip("no .ci folder in a source distribution")
+    assert "README.md" in script.read_text(encoding="utf-8")
+    assert re.search(
+        r'^python -m pip install "\.\[test\]" && python -m pytest$', README.read_text(), re.MULTILINE
+    )
