@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dlkernels import backends
+
 if TYPE_CHECKING:
-    from dlkernels import backends as backends
     from dlkernels import data as data
     from dlkernels._info import show_config as show_config
     from dlkernels._threads import get_num_threads as get_num_threads
@@ -28,42 +29,18 @@ _HOMES = {
     "dlkernels._info": ("show_config",),
     "dlkernels._threads": ("get_num_threads", "set_num_threads", "threads"),
     "dlkernels._warmup": ("warmup",),
-    "dlkernels.backends.numba": (
-        "binary_cross_entropy",
-        "binary_cross_entropy_with_logits",
-        "dense_backward",
-        "dense_forward",
-        "dense_gradients",
-        "dot",
-        "gradient_descent",
-        "identity",
-        "identity_backward",
-        "leaky_relu",
-        "leaky_relu_backward",
-        "logistic_descent",
-        "logistic_propagate",
-        "relu",
-        "relu_backward",
-        "shallow_descent",
-        "shallow_propagate",
-        "sigmoid",
-        "sigmoid_backward",
-        "squared_error",
-        "tanh",
-        "tanh_backward",
-    ),
+    "dlkernels.backends.numba": backends.FUNCTIONS,
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_SUBMODULES = ("backends", "data")
 
-__all__ = [*_SUBMODULES, *_HOME]
+__all__ = ["backends", "data", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(importlib.import_module(_HOME[name]), name)
-    elif name in _SUBMODULES:
-        value = importlib.import_module(f"{__name__}.{name}")
+    elif name == "data":
+        value = importlib.import_module("dlkernels.data")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -7,7 +7,7 @@ from numba import prange
 
 from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
-from dlkernels._kernels.sums import BLOCK, accumulate, merge_pairs, total
+from dlkernels._kernels.sums import BLOCK, accumulate, merge_pairs, row_dot, total
 
 CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
 
@@ -77,15 +77,6 @@ def squared_error(a, y, share):
 
 
 @loops
-def products(a, b):
-    """sum of a[j] b[j]."""
-    result = a.dtype.type(0)
-    for j in range(a.shape[0]):
-        result += a[j] * b[j]
-    return result
-
-
-@loops
 def _chunk(code, a, y, share, sums, i):
     n = a.shape[0]
     for start in range(0, n, BLOCK):
@@ -98,7 +89,7 @@ def _chunk(code, a, y, share, sums, i):
         elif code == SQUARED_ERROR:
             accumulate(sums, i, squared_error(x, t, share))
         else:
-            accumulate(sums, i, products(x, t))
+            accumulate(sums, i, row_dot(x, t))
 
 
 @twins

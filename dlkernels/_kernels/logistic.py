@@ -18,8 +18,8 @@ from dlkernels._jit import loops, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, even_parts
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
-from dlkernels._kernels.matmul import merge, pack_transposed, row_dot
-from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, total
+from dlkernels._kernels.matmul import merge, pack_transposed
+from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, row_dot, total
 
 #: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
 TILE_BYTES, SHORTEST, LONGEST = 2**19, 240, 960

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlkernels._jit import loops
+from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
     dot_add,
@@ -138,8 +139,9 @@ def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, out, ou
                 left = (i * k) + p * height
                 inside = whole and i + height <= i1
                 corner = i * out_length + out_j + c
+                tall, wide = min(height, i1 - i), min(across, width - c)
                 if not inside and p > 0:
-                    _copy_in(out, corner, out_length, min(height, i1 - i), min(across, width - c), edge)
+                    _copy_block(out, corner, out_length, tall, wide, edge, 0, across)
                 if p == 0:
                     sums = outer_zeros(out)
                 elif inside:
@@ -158,38 +160,17 @@ def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, out, ou
                     outer_store(sums, out, corner, out_length)
                 else:
                     outer_store(sums, edge, 0, across)
-                    _copy_out(edge, min(height, i1 - i), min(across, width - c), out, corner, out_length)
+                    _copy_block(edge, 0, across, tall, wide, out, corner, out_length)
 
 
 @loops
-def _copy_in(out, corner, out_length, height, width, edge):
-    """The part of a tile that lies inside the matrix, from the matrix to a whole tile."""
-    across = columns(out)
+def _copy_block(source, s0, s_length, height, width, target, t0, t_length):
+    """target[t0 + r * t_length + c] = source[s0 + r * s_length + c] for r < height and c < width."""
     for r in range(height):
-        source = out[corner + r * out_length : corner + r * out_length + width]
-        target = edge[r * across : r * across + width]
+        row = source[s0 + r * s_length : s0 + r * s_length + width]
+        out = target[t0 + r * t_length : t0 + r * t_length + width]
         for c in range(width):
-            target[c] = source[c]
-
-
-@loops
-def _copy_out(edge, height, width, out, corner, out_length):
-    """The part of a tile that lies inside the matrix, from a whole tile to the matrix."""
-    across = columns(out)
-    for r in range(height):
-        target = out[corner + r * out_length : corner + r * out_length + width]
-        source = edge[r * across : r * across + width]
-        for c in range(width):
-            target[c] = source[c]
-
-
-@loops
-def row_dot(a, b):
-    """sum over j of a[j] * b[j]."""
-    total = a.dtype.type(0)
-    for j in range(a.shape[0]):
-        total += a[j] * b[j]
-    return total
+            out[c] = row[c]
 
 
 @loops
@@ -206,8 +187,8 @@ def add_gradient(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length):
     # What doesn't fill a vector, filled up with zeros: a scalar loop at the end of each tile instead
     # halved the speed at width 500 (43 against 90 GFLOP/s, float32).
     D_rest, B_rest = np.zeros(n_whole * step, G.dtype), np.zeros(k_whole * step, G.dtype)
-    _copy_rest(D, d0 + vectors, d_length, n_whole, width - vectors, D_rest, step)
-    _copy_rest(B, b0 + vectors, b_length, k_whole, width - vectors, B_rest, step)
+    _copy_block(D, d0 + vectors, d_length, n_whole, width - vectors, D_rest, 0, step)
+    _copy_block(B, b0 + vectors, b_length, k_whole, width - vectors, B_rest, 0, step)
     for group in range(0, k_whole, GROUP // across * across):
         end = min(k_whole, group + GROUP // across * across)
         for i in range(0, n_whole, height):
@@ -227,14 +208,6 @@ def add_gradient(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length):
         row = D[d0 + i * d_length : d0 + i * d_length + width]
         for q in range(k_whole if i < n_whole else 0, k):
             G[i * g_length + q] += row_dot(row, B[b0 + q * b_length : b0 + q * b_length + width])
-
-
-@loops
-def _copy_rest(B, first, row_length, count, width, rest, step):
-    """rest[q, c] = B[first + q * row_length + c] for q < count and c < width."""
-    for q in range(count):
-        for c in range(width):
-            rest[q * step + c] = B[first + q * row_length + c]
 
 
 @loops

@@ -39,6 +39,15 @@ def block_sum(x):
 
 
 @loops
+def row_dot(a, b):
+    """sum over j of a[j] * b[j]."""
+    total = a.dtype.type(0)
+    for j in range(a.shape[0]):
+        total += a[j] * b[j]
+    return total
+
+
+@loops
 def add_row(x, sums, i):
     """Add all numbers of x to the pair i of sums."""
     for start in range(0, x.shape[0], BLOCK):
