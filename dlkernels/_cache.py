@@ -12,7 +12,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shutil
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,9 @@ _FLAGS = (
     "DEBUGINFO_DEFAULT",
     "FULL_TRACEBACKS",
 )
+
+#: How long the kernels of a version stay after they were last used.
+_KEEP_SECONDS = 30 * 24 * 3600
 
 #: Set to 1 to compile anew in each process.
 OFF = "DLKERNELS_NO_CACHE"
@@ -66,7 +71,11 @@ def folder() -> Path | None:
         return None
     path = root() / key()
     try:
+        new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
+        os.utime(path)  # when it was last used, and whether it may be written to
+        if new:
+            _remove_old(path)
         writable = os.access(path, os.W_OK | os.X_OK)
     except OSError:
         writable = False
@@ -79,6 +88,13 @@ def folder() -> Path | None:
         )
         return None
     return path
+
+
+def _remove_old(current: Path) -> None:
+    """Remove the folders of other versions that nobody has used for a while."""
+    for other in current.parent.iterdir():
+        if len(other.name) == len(current.name) and time.time() - other.stat().st_mtime > _KEEP_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 class _Locator(_CacheLocator):

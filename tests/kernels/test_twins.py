@@ -24,7 +24,7 @@ def bits(values):
 def same_on_every_twin(call):
     with _threads.always(False):
         expected = bits(call())
-    for n in range(1, _threads.maximum() + 1):
+    for n in {1, 2, 3, 8} & set(range(1, _threads.maximum() + 1)):
         with _threads.always(True), dk.threads(n):
             assert bits(call()) == expected
             assert bits(call()) == expected

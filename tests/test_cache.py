@@ -1,0 +1,161 @@
+"""The cache of compiled kernels: never stale, never in the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numba
+import pytest
+
+import dlkernels
+from dlkernels import _cache
+
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+
+#: Prints a result and how many functions had to be compiled for it.
+PROGRAM = """
+from numba.core import event
+import dlkernels as dk
+with event.install_recorder("numba:compile") as recorder:
+    result = dk.dot([1.0, 2.0], [3.0, 4.0])
+print(result, len(recorder.buffer))
+"""
+
+
+def environment(cache, **more):
+    return {**os.environ, "NUMBA_CACHE_DIR": str(cache), **more}
+
+
+def run(env, folder=None, program=PROGRAM):
+    """Result, number of compilations and stderr of the program, in a new process."""
+    if folder is not None:
+        env = {**env, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result, compiled = done.stdout.split()
+    return float(result), int(compiled), done.stderr
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the package that a test may edit."""
+    target = tmp_path / "copy"
+    source = Path(dlkernels.__file__).parent
+    shutil.copytree(source, target / "dlkernels", ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def edit(file, old, new):
+    """Replace text and keep the time stamp, which Numba would look at."""
+    before, text = file.stat(), file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["keyed by all sources", "control: key pinned"])
+def test_a_change_in_another_file_is_never_served_stale(copy, tmp_path, pinned):
+    """`dot` is compiled from costs.py; the sum that it calls stands in sums.py.
+
+    The control takes the protection out, and shows that this test would see a stale kernel.
+    """
+    if pinned:
+        edit(copy / "dlkernels/_cache.py", "    return digest.hexdigest()[:16]", '    return "0" * 16')
+    env = environment(tmp_path / "cache")
+    assert run(env, copy)[0] == 11
+    result, compiled, _ = run(env, copy)
+    assert (result, compiled) == (11, 0)
+    edit(
+        copy / "dlkernels/_kernels/sums.py",
+        "        total += a[j] * b[j]",
+        "        total += a[j] * b[j] + b[j]",
+    )
+    assert run(env, copy)[0] == (11 if pinned else 18)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])
+def test_damaged_files_are_compiled_anew(tmp_path, damage):
+    env = environment(tmp_path)
+    run(env)
+    files = [file for file in tmp_path.rglob("*.nb?") if file.is_file()]
+    assert files
+    for file in files:
+        content = file.read_bytes()
+        file.write_bytes(
+            {"truncated": content[: len(content) // 2], "garbage": b"\x80garbage" * 9, "empty": b""}[damage]
+        )
+    result, compiled, errors = run(env)
+    assert result == 11
+    assert compiled > 0
+    assert errors == ""
+    assert run(env)[:2] == (11, 0)  # and written again
+
+
+def test_nowhere_to_write(tmp_path):
+    """Below a file there can be no folder, even for root."""
+    (tmp_path / "file").touch()
+    result, compiled, errors = run(environment(tmp_path / "file" / "cache"))
+    assert result == 11
+    assert compiled > 0
+    assert errors.count("Warning") == 1
+    assert "can't be kept" in errors
+
+
+def test_off(tmp_path):
+    env = environment(tmp_path, DLKERNELS_NO_CACHE="1")
+    for _ in range(2):
+        result, compiled, errors = run(env)
+        assert (result, errors) == (11, "")
+        assert compiled > 0
+    assert not list(tmp_path.rglob("*.nb?"))
+
+
+def test_eight_processes_on_a_cold_cache(tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+        )
+        for _ in range(8)
+    ]
+    finished = [process.communicate(timeout=300) for process in started]
+    assert [output.split()[0] for output, _ in finished] == ["11.0"] * 8
+    assert [errors for _, errors in finished] == [""] * 8
+    assert run(environment(tmp_path))[:2] == (11, 0)
+
+
+def test_settings_that_change_code_have_a_cache_of_their_own(tmp_path):
+    run(environment(tmp_path))
+    assert run(environment(tmp_path, NUMBA_BOUNDSCHECK="1"))[1] > 0
+    assert len(list((tmp_path / "dlkernels").iterdir())) == 2
+
+
+def test_old_folders_go_and_recent_ones_stay(tmp_path):
+    folders = {name: tmp_path / "dlkernels" / (name * 16) for name in "ab"}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    other = tmp_path / "dlkernels" / "somebody else's"
+    other.mkdir()
+    long_ago = time.time() - _cache._KEEP_SECONDS - 60
+    for folder in (folders["a"], other):
+        os.utime(folder, (long_ago, long_ago))
+    run(environment(tmp_path))
+    assert not folders["a"].exists()
+    assert folders["b"].exists()
+    assert other.exists()
