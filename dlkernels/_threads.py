@@ -1,9 +1,11 @@
 """Serial or parallel: how many threads a kernel gets, and whether it may start them at all.
 
-Numba's parallel loops run on one of three layers. `tbb` survives concurrent launches and forks. GNU OpenMP
-(`omp`) kills a forked child at its first launch, and `workqueue` aborts the process when two Python threads
-launch at once. Since the serial twin of every kernel gives the same bits, it stands in wherever the layer
-can't be used safely, and no setting of Numba's that another library may rely on is touched.
+Numba's parallel loops run on one of three layers, and each has a way to bring a process down. `workqueue`
+aborts when two Python threads launch at once; GNU OpenMP (`omp`) kills a forked child at its first launch;
+`tbb` survives both, but a child forked while other threads are inside a kernel waits for ever. Since the
+serial twin of every kernel gives the same bits, it stands in wherever the layer can't be used safely:
+in a forked child always, and on `workqueue` while another thread is in a kernel. No setting of Numba's
+that another library may rely on is touched.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as _numba_parallel
 
 from dlkernels import _values
@@ -38,10 +41,16 @@ def _after_fork_in_child() -> None:
     global _lock, _forked
     _lock = threading.Lock()  # the parent's may have been held
     _forked = _layer is not None
+    global_compiler_lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    # A fork waits until no thread compiles: the child would wait for ever for a lock that its parent held.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def _load_tbb() -> None:
@@ -181,7 +190,7 @@ def parallel_pays(work: float) -> bool:
             return False
     elif not forced:
         return False
-    return layer() == "tbb" or not _forked
+    return not _forked
 
 
 @contextlib.contextmanager
@@ -220,8 +229,7 @@ def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
 def explain() -> str:
     """Which threading layer is in use and what follows from it, in one line."""
     name = layer()
-    return {
-        "tbb": "tbb: concurrent launches and forks are safe",
-        "omp": "omp: a forked process runs the serial kernels; install tbb to avoid that",
-        "workqueue": "workqueue: one parallel kernel at a time, others run serial; install tbb to avoid that",
-    }[name]
+    several = (
+        "one parallel kernel at a time, others run serial" if name == "workqueue" else "any number at once"
+    )
+    return f"{name} ({several}; forked processes run serial)"

@@ -122,10 +122,16 @@ def test_nothing_compiles_at_import(tmp_path):
 
 
 def test_import_costs_little_more_than_numba(tmp_path):
-    """At most 50 ms, in the fastest of several new processes, with bytecode kept as an install keeps it."""
+    """At most 50 ms, where importing numba takes 200 ms, with bytecode kept as an install keeps it.
+
+    Processor time, and in proportion to numba's where that takes longer: other work on the machine slows
+    both.
+    """
     code = (
-        "import time, numba\nstart = time.perf_counter()\nfrom dlkernels import *\n"
-        "print(time.perf_counter() - start)\n"
+        "import time\n"
+        "start = time.process_time(); import numba; middle = time.process_time()\n"
+        "from dlkernels import *\n"
+        "print((time.process_time() - middle) / max(1, (middle - start) / 0.2))\n"
     )
     environment = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     in_new_process(code, **environment)

@@ -141,13 +141,87 @@ for _ in range(3):
 """
 
 
-def new_process(code, environment=None, *arguments):
+MULTIPROCESSING = """
+import multiprocessing, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+
+def work(_):
+    with _threads.always(True):
+        return dk.tanh(Z).tobytes()
+
+expected = work(0)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for _ in range(3):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print("wrong", sum(result != expected for result in pool.map(work, range(6))))
+"""
+
+THREADS_THAT_FORK = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+with _threads.always(True):
+    expected = dk.tanh(Z).tobytes()
+assert _threads.layer() == sys.argv[1], _threads.layer()
+
+def work(_):
+    with _threads.always(True):
+        wrong = sum(dk.tanh(Z).tobytes() != expected for _ in range(5))
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if dk.tanh(Z).tobytes() == expected else 1)
+        return wrong + os.waitpid(child, 0)[1]
+
+with ThreadPoolExecutor(4) as pool:
+    print("wrong", sum(pool.map(work, range(24))))
+"""
+
+JOBLIB = """
+import sys
+from joblib import Parallel, delayed
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+X = np.random.default_rng(0).normal(size=(8, 50_000))
+Y = (X[:1] > 0).astype(float)
+
+def work(_):
+    with _threads.always(True):
+        dw, db, cost = dk.logistic_propagate(np.full((8, 1), 0.1), 0.0, X, Y)
+    return dw.tobytes(), db, cost
+
+expected = work(0)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for backend in ("loky", "threading"):
+    results = Parallel(n_jobs=2, backend=backend)(delayed(work)(i) for i in range(8))
+    print(backend, "wrong", sum(result != expected for result in results))
+"""
+
+PROGRAMS = {
+    "concurrent": (CONCURRENT, "wrong 0\n"),
+    "fork": (FORKED, "status 0\n" * 3),
+    "multiprocessing": (MULTIPROCESSING, "wrong 0\n" * 3),
+    "threads that fork": (THREADS_THAT_FORK, "wrong 0\n"),
+    "joblib": (JOBLIB, "loky wrong 0\nthreading wrong 0\n"),
+}
+
+
+def new_process(code, environment=None, *arguments, timeout=120):
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, *arguments],
         capture_output=True,
         text=True,
         env=environment,
-        timeout=600,
+        timeout=timeout,
         check=False,
     )
 
@@ -162,9 +236,10 @@ def available(name):
 
 @needs_compiled
 @pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
-@pytest.mark.parametrize(("program", "expected"), [(CONCURRENT, "wrong 0\n"), (FORKED, "status 0\n" * 3)])
-def test_concurrent_launches_and_forks(program, expected, layer):
-    if program is FORKED and not hasattr(os, "fork"):
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_concurrent_launches_and_forks(name, layer):
+    program, expected = PROGRAMS[name]
+    if "fork" in program and not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     if not available(layer):
         pytest.skip(f"{layer} is not available here")
@@ -222,7 +297,7 @@ with event.install_recorder("numba:compile") as recorder:
         dk.logistic_descent(np.ones((1025, 1)), 0, np.ones((1025, 4)), np.ones((1, 4)), 0.1, 1)
 print([e.data["dispatcher"].__name__ for _, e in recorder.buffer if e.is_start])
 """
-    result = new_process(code)
+    result = new_process(code, timeout=900)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
