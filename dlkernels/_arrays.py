@@ -34,9 +34,8 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     except TypeError as error:
         raise TypeError(f"{function}: {argument} is no array: {error}") from None
     dtype = array.dtype
-    native = dtype.newbyteorder("=")
-    if native in (_F64, _F32):
-        return array.astype(native, copy=False)
+    if dtype.kind == "f" and dtype.newbyteorder("=") in (_F64, _F32):
+        return array.astype(dtype.newbyteorder("="), copy=False)
     if dtype.kind in "iub":
         return array.astype(_F64)
     raise TypeError(
@@ -44,12 +43,18 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     )
 
 
+def _is_plain(array: Any) -> bool:
+    """Whether results may be written to this: a subclass may have indices and products of its own."""
+    return type(array) in (np.ndarray, np.memmap)
+
+
 def c_order(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
     """`array` in `dtype`, aligned and in C order, copied only if it must be."""
     flags = array.flags
     if (dtype is None or array.dtype == dtype) and flags.c_contiguous and flags.aligned:
         return array
-    return array.astype(dtype or array.dtype, order="C")
+    with np.errstate(over="ignore"):  # a float64 may be infinite as a float32
+        return array.astype(dtype or array.dtype, order="C")
 
 
 def c_or_fortran_order(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -96,13 +101,21 @@ def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b
         )
 
 
+def _if_transposed(name: str, array: Array, other: str, like: Array) -> str:
+    """A hint where one array would fit the other's transpose."""
+    fits = array.shape == (1, like.shape[0]) if name == "Y" else array.shape == (like.shape[1], 1)
+    if other == "X" and fits and name in ("Y", "w"):
+        return "; X looks transposed: examples are columns, so pass X.T"
+    return ""
+
+
 def need_shape(
     function: str, name: str, array: Array, shape: tuple[int, ...], other: str, like: Array
 ) -> None:
     if array.shape != shape:
         raise ValueError(
             f"{function}: {name} must have shape {shape} but has shape {array.shape} "
-            f"({name} {array.shape}, {other} {like.shape})"
+            f"({name} {array.shape}, {other} {like.shape}){_if_transposed(name, array, other, like)}"
         )
 
 
@@ -139,8 +152,8 @@ def check_out(
     in_place: bool,
 ) -> Array:
     """`out` itself, if it may take a result of this shape and dtype."""
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"{function}: out must be a NumPy array, not {type(out).__name__}")
+    if not _is_plain(out):
+        raise TypeError(f"{function}: out must be a plain NumPy array, not {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"{function}: out has shape {out.shape} but the result has shape {shape}")
     if out.dtype != dtype:
@@ -151,11 +164,8 @@ def check_out(
     if not (flags.c_contiguous and flags.aligned):
         raise ValueError(f"{function}: out must be aligned and in C order (strides {out.strides})")
     for name, value in inputs:
-        if (
-            isinstance(value, np.ndarray)
-            and not (in_place and _same_memory(value, out))
-            and overlap(value, out)
-        ):
+        array = np.asarray(value)  # what lends its memory need not be an array
+        if not (in_place and _same_memory(array, out)) and overlap(array, out):
             raise ValueError(f"{function}: out overlaps {name} in memory")
     return out
 
@@ -163,9 +173,9 @@ def check_out(
 def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
     """Arrays that are updated in place: float, C order, writeable, no two sharing memory."""
     for position, (name, array) in enumerate(named):
-        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        if not _is_plain(array):
             raise TypeError(
-                f"{function}: {name} is updated in place and must be a NumPy array, "
+                f"{function}: {name} is updated in place and must be a plain NumPy array, "
                 f"not {type(array).__name__}"
             )
         if array.dtype not in (_F64, _F32):
@@ -185,5 +195,5 @@ def need_apart(function: str, updated: Sequence[tuple[str, Any]], read: Sequence
     """What is updated must not share memory with what is read after the first write."""
     for name, array in updated:
         for other_name, other in read:
-            if isinstance(other, np.ndarray) and overlap(array, other):
+            if overlap(array, np.asarray(other)):
                 raise ValueError(f"{function}: {name} overlaps {other_name} in memory")

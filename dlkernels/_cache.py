@@ -9,9 +9,11 @@ compilation, never an error.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+import pickle
 import shutil
 import sys
 import time
@@ -22,7 +24,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 from numba.misc.appdirs import AppDirs
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -48,7 +50,9 @@ OFF = "DLKERNELS_NO_CACHE"
 def key() -> str:
     """The hash of everything that decides what a kernel compiles to."""
     digest = hashlib.sha256()
-    for source in sorted(_PACKAGE.rglob("*.py")):
+    # An installation may hold bytecode only.
+    sources = list(_PACKAGE.rglob("*.py")) or list(_PACKAGE.rglob("*.pyc"))
+    for source in sorted(sources):
         digest.update(source.relative_to(_PACKAGE).as_posix().encode())
         digest.update(source.read_bytes())
     settings = [numba.__version__, llvmlite.__version__, sys.version]
@@ -60,14 +64,16 @@ def key() -> str:
 @functools.cache
 def root() -> Path:
     """The folder of all our caches: below NUMBA_CACHE_DIR if that is set, else the user's cache folder."""
-    base = config.CACHE_DIR or AppDirs(appname="dlkernels", appauthor=False).user_cache_dir
-    return Path(base) / "dlkernels" if config.CACHE_DIR else Path(base)
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR).absolute() / "dlkernels"
+    base = Path(AppDirs(appname="dlkernels", appauthor=False).user_cache_dir)
+    return base if base.is_absolute() else Path.home() / ".cache" / "dlkernels"
 
 
 @functools.cache
 def folder() -> Path | None:
     """The folder that holds the kernels of this very version, or None if nothing can be kept."""
-    if os.environ.get(OFF, "") not in ("", "0"):
+    if os.environ.get(OFF, "") not in ("", "0") or not _PACKAGE.is_dir():  # as in a zip file
         return None
     path = root() / key()
     try:
@@ -80,12 +86,13 @@ def folder() -> Path | None:
     except OSError:
         writable = False
     if not writable:
-        warnings.warn(
-            f"dlkernels: compiled kernels can't be kept in {path}; each process compiles them anew "
-            f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        with contextlib.suppress(RuntimeWarning):  # an error where warnings are: this must never be one
+            warnings.warn(
+                f"dlkernels: compiled kernels can't be kept in {path}; each process compiles them anew "
+                f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return None
     return path
 
@@ -128,10 +135,33 @@ class _Impl(CompileResultCacheImpl):
             config.CACHE_LOCATOR_CLASSES = locators
 
 
+class _CheckedFile(IndexDataCacheFile):
+    """Numba's files of an index and of machine code, the latter with a checksum.
+
+    Python notices most damage when it unpickles; damaged machine code would be run.
+    """
+
+    def _save_data(self, name: str, data: Any) -> None:
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        digest, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError(f"{name} is damaged")
+        return pickle.loads(content)
+
+
 class KernelCache(FunctionCache):
     """Numba's function cache in our folder, and one that forgives a damaged or unwritable file."""
 
     _impl_class = _Impl
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = _CheckedFile(self._cache_path, self._impl.filename_base, key())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from dlkernels import _checks, _values
+from dlkernels import _arrays, _checks, _values
 
 Array: TypeAlias = NDArray[Any]
 
@@ -16,14 +16,11 @@ class DataError(ValueError):
     """Data that can't be used as it is; the message says what was found and what was expected."""
 
 
-def _floats(function: str, name: str, value: Any) -> Array:
-    """An array in its own float dtype, integers and booleans as float64."""
-    array = np.asarray(value)
-    if array.dtype.kind in "iub":
-        return array.astype(np.float64)
-    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
-        return array
-    raise TypeError(f"{function}: {name} has dtype {array.dtype}; expected real numbers")
+def _finite(function: str, name: str, value: Any) -> Array:
+    array = _arrays.as_float(function, name, value)
+    if not np.isfinite(array).all():
+        raise DataError(f"{function}: {name} holds NaN or infinity")
+    return array
 
 
 def rows_to_columns(X: Any) -> Array:
@@ -53,7 +50,7 @@ def rows_to_columns(X: Any) -> Array:
     array([[1., 3., 5.],
            [2., 4., 6.]])
     """
-    array = _floats("rows_to_columns", "X", X)
+    array = _arrays.as_float("rows_to_columns", "X", X)
     if array.ndim != 2:
         hint = {
             1: "; for one example use X.reshape(1, -1), for one feature X.reshape(-1, 1)",
@@ -98,7 +95,7 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
     array([[0. , 0.4],
            [0.2, 1. ]])
     """
-    array = _floats("images_to_columns", "images", images)
+    array = _arrays.as_float("images_to_columns", "images", images)
     if array.ndim != 4:
         hint = {
             2: "; rows of numbers go through rows_to_columns",
@@ -141,7 +138,7 @@ def standardize(X_train: Any, X_test: Any = None) -> Any:
     Raises
     ------
     DataError
-        If shapes don't match or there are no training examples.
+        If shapes don't match, there are no training examples, or a number isn't finite.
     TypeError
         If an input holds anything but real numbers.
 
@@ -154,25 +151,28 @@ def standardize(X_train: Any, X_test: Any = None) -> Any:
            [1.]]))
     """
     f = "standardize"
-    train = _floats(f, "X_train", X_train)
+    train = _finite(f, "X_train", X_train)
     if train.ndim != 2 or train.shape[1] == 0:
         raise DataError(
             f"{f}: X_train must have shape (n_x, m) with at least 1 example but has shape {train.shape}"
         )
     # Rounding may leave a constant feature a deviation of 1e-17: compare its extremes instead.
     constant = (train.max(axis=1) == train.min(axis=1))[:, np.newaxis]
-    mean = np.where(constant, train[:, :1], train.mean(axis=1, keepdims=True))
-    deviation = np.where(constant, 1, train.std(axis=1, keepdims=True)).astype(train.dtype)
-    scaled = (train - mean) / deviation
+    # Squares of numbers like 1e200 or 1e-200 would be infinite or 0: a feature is divided by its size first.
+    size = np.where(constant, 1, np.abs(train).max(axis=1, keepdims=True))
+    shift = np.where(constant, train[:, :1], (train / size).mean(axis=1, keepdims=True))
+    deviation = np.where(constant, 1, (train / size).std(axis=1, keepdims=True))
+    scaled = ((train / size - shift) / deviation).astype(train.dtype)
     if X_test is None:
         return scaled
-    test = _floats(f, "X_test", X_test)
+    test = _finite(f, "X_test", X_test)
     if test.ndim != 2 or test.shape[0] != train.shape[0]:
         raise DataError(
             f"{f}: X_test must have {train.shape[0]} rows, as X_train has "
             f"(X_train {train.shape}, X_test {test.shape})"
         )
-    return scaled, (test - mean) / deviation
+    with np.errstate(over="ignore"):
+        return scaled, ((test / size - shift) / deviation).astype(test.dtype)
 
 
 def train_test_split(

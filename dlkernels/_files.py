@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,15 @@ from dlkernels._extras import need
 _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 
 
-def _readable(path: Path) -> None:
+def readable(path: Path) -> None:
     """An error in words that a reader of the message knows, whatever a format's library would say."""
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: not a file")
         with path.open("rb"):
             pass
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -31,15 +34,17 @@ def _readable(path: Path) -> None:
 
 def read_npz(path: Path) -> dict[str, Any]:
     """X and Y, or the four arrays of `_SPLIT`, checked; perhaps feature_names, a tuple."""
-    _readable(path)
+    readable(path)
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not a .npz file (write one with numpy.savez)")
     try:
         with np.load(path, allow_pickle=False) as archive:
             keys = _wanted(path, archive.files)
             arrays: dict[str, Any] = {key: _member(path, archive, key) for key in keys}
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged .npz file: {error}") from None
+    except DataError:
+        raise
+    except Exception as error:  # what a damaged file makes its readers raise is without end
+        raise DataError(f"{path}: damaged .npz file: {str(error) or type(error).__name__}") from None
     for suffix in ("",) if "X" in arrays else ("_train", "_test"):
         _check_pair(path, arrays, f"X{suffix}", f"Y{suffix}")
     train, test = arrays.get("X_train"), arrays.get("X_test")
@@ -68,7 +73,7 @@ def _member(path: Path, archive: Any, key: str) -> Array:
     try:
         array = archive[key]
     except ValueError as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
+        if "Object arrays" in str(error):
             raise DataError(
                 f"{path}: {key} holds Python objects, which are never unpickled; "
                 "save it as an array of numbers"
@@ -138,13 +143,17 @@ def _names(path: Path, arrays: dict[str, Any], n_x: int) -> tuple[str, ...]:
 
 def read_csv(path: Path, label: str) -> tuple[tuple[str, ...], Array, Array]:
     """Feature names, rows (m, n_x) and labels (m,)."""
-    _readable(path)
+    readable(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             header = _header(path, next(reader, []), label)
             column = header.index(label)
-            table = [_numbers_of(path, reader.line_num, row, header, column) for row in reader if row]
+            table = [
+                _numbers_of(path, reader.line_num, row, header, column)
+                for row in reader
+                if any(field.strip() for field in row)
+            ]
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text file in UTF-8") from None
     except csv.Error as error:
@@ -192,7 +201,7 @@ def _numbers_of(path: Path, line: int, row: list[str], header: tuple[str, ...], 
 
 
 def _cell(path: Path, line: int, name: str, text: str) -> float:
-    if not _is_number(text) or "_" in text:
+    if not _is_number(text) or "_" in text or not text.isascii():
         found = repr(text.strip()[:40]) if text.strip() else "nothing"
         raise DataError(f"{path}: line {line}, column {name!r}: expected a number, found {found}")
     number = float(text)
@@ -207,14 +216,17 @@ def _cell(path: Path, line: int, name: str, text: str) -> float:
 def read_h5(path: Path) -> tuple[dict[str, Array], dict[str, Array], tuple[str, ...]]:
     """Images (m, h, w, c) and labels (1, m), by "train" and "test", and the two classes' names, if any."""
     h5py = need("h5py", "an HDF5 file")
-    _readable(path)
+    readable(path)
     try:
         with h5py.File(path, "r") as file:
             images = {part: _dataset(path, h5py, file, f"{part}_set_x") for part in ("train", "test")}
             labels = {part: _dataset(path, h5py, file, f"{part}_set_y") for part in ("train", "test")}
-            classes = file["list_classes"][()] if "list_classes" in file else ()
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{path}: not an HDF5 file, or a damaged one: {error}") from None
+            classes = _classes(h5py, file)
+    except DataError:
+        raise
+    except Exception as error:  # as for .npz
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: not an HDF5 file, or a damaged one: {reason}") from None
     for part in ("train", "test"):
         labels[part] = _image_labels(path, part, images[part], labels[part])
     if images["train"].shape[1:] != images["test"].shape[1:]:
@@ -222,12 +234,19 @@ def read_h5(path: Path) -> tuple[dict[str, Array], dict[str, Array], tuple[str, 
             f"{path}: images must have one size "
             f"(train_set_x {images['train'].shape}, test_set_x {images['test'].shape})"
         )
-    names = tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in classes)
-    return images, labels, names if len(names) == 2 else ()
+    return images, labels, classes
+
+
+def _classes(h5py: Any, file: Any) -> tuple[str, ...]:
+    """The names of the two classes, or nothing where they aren't two strings."""
+    member = file.get("list_classes")
+    if not isinstance(member, h5py.Dataset) or member.shape != (2,) or member.dtype.kind not in "SUO":
+        return ()
+    return tuple(n.decode(errors="replace") if isinstance(n, bytes) else str(n) for n in member[()])
 
 
 def _dataset(path: Path, h5py: Any, file: Any, key: str) -> Array:
-    if key not in file or not isinstance(file[key], h5py.Dataset):
+    if not isinstance(file.get(key), h5py.Dataset):
         raise DataError(
             f"{path}: expected the data sets train_set_x, train_set_y, test_set_x and test_set_y, "
             f"but {key} is missing (the file holds {', '.join(list(file)[:8]) or 'nothing'})"

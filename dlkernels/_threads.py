@@ -4,8 +4,8 @@ Numba's parallel loops run on one of three layers, and each has a way to bring a
 aborts when two Python threads launch at once; GNU OpenMP (`omp`) kills a forked child at its first launch;
 `tbb` survives both, but a child forked while other threads are inside a kernel waits for ever. Since the
 serial twin of every kernel gives the same bits, it stands in wherever the layer can't be used safely:
-in a forked child always, and on `workqueue` while another thread is in a kernel. No setting of Numba's
-that another library may rely on is touched.
+in a forked child always, and on `workqueue` wherever there is a second Python thread, which might run
+somebody else's parallel loop. No setting of Numba's that another library may rely on is touched.
 """
 
 from __future__ import annotations
@@ -32,17 +32,30 @@ _WORTH_IT = {"tbb": 20_000, "omp": 20_000, "workqueue": 600_000}
 
 _lock = threading.Lock()
 _requested: int | None = None
+_blocks: list[tuple[object, int]] = []  # the numbers of `threads` blocks that are open, the last one counts
 _layer: str | None = None
-_forked = False
 _forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
 
 def _after_fork_in_child() -> None:
     global _lock, _forked
     _lock = threading.Lock()  # the parent's may have been held
-    _forked = _layer is not None
+    _forked = _forked or bool(_numba_parallel._is_initialized)
     global_compiler_lock.release()
 
+
+def _looks_forked() -> bool:
+    """Whether Numba's threads were started in a process that this one was forked from, before our import.
+
+    They are marked as started, but on Linux no thread besides this one is there.
+    """
+    try:
+        return bool(_numba_parallel._is_initialized) and len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
+_forked = _looks_forked()
 
 if hasattr(os, "register_at_fork"):
     # A fork waits until no thread compiles: the child would wait for ever for a lock that its parent held.
@@ -92,7 +105,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        The number given to `set_num_threads`, else Numba's maximum.
+        The number of the innermost `threads` block, else that given to `set_num_threads`, else Numba's
+        maximum.
 
     Examples
     --------
@@ -101,6 +115,9 @@ def get_num_threads() -> int:
     ...     dk.get_num_threads()
     1
     """
+    with _lock:
+        if _blocks:
+            return _blocks[-1][1]
     return maximum() if _requested is None else _requested
 
 
@@ -132,18 +149,22 @@ def set_num_threads(n: int) -> None:
     >>> dk.set_num_threads(before)
     """
     global _requested
-    number = _values.count("set_num_threads", "n", n, minimum=1)
+    _requested = _possible("set_num_threads", n)
+
+
+def _possible(function: str, n: Any) -> int:
+    number = _values.count(function, "n", n, minimum=1)
     if number > maximum():
         raise ValueError(
-            f"set_num_threads: n must be at most {maximum()}, not {number} "
+            f"{function}: n must be at most {maximum()}, not {number} "
             "(the environment variable NUMBA_NUM_THREADS sets the maximum when Python starts)"
         )
-    _requested = number
+    return number
 
 
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Use `n` threads inside a ``with`` block, then as many as before.
+    """Use `n` threads, in every thread of this process, inside a ``with`` block; then as many as before.
 
     Parameters
     ----------
@@ -163,13 +184,14 @@ def threads(n: int) -> Iterator[None]:
     >>> A
     array([0.5       , 0.88079708])
     """
-    global _requested
-    before = _requested
-    set_num_threads(n)
+    block = (object(), _possible("threads", n))
+    with _lock:
+        _blocks.append(block)
     try:
         yield
     finally:
-        _requested = before
+        with _lock:
+            _blocks.remove(block)
 
 
 @contextlib.contextmanager
@@ -190,40 +212,34 @@ def parallel_pays(work: float) -> bool:
             return False
     elif not forced:
         return False
-    return not _forked
+    return not _forked and (layer() != "workqueue" or threading.active_count() == 1)
 
 
 @contextlib.contextmanager
-def _launching() -> Iterator[bool]:
-    """Sets Numba's number of threads for one launch; False if the serial twin has to stand in."""
-    exclusive = _layer == "workqueue"
-    if exclusive and not _lock.acquire(blocking=False):
-        yield False
-        return
+def _launching() -> Iterator[None]:
+    """Sets Numba's number of threads, which is one for each Python thread, for one launch."""
     before = numba.get_num_threads()
+    numba.set_num_threads(get_num_threads())
     try:
-        numba.set_num_threads(get_num_threads())
-        yield True
+        yield
     finally:
         numba.set_num_threads(before)
-        if exclusive:
-            _lock.release()
 
 
 def run(kernel: Twins, work: float, *arguments: Any) -> Any:
     """Call the serial or the parallel twin of a kernel, whichever is faster for `work` nanoseconds."""
     if not parallel_pays(work):
         return kernel.serial(*arguments)
-    with _launching() as granted:
-        return (kernel.parallel if granted else kernel.serial)(*arguments)
+    with _launching():
+        return kernel.parallel(*arguments)
 
 
 def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
     """Call a run of steps; its last argument is True if the kernels inside may be parallel, else None."""
     if not parallel_pays(work):
         return kernel(*arguments, None)
-    with _launching() as granted:
-        return kernel(*arguments, True if granted else None)
+    with _launching():
+        return kernel(*arguments, True)
 
 
 def explain() -> str:

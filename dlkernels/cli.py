@@ -11,6 +11,7 @@ import _thread
 import argparse
 import contextlib
 import importlib.metadata
+import io
 import os
 import signal
 import sys
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dlkernels 0.1.0
     0
     """
+    if sys.stdout is None:  # closed by whoever started this
+        sys.stdout = io.StringIO()
     # A file name may hold what the terminal's encoding can't show.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -78,6 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"can't write the output: {error.strerror or error}", 2)
     except (CommandError, DataError, MissingExtraError) as error:
         return _fail(str(error), 2)
     except MemoryError as error:
@@ -176,6 +185,10 @@ def _info(_: argparse.Namespace) -> int:
 
 def _warmup(_: argparse.Namespace) -> int:
     import dlkernels
+    from dlkernels import _cache
 
     dlkernels.warmup()
+    print(
+        f"All kernels are compiled, for float32 and float64; they are kept in {_cache.folder() or 'no file'}."
+    )
     return 0

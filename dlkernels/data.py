@@ -65,6 +65,12 @@ class Dataset:
     feature_names: tuple[str, ...]
     description: str
 
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, X_train {self.X_train.shape}, X_test {self.X_test.shape}: "
+            f"{self.description})"
+        )
+
     def standardized(self) -> Dataset:
         """The same examples, scaled by `standardize`.
 
@@ -384,9 +390,10 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
             f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
             "or a file that ends in .npz, .csv, .h5 or .hdf5"
         )
+    _files.readable(path)
     if kind == ".csv":
         if label is None:
-            raise DataError(f"{path}: a CSV file needs the name of its label column (--label, label=)")
+            raise DataError(f"{path}: a CSV file needs the name of its label column, as --label or label")
         return load_csv(path, label)
     if label is not None:
         raise DataError(f"{path}: a label column is for CSV files only")

@@ -37,7 +37,7 @@ def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
     written = []
     for comparison in comparisons:
         job = comparison.job
-        stem = f"{job.model}_{re.sub(r'[^A-Za-z0-9_-]+', '_', job.dataset.name)}"
+        stem = f"{job.model}_{re.sub(r'[^A-Za-z0-9_-]+', '_', job.dataset.name)[:100]}"
         pictures = {"time": _time(comparison), "costs": _costs(comparison)}
         if job.dataset.X_train.shape[0] == 2:
             pictures["boundary"] = _boundary(comparison)
@@ -47,10 +47,19 @@ def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
             try:
                 figure.savefig(draft, format="png", dpi=150)
                 draft.replace(path)
+            except OSError as error:
+                raise CommandError(
+                    f"argument --plot: can't write {path}: {error.strerror or error}"
+                ) from None
             finally:
                 draft.unlink(missing_ok=True)
             written.append(path)
     return written
+
+
+def _plain(text: str) -> str:
+    """Text of a user's as it is: no formulas between dollar signs, nothing that has no character."""
+    return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
 def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
@@ -59,7 +68,7 @@ def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
 
     figure = Figure(figsize=(8, height), layout="constrained")
     axes = figure.add_subplot()
-    figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold")
+    figure.suptitle(_plain(title), x=0.02, ha="left", fontsize=13, fontweight="bold")
     axes.set_title(subtitle, loc="left", fontsize=10, color=_GREY)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
@@ -157,7 +166,7 @@ def _boundary(comparison: Comparison) -> Any:
         )  # fmt: skip
     bar = figure.colorbar(shading, ax=axes, shrink=0.8, pad=0.02)
     bar.set_label("predicted probability of label 1 (black line: 0.5)")
-    axes.set_xlabel(data.feature_names[0])
-    axes.set_ylabel(data.feature_names[1])
+    axes.set_xlabel(_plain(data.feature_names[0]))
+    axes.set_ylabel(_plain(data.feature_names[1]))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, frameon=False)
     return figure

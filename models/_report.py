@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
     numba = results.get("numba")
     if numba is not None and numba.compile_seconds is not None:
         yield (
-            f"Compile time of numba: {duration(numba.compile_seconds)}, once, not in the table "
-            "(less where the kernels are on disk already)."
+            f"Compile time of numba: {duration(numba.compile_seconds)}, not in the table. It is seconds on a "
+            "first run; after that the kernels are read from disk."
         )
     python = results.get("python")
     if python is not None and python.iterations < wanted:
@@ -221,15 +222,24 @@ def _blas() -> list[dict[str, Any]] | None:
     ]
 
 
+def _umask() -> int:
+    """What a new file of this process may not be, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 @contextlib.contextmanager
 def reserved(path: Path) -> Iterator[Path]:
     """A new file beside `path` that replaces it if the block succeeds; an error now if that can't be."""
     target = Path(os.path.realpath(path))
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
         raise CommandError(f"argument --json: can't write {path}: not a file that may be replaced")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        draft.touch(exist_ok=False)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        draft.chmod(0o666 & ~_umask())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CommandError(f"argument --json: can't write {path}: {reason}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -43,9 +44,13 @@ class Model(ABC):
         if finite(name, "learning_rate", self.learning_rate) <= 0:
             raise ValueError(f"{name}: learning_rate must be positive, not {self.learning_rate}")
         count(name, "num_iterations", self.num_iterations, minimum=0)
-        if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
+        if self.dtype is not None and not _is_supported(self.dtype):
             raise ValueError(f"{name}: dtype must be float32, float64 or None, not {self.dtype!r}")
         backends.get(self.backend)
+
+    def __repr__(self) -> str:
+        settings = inspect.signature(type(self)).parameters
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
 
     @abstractmethod
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -194,6 +199,13 @@ class Model(ABC):
         """
         X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, None)
         return float(np.mean(self.predict(X) == Y))
+
+
+def _is_supported(dtype: Any) -> bool:
+    try:
+        return np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+    except TypeError:
+        return False
 
 
 def _started_from(function: str, given: Mapping[str, Any], expected: dict[str, Any]) -> dict[str, Any]:

@@ -105,22 +105,31 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         need("matplotlib", "--plot")
     jobs = _jobs(arguments)
+    if _same_file(arguments.json, arguments.data):
+        raise CommandError(f"argument --json: {arguments.json} is the file of --data")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_limited(arguments.threads))
-        draft = None if arguments.json is None else stack.enter_context(_report.reserved(arguments.json))
         if arguments.plot is not None:
             _plots.make_folder(arguments.plot)
+        draft = None if arguments.json is None else stack.enter_context(_report.reserved(arguments.json))
         comparisons = []
         _report.show_heading()
         for job in jobs:
             comparisons.append(_measure.compare(job, arguments.backends))
             _report.show(comparisons[-1])
-        written = [] if arguments.plot is None else _plots.draw(arguments.plot, comparisons)
         if draft is not None:
             _report.write_json(draft, comparisons)
-            written.append(arguments.json)
-    _report.say_written(written)
+    _report.say_written([] if draft is None else [arguments.json])
+    if arguments.plot is not None:
+        _report.say_written(_plots.draw(arguments.plot, comparisons))
     return 0
+
+
+def _same_file(first: Path | None, second: str | None) -> bool:
+    try:
+        return first is not None and second is not None and first.samefile(second)
+    except (OSError, ValueError):
+        return False
 
 
 def _jobs(arguments: argparse.Namespace) -> list[_measure.Job]:

@@ -85,8 +85,8 @@ class ShallowNetwork(Model):
         count("ShallowNetwork", "hidden_units", self.hidden_units, minimum=1)
         activation_code("ShallowNetwork", self.activation)
         finite("ShallowNetwork", "init_scale", self.init_scale)
-        if self.seed is not None:
-            count("ShallowNetwork", "seed", self.seed)
+        if self.seed is not None and count("ShallowNetwork", "seed", self.seed) > 2**32 - 1:
+            raise ValueError(f"ShallowNetwork: seed must be at most {2**32 - 1}, not {self.seed}")
 
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         # The legacy generator, since the course's published results were drawn with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -86,7 +87,22 @@ def test_a_change_in_another_file_is_never_served_stale(copy, tmp_path, pinned):
     assert run(env, copy)[0] == (11 if pinned else 18)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])
+def test_an_installation_of_bytecode_only(copy, tmp_path):
+    """A change is seen there, too."""
+    env = environment(tmp_path / "cache")
+    bare = tmp_path / "bare"
+    for line in ("        total += a[j] * b[j]", "        total += a[j] * b[j] + b[j]"):
+        sums = copy / "dlkernels/_kernels/sums.py"
+        sums.write_text(sums.read_text().replace("        total += a[j] * b[j]\n", line + "\n"))
+        shutil.rmtree(bare, ignore_errors=True)
+        shutil.copytree(copy, bare)
+        assert compileall.compile_dir(bare, quiet=1, legacy=True, force=True)
+        for source in bare.rglob("*.py"):
+            source.unlink()
+        assert run(env, bare)[0] == (18 if "+ b[j]" in line else 11)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "zeroed page"])
 def test_damaged_files_are_compiled_anew(tmp_path, damage):
     env = environment(tmp_path)
     run(env)
@@ -94,9 +110,14 @@ def test_damaged_files_are_compiled_anew(tmp_path, damage):
     assert files
     for file in files:
         content = file.read_bytes()
-        file.write_bytes(
-            {"truncated": content[: len(content) // 2], "garbage": b"\x80garbage" * 9, "empty": b""}[damage]
-        )
+        page = content[:4096] + bytes(4096) + content[8192:] if len(content) > 8192 else content
+        damaged = {
+            "truncated": content[: len(content) // 2],
+            "garbage": b"\x80garbage" * 9,
+            "empty": b"",
+            "zeroed page": page,  # inside the machine code, where Python notices nothing
+        }
+        file.write_bytes(damaged[damage])
     result, compiled, errors = run(env)
     assert result == 11
     assert compiled > 0

@@ -460,3 +460,51 @@ def test_h5_damaged_or_missing(tmp_path):
     path.write_bytes(b"no HDF5")
     with pytest.raises(DataError, match="not an HDF5 file"):
         data.load(path)
+
+
+def test_standardize_knows_no_size():
+    """The squares of these numbers are infinite or 0."""
+    X = np.array([[1.0, 2.0, 4.0]])
+    expected = data.standardize(X)
+    for scale in (1e-300, 1e-200, 1e200, 4e307):
+        np.testing.assert_allclose(data.standardize(X * scale), expected, rtol=1e-14)
+
+
+def test_masks_are_not_ignored():
+    masked = np.ma.array([[1.0, 2.0, 99.0]], mask=[[0, 0, 1]])
+    for helper in (data.standardize, data.rows_to_columns):
+        with pytest.raises(TypeError, match="masked array"):
+            helper(masked)
+    with pytest.raises(data.DataError, match="NaN or infinity"):
+        data.standardize([[1.0, np.nan]])
+
+
+@pytest.mark.parametrize("damage", ["prefix", "method", "cut", "header"])
+def test_a_damaged_archive_is_one_error(tmp_path, damage):
+    path = tmp_path / "points.npz"
+    np.savez(path, X=np.arange(20.0).reshape(2, 10), Y=[[0, 1] * 5])
+    content = bytearray(path.read_bytes())
+    if damage == "prefix":
+        content = bytearray(b"#!/bin/sh\n") + content
+    elif damage == "method":
+        for start in (b"PK\x03\x04", b"PK\x01\x02"):
+            at = content.index(start) + (8 if start[2] == 3 else 10)
+            content[at : at + 2] = b"\x63\x00"
+    elif damage == "cut":
+        content = content[: len(content) // 2]
+    else:
+        content = bytearray(content.replace(b"(2, 10)", b"((((((("))
+    path.write_bytes(content)
+    with pytest.raises(data.DataError, match=r"points\.npz"):
+        data.load_npz(path)
+
+
+def test_class_names_that_are_none(tmp_path):
+    path = tmp_path / "images.h5"
+    for classes in (b"ab", [1, 2], []):
+        with h5py.File(path, "w") as file:
+            for part in ("train", "test"):
+                file[f"{part}_set_x"] = np.zeros((4, 2, 2, 1), np.uint8)
+                file[f"{part}_set_y"] = [0, 1, 0, 1]
+            file["list_classes"] = classes
+        assert data.load_h5(path).description == "from the file images.h5"

@@ -53,11 +53,23 @@ def test_threads_restores_the_number_after_an_error():
     assert dk.get_num_threads() == before
 
 
+def test_interleaved_blocks_leave_the_number_as_it_was():
+    """One thread's block ends while another's, begun later, is still open."""
+    before = dk.get_num_threads()
+    first, second = dk.threads(1), dk.threads(2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert dk.get_num_threads() == 2
+    second.__exit__(None, None, None)
+    assert dk.get_num_threads() == before
+
+
 @pytest.mark.parametrize("n", [0, -1, 10**6])
 def test_impossible_numbers(n):
     with pytest.raises(ValueError, match=r"set_num_threads: n must be at (least|most)"):
         dk.set_num_threads(n)
-    with pytest.raises(ValueError, match="set_num_threads"), dk.threads(n):
+    with pytest.raises(ValueError, match=r"threads: n must be at (least|most)"), dk.threads(n):
         pass
 
 
@@ -206,11 +218,68 @@ for backend in ("loky", "threading"):
     print(backend, "wrong", sum(result != expected for result in results))
 """
 
+OTHERS_STARTED_THE_LAYER = """
+import os, sys
+import numba, numpy as np
+
+@numba.njit(parallel=True)
+def theirs(x):
+    for i in numba.prange(x.size):
+        x[i] += 1
+
+if sys.argv[2] == "imported":
+    import dlkernels
+    dlkernels.tanh
+theirs(np.ones(100_000))
+assert numba.threading_layer() == sys.argv[1] or sys.argv[1] == "tbb", numba.threading_layer()
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        import dlkernels as dk
+        from dlkernels import _threads
+        with _threads.always(True):
+            os._exit(0 if dk.tanh(np.zeros(200_000)).sum() == 0 else 1)
+    print("status", os.waitpid(child, 0)[1])
+"""
+
+BESIDE_OTHERS = """
+import sys, threading
+import numba, numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+@numba.njit(parallel=True, nogil=True)
+def theirs(x):
+    for i in numba.prange(x.size):
+        x[i] += 1
+
+_threads.layer()
+theirs(np.ones(10))
+done = threading.Event()
+
+def loop():
+    x = np.ones(100_000)
+    while not done.is_set():
+        theirs(x)
+
+other = threading.Thread(target=loop)
+other.start()
+Z = np.ones(100_000)
+with _threads.always(True):
+    wrong = sum(not (dk.relu(Z) == 1).all() for _ in range(300))
+done.set()
+other.join()
+print("wrong", wrong)
+"""
+
 PROGRAMS = {
     "concurrent": (CONCURRENT, "wrong 0\n"),
     "fork": (FORKED, "status 0\n" * 3),
     "multiprocessing": (MULTIPROCESSING, "wrong 0\n" * 3),
     "threads that fork": (THREADS_THAT_FORK, "wrong 0\n"),
+    "layer started by others, import after it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
+    "layer started by others, import before it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
+    "beside others": (BESIDE_OTHERS, "wrong 0\n"),
     "joblib": (JOBLIB, "loky wrong 0\nthreading wrong 0\n"),
 }
 
@@ -243,7 +312,10 @@ def test_concurrent_launches_and_forks(name, layer):
         pytest.skip("this system has no fork")
     if not available(layer):
         pytest.skip(f"{layer} is not available here")
-    result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": layer}, layer)
+    order = "imported" if "before" in name else "not imported"
+    # Before our import Numba doesn't find tbb, and takes omp unless tbb is asked for by name.
+    wanted = "default" if layer == "tbb" and "after" in name else layer
+    result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": wanted}, layer, order)
     assert (result.returncode, result.stdout) == (0, expected), result.stderr
 
 

@@ -208,8 +208,8 @@ def test_out(name):
     assert_error(name, good | {"out": frozen(3, 5)}, ValueError, "out is read-only")
     assert_error(name, good | {"out": out(5, 3).T}, ValueError, "out must be", "C order")
     assert_error(name, good | {"out": out(3, 10)[:, ::2]}, ValueError, "out must be", "C order")
-    assert_error(name, good | {"out": np.ma.array(out(3, 5))}, TypeError, "out must be a NumPy array")
-    assert_error(name, good | {"out": [[0.0] * 5] * 3}, TypeError, "out must be a NumPy array, not list")
+    assert_error(name, good | {"out": np.ma.array(out(3, 5))}, TypeError, "out must be a plain NumPy array")
+    assert_error(name, good | {"out": [[0.0] * 5] * 3}, TypeError, "plain NumPy array, not list")
 
 
 @pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_out(n)])

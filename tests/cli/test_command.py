@@ -434,3 +434,67 @@ def test_ctrl_c_that_a_destructor_dropped_is_repeated():
     )
     assert (done.returncode, done.stderr) == (130, "dlkernels: interrupted\n")
     assert time.monotonic() - start < 20
+
+
+# -- nothing is lost ---------------------------------------------------------------------------------
+
+
+def points(path, header="a,b,label", scale=1.0):
+    """A small .csv file with two features."""
+    random = np.random.default_rng(0)
+    rows = [f"{scale * x:.17g},{scale * y:.17g},{int(x > y)}" for x, y in random.normal(size=(40, 2))]
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    return path
+
+
+def test_figures_never_replace_the_data(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.arange(20.0).reshape(2, 10), Y=[[0, 1] * 5])
+    before = path.read_bytes()
+    assert "is the file of --data" in fail(*QUICK, "--data", path, "--json", path)
+    assert path.read_bytes() == before
+
+
+def test_a_draft_left_behind_is_in_nobodys_way(tmp_path):
+    for number in range(3):
+        succeed(*QUICK, "--json", tmp_path / "figures.json")
+        (tmp_path / f".figures.json.{number}.tmp").touch()
+    assert json.loads((tmp_path / "figures.json").read_text())
+
+
+def test_names_with_dollar_signs_are_no_formulas(tmp_path):
+    path = points(tmp_path / "a$x_$b.csv", header=r"$\frac{a$,b,label")
+    succeed(*QUICK, "--data", path, "--label", "label", "--plot", tmp_path / "p", "--json", tmp_path / "j")
+    assert len(list((tmp_path / "p").glob("*.png"))) == 3
+    assert json.loads((tmp_path / "j").read_text())
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_features_of_any_size_are_learnt(tmp_path, scale):
+    path = points(tmp_path / "points.csv", scale=scale)
+    text = succeed(
+        "compare", "--data", path, "--label", "label", "--model", "logistic", "--backends", "numpy"
+    )
+    assert "DIVERGED" not in text
+    accuracy = float(re.search(r"([\d.]+) %$", text, re.MULTILINE)[1])
+    assert accuracy > 80
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_output_that_cannot_be_written():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dlkernels", "info"],
+            env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=100,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "dlkernels: error: can't write the output: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_closed_output():
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m dlkernels info >&-"],
+        env=environment(), capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -138,6 +138,20 @@ def test_activation_is_used(activation, backend, small):
     np.testing.assert_allclose(model.predict_proba(X), 1 / (1 + np.exp(-(p["W2"] @ A1 + p["b2"]))), rtol=1e-9)
 
 
+def test_repr_shows_every_setting(make):
+    model = make(num_iterations=7)
+    shown = repr(model)
+    assert shown.startswith(type(model).__name__)
+    copy = eval(shown, {type(model).__name__: type(model)})
+    assert vars(copy) == vars(model)
+
+
+def test_a_transposed_X_is_named(make, small):
+    X, Y = small
+    with pytest.raises(ValueError, match=r"X looks transposed.*pass X\.T"):
+        make().fit(X.T, Y)
+
+
 def test_errors(make, small):
     X, Y = small
     model = make(num_iterations=10)
