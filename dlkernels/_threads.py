@@ -206,13 +206,15 @@ def always(parallel: bool) -> Iterator[None]:
 
 def parallel_pays(work: float) -> bool:
     """Whether `work` nanoseconds of serial work should, and may, be shared out among threads."""
+    if _forked:
+        return False
     forced = _forced.get()
     if forced is None:
         if work < 20_000 or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
             return False
     elif not forced:
         return False
-    return not _forked and (layer() != "workqueue" or threading.active_count() == 1)
+    return layer() != "workqueue" or threading.active_count() == 1
 
 
 @contextlib.contextmanager
@@ -243,9 +245,8 @@ def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
 
 
 def explain() -> str:
-    """Which threading layer is in use and what follows from it, in one line."""
+    """Which threading layer is in use and where kernels run serial on it, in one line."""
     name = layer()
-    several = (
-        "one parallel kernel at a time, others run serial" if name == "workqueue" else "any number at once"
-    )
-    return f"{name} ({several}; forked processes run serial)"
+    if name == "workqueue":
+        return f"{name}: serial in forked processes and beside other Python threads"
+    return f"{name}: serial in forked processes"
