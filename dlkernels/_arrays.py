@@ -151,7 +151,10 @@ def check_out(
     inputs: Sequence[tuple[str, Any]],
     in_place: bool,
 ) -> Array:
-    """`out` itself, if it may take a result of this shape and dtype."""
+    """`out` itself, if it may take a result of this shape and dtype.
+
+    In C order only: other layouts would need a second set of kernels, or a hidden copy.
+    """
     if not _is_plain(out):
         raise TypeError(f"{function}: out must be a plain NumPy array, not {type(out).__name__}")
     if out.shape != shape:

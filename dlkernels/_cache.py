@@ -36,7 +36,6 @@ _FLAGS = (
     "ENABLE_AVX",
     "BOUNDSCHECK",
     "DEBUGINFO_DEFAULT",
-    "FULL_TRACEBACKS",
 )
 
 #: How long the kernels of a version stay after they were last used.

@@ -14,11 +14,7 @@ import numpy as np
 
 from dlkernels import _arrays, _values
 from dlkernels._arrays import Array
-
-#: The activations by name; a compiled kernel gets the position as its code.
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu")
-#: Those whose derivative is computed from the saved activation A; the others save Z.
-SAVES_A = frozenset({"sigmoid", "tanh"})
+from dlkernels._codes import ACTIVATIONS
 
 
 def activation_code(function: str, activation: Any) -> int:

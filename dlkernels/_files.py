@@ -19,14 +19,14 @@ _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 def readable(path: Path) -> None:
     """An error in words that a reader of the message knows, whatever a format's library would say."""
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: not a file")
-        with path.open("rb"):
-            pass
-    except DataError:
-        raise
+        special = path.exists() and not path.is_file()  # opening a pipe would wait for its other end
+        if not special:
+            with path.open("rb"):
+                pass
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if special:
+        raise DataError(f"{path}: not a file")
 
 
 # -- .npz --------------------------------------------------------------------------------------------

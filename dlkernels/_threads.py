@@ -29,6 +29,7 @@ from dlkernels._jit import Twins
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 2-5 us
 #: with tbb or omp and about 150 us with workqueue.
 _WORTH_IT = {"tbb": 20_000, "omp": 20_000, "workqueue": 600_000}
+_NEVER_BELOW = min(_WORTH_IT.values())  # asked first: little work need not start the layer
 
 _lock = threading.Lock()
 _requested: int | None = None
@@ -210,7 +211,7 @@ def parallel_pays(work: float) -> bool:
         return False
     forced = _forced.get()
     if forced is None:
-        if work < 20_000 or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
+        if work < _NEVER_BELOW or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
             return False
     elif not forced:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlkernels import _checks, _threads, _values
+from dlkernels import _checks, _codes, _threads, _values
 from dlkernels._arguments import flat, same_start
 from dlkernels._arrays import Array
 from dlkernels._kernels import activations as _kernels
@@ -73,7 +73,7 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid([0.0, 2.0])
     array([0.5       , 0.88079708])
     """
-    return _apply("sigmoid", _kernels.SIGMOID, Z, out)
+    return _apply("sigmoid", _codes.SIGMOID, Z, out)
 
 
 def tanh(Z: Any, *, out: Array | None = None) -> Array:
@@ -106,7 +106,7 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    return _apply("tanh", _kernels.TANH, Z, out)
+    return _apply("tanh", _codes.TANH, Z, out)
 
 
 def relu(Z: Any, *, out: Array | None = None) -> Array:
@@ -135,7 +135,7 @@ def relu(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu([-1.0, 0.0, 2.0])
     array([0., 0., 2.])
     """
-    return _apply("relu", _kernels.RELU, Z, out)
+    return _apply("relu", _codes.RELU, Z, out)
 
 
 def identity(Z: Any, *, out: Array | None = None) -> Array:
@@ -164,7 +164,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity([1, 2])
     array([1., 2.])
     """
-    return _apply("identity", _kernels.IDENTITY, Z, out)
+    return _apply("identity", _codes.IDENTITY, Z, out)
 
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -196,7 +196,7 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     array([-0.01,  0.  ,  2.  ])
     """
     slope = _values.real("leaky_relu", "negative_slope", negative_slope)
-    return _apply("leaky_relu", _kernels.LEAKY_RELU, Z, out, slope)
+    return _apply("leaky_relu", _codes.LEAKY_RELU, Z, out, slope)
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -229,7 +229,7 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
     array([0.25      , 0.10499359])
     """
-    return _apply_backward("sigmoid_backward", _kernels.SIGMOID, dA, A, "A", out)
+    return _apply_backward("sigmoid_backward", _codes.SIGMOID, dA, A, "A", out)
 
 
 def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -264,7 +264,7 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
     array([1.  , 0.75])
     """
-    return _apply_backward("tanh_backward", _kernels.TANH, dA, A, "A", out)
+    return _apply_backward("tanh_backward", _codes.TANH, dA, A, "A", out)
 
 
 def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -299,7 +299,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0., 1., 1.])
     """
-    return _apply_backward("relu_backward", _kernels.RELU, dA, Z, "Z", out)
+    return _apply_backward("relu_backward", _codes.RELU, dA, Z, "Z", out)
 
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -337,7 +337,7 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     array([0.01, 1.  , 1.  ])
     """
     slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return _apply_backward("leaky_relu_backward", _kernels.LEAKY_RELU, dA, Z, "Z", out, slope)
+    return _apply_backward("leaky_relu_backward", _codes.LEAKY_RELU, dA, Z, "Z", out, slope)
 
 
 def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -368,4 +368,4 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity_backward([3.0], [1.0])
     array([3.])
     """
-    return _apply_backward("identity_backward", _kernels.IDENTITY, dA, Z, "Z", out)
+    return _apply_backward("identity_backward", _codes.IDENTITY, dA, Z, "Z", out)

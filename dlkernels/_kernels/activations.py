@@ -4,17 +4,16 @@ Everything works in place on one row. That is what a fused product needs (its re
 and it is what lets LLVM vectorise without asking at run time whether input and output overlap; with two
 arrays, a call in place (`out=Z`) falls into the scalar version of the loop.
 
-A code is a position in `dlkernels._checks.ACTIVATIONS`.
+Codes are those of `dlkernels._codes`.
 """
 
 from __future__ import annotations
 
 from numba import prange
 
+from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
 from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import sigmoid, tanh
-
-IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU = range(5)
 
 #: Numbers per step of `activation`: input and output of a step stay in the first-level cache.
 STEP = 2048

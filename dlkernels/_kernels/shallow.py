@@ -15,8 +15,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from dlkernels._codes import SIGMOID, TANH
 from dlkernels._jit import loops, twins
-from dlkernels._kernels.activations import SIGMOID, TANH, activate, copy, times_derivative
+from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS
 from dlkernels._kernels.logistic import COST, DB, add_row_dots, add_weighted_rows, output_row, tile_width
 from dlkernels._kernels.matmul import add_gradient, merge, pack_left, pack_transposed, packed_size, product

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks as checks
-from dlkernels import _values
+from dlkernels import _codes, _values
 from dlkernels._arrays import Array
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
@@ -197,7 +197,7 @@ def dense_forward(
             for k in range(c.W.shape[1]):
                 z += weights[i][k] * inputs[k][j]
             Z.append(z + biases[i])
-    g = _FORWARD[checks.ACTIVATIONS[c.code]]
+    g = _FORWARD[_codes.ACTIVATIONS[c.code]]
     A = _store(c.out, [g(z, c.negative_slope) for z in Z])
     return (A, _new(Z, c.out.shape, c.W)) if return_Z else A
 
@@ -239,7 +239,7 @@ def dense_backward(
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
     (n, m), n_prev = c.saved.shape, c.A_prev.shape[0]
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
-    g = _BACKWARD[checks.ACTIVATIONS[c.code]]
+    g = _BACKWARD[_codes.ACTIVATIONS[c.code]]
     dZ = []
     for i in range(n):
         row = []
@@ -346,7 +346,7 @@ def _shallow_step(
     W1, b1, W2, b2 = parameters
     n_x, n_h, m = len(X), len(b1), len(Y)
     g, g_backward = _FORWARD[activation], _BACKWARD[activation]
-    saves_A = activation in checks.SAVES_A
+    saves_A = activation in _codes.SAVES_A
     dW1, db1, dW2, db2 = [0.0] * (n_h * n_x), [0.0] * n_h, [0.0] * n_h, [0.0]
     cost = 0.0
     for j in range(m):
@@ -394,7 +394,7 @@ def shallow_propagate(
         [_numbers(array) for array in arrays],
         _rows(c.X),
         _numbers(c.Y),
-        checks.ACTIVATIONS[c.code],
+        _codes.ACTIVATIONS[c.code],
         c.negative_slope,
     )
     return (
@@ -424,7 +424,7 @@ def shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
     arrays = (c.W1, c.b1, c.W2, c.b2)
-    rows, labels, name = _rows(c.X), _numbers(c.Y), checks.ACTIVATIONS[c.code]
+    rows, labels, name = _rows(c.X), _numbers(c.Y), _codes.ACTIVATIONS[c.code]
     first_cost = 0.0
     for step in range(steps):
         parameters = [_numbers(array) for array in arrays]
