@@ -1,0 +1,83 @@
+"""Shapes that are cut into several tiles, panels or slots, against whole-array NumPy.
+
+Small shapes fit one tile: what joins the tiles, and the kernel for many features and few examples, is
+reached here only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlkernels import backends
+
+ours, plain = backends.get("numba"), backends.get("numpy")
+
+#: Features and examples: around tiles of 240 to 960 columns, several slots, and more than 1024 features.
+SHAPES = [(3, 239), (3, 241), (30, 959), (30, 961), (30, 1025), (700, 1100), (5, 20_000)]
+TALL = [(1025, 1), (1100, 33), (3000, 209), (1300, 960), (1300, 961)]
+
+
+def close(actual, expected, dtype):
+    """Equal to a few roundings of the largest number."""
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    scale = np.abs(expected).max() + 1e-3
+    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=100 * np.finfo(dtype).eps)
+
+
+def examples(n_x, m, order, dtype):
+    random = np.random.default_rng((n_x, m))
+    X = np.asarray(random.normal(size=(n_x, m)), dtype, order=order)
+    return random, X, (random.uniform(size=(1, m)) > 0.5).astype(dtype)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n_x", "m"), SHAPES + TALL)
+def test_logistic(n_x, m, order, dtype):
+    random, X, Y = examples(n_x, m, order, dtype)
+    w = (random.normal(size=(n_x, 1)) / np.sqrt(n_x)).astype(dtype)
+    for actual, expected in zip(
+        ours.logistic_propagate(w, 0.7, X, Y), plain.logistic_propagate(w, 0.7, X, Y), strict=True
+    ):
+        close(actual, expected, dtype)
+    starts = [w.copy(), w.copy()]
+    results = [b.logistic_descent(s, 0.7, X, Y, 0.1, 3) for b, s in zip((ours, plain), starts, strict=True)]
+    close(results[0], results[1], dtype)
+    close(*starts, dtype)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n_x", "n_h", "m"), [(2, 4, 2000), (30, 16, 961), (9, 5, 1025), (300, 40, 700)])
+def test_shallow(n_x, n_h, m, order, dtype):
+    random, X, Y = examples(n_x, m, order, dtype)
+    shapes = ((n_h, n_x), (n_h, 1), (1, n_h), (1, 1))
+    parameters = [(random.normal(size=shape) / np.sqrt(n_x)).astype(dtype) for shape in shapes]
+    for activation in ("tanh", "leaky_relu"):
+        for actual, expected in zip(
+            ours.shallow_propagate(*parameters, X, Y, activation),
+            plain.shallow_propagate(*parameters, X, Y, activation),
+            strict=True,
+        ):
+            close(actual, expected, dtype)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n", "n_x", "m"), [(130, 250, 300), (9, 600, 241), (64, 64, 1797), (3, 2, 20_000)])
+def test_dense(n, n_x, m, order, dtype):
+    random, X, _ = examples(n_x, m, order, dtype)
+    W = np.asarray(random.normal(size=(n, n_x)) / np.sqrt(n_x), dtype, order=order)
+    b = random.normal(size=(n, 1)).astype(dtype)
+    for actual, expected in zip(
+        ours.dense_forward(W, X, b, "relu", return_Z=True),
+        plain.dense_forward(W, X, b, "relu", return_Z=True),
+        strict=True,
+    ):
+        close(actual, expected, dtype)
+    Z = plain.dense_forward(W, X, b)
+    W_next, dZ_next = random.normal(size=(2, n)).astype(dtype), random.normal(size=(2, m)).astype(dtype)
+    for actual, expected in zip(
+        ours.dense_backward(W_next, dZ_next, Z, X, "relu"),
+        plain.dense_backward(W_next, dZ_next, Z, X, "relu"),
+        strict=True,
+    ):
+        close(actual, expected, dtype)
