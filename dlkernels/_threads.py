@@ -67,21 +67,28 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _load_tbb() -> None:
-    """Load the tbb of this environment, which lies in a folder that the loader doesn't search."""
+def _load_tbb() -> str:
+    """Load the tbb of this environment, which lies in a folder that the loader doesn't search.
+
+    Returns what was in the way, else nothing.
+    """
     try:
         files = importlib.metadata.files("tbb") or []
     except importlib.metadata.PackageNotFoundError:
-        return
+        return "is not installed"
     for file in files:
         if file.name in ("libtbb.so.12", "tbb12.dll"):
-            with contextlib.suppress(OSError):
+            try:
                 ctypes.CDLL(str(file.locate()), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
-            return
+            except OSError as error:
+                return f"can't be loaded ({error})"
+            return ""
+    return "is installed without a library for this system"
 
 
+_started_by_others = bool(_numba_parallel._is_initialized)
 # At import, because Numba chooses a layer as soon as it compiles a parallel loop. Takes 2 ms.
-_load_tbb()
+_tbb_problem = _load_tbb()
 
 
 def layer() -> str:
@@ -246,8 +253,23 @@ def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
 
 
 def explain() -> str:
-    """Which threading layer is in use and where kernels run serial on it, in one line."""
+    """Which threading layer is in use, why, and where kernels run serial on it, in one line."""
     name = layer()
+    serial = "serial in forked processes"
     if name == "workqueue":
-        return f"{name}: serial in forked processes and beside other Python threads"
-    return f"{name}: serial in forked processes"
+        serial += " and beside other Python threads"
+    return f"{name} ({_why(name)}); {serial}"
+
+
+def _why(name: str) -> str:
+    if _started_by_others:
+        return "started before dlkernels was imported"
+    wanted = str(numba.config.THREADING_LAYER).lower()
+    if wanted != "default":
+        return f"NUMBA_THREADING_LAYER is {wanted}"
+    order = list(numba.config.THREADING_LAYER_PRIORITY)
+    passed_over = [
+        f"{other} {_tbb_problem if other == 'tbb' and _tbb_problem else 'is not usable here'}"
+        for other in order[: order.index(name)]
+    ]
+    return "; ".join(passed_over) if passed_over else "the first in Numba's order"

@@ -263,3 +263,10 @@ def assert_agree(actual, expected, dtype, scale=1.0, ulps=8):
     tolerance = ulps * eps(dtype)
     atol = tolerance * scale if scale != 1.0 else float(np.finfo(dtype).tiny)
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=atol)
+
+
+def assert_close(actual, expected, dtype):
+    """Equal to a few roundings of the largest number: for arrays of sums that don't cancel."""
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    scale = np.abs(expected).max(initial=0.0) + 1e-3
+    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=100 * eps(dtype))

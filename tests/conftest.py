@@ -1,7 +1,20 @@
-"""Eight threads, whatever the machine has: work is split as on a larger one, and the bits must not change."""
+"""Eight threads, whatever the machine has: work is split as on a larger one, and the bits must not change.
+
+Hypothesis runs the same few examples each time; `python -m pytest --hypothesis-profile=nightly` draws new
+ones, a hundred times as many, and keeps what it finds in .hypothesis for the next run.
+"""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("NUMBA_NUM_THREADS", "8")
+
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile(
+    "short", max_examples=50, derandomize=True, database=None, deadline=None, suppress_health_check=_SLOW
+)
+settings.register_profile("nightly", max_examples=5000, deadline=None, suppress_health_check=_SLOW)
+settings.load_profile("short")

@@ -326,6 +326,38 @@ def test_show_config(capsys):
         assert word in printed
 
 
+WHY = """
+import importlib.metadata, sys
+state = sys.argv[1]
+if state == "tbb is not installed":
+    def files(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+    importlib.metadata.files = files
+if state == "started before dlkernels was imported":
+    import numba
+    numba.njit(parallel=True)(lambda x: x + 1)(__import__("numpy").zeros(3))
+import dlkernels as dk
+dk.show_config()
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        ("default", "the first in Numba's order"),
+        ("default", "tbb is not installed"),
+        ("default", "started before dlkernels was imported"),
+        ("workqueue", "NUMBA_THREADING_LAYER is workqueue"),
+    ],
+)
+def test_show_config_says_why_this_layer(layer, why):
+    if not available("tbb"):
+        pytest.skip("tbb is not available here")
+    result = new_process(WHY, {**os.environ, "NUMBA_THREADING_LAYER": layer}, why)
+    assert result.returncode == 0, result.stderr
+    assert why in result.stdout
+
+
 def test_warmup_refuses_other_dtypes():
     with pytest.raises(ValueError, match="float16"):
         dk.warmup(["float16"])

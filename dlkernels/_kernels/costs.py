@@ -7,21 +7,17 @@ from numba import prange
 
 from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
-from dlkernels._kernels.sums import BLOCK, accumulate, merge_pairs, row_dot, total
+from dlkernels._kernels.sums import BLOCK, accumulate, add_row, exact_share, merge_pairs, row_dot, total
 
 CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
 
 #: Numbers per iteration of a parallel loop.
-CHUNK = 16 * BLOCK
-
-
-# One example's share of a cost is a function of its own because sums may be reordered (`loops`): left in the
-# loop, its terms may be added to the total one by one, which rounds small losses away.
+CHUNK = 64 * BLOCK
 
 
 @scalar
 def logit_loss(scaled, y, softplus, zero, one):
-    """(max(z, 0) - y z) / m + log(1 + e^-|z|) / m, from z / m and the last term.
+    """(max(z, 0) - y z + log(1 + e^-|z|)) * share, from z * share and the last term.
 
     The first two terms are one product, (1 - y) z or -y z: no difference of large numbers.
     """
@@ -43,53 +39,50 @@ def _square(difference, share):
 
 
 @loops
-def cross_entropy(a, y, share):
-    """sum of -(y log a + (1 - y) log(1 - a)) * share."""
+def cross_entropy(a, y, share, losses):
+    """losses[j] = -(y log a + (1 - y) log(1 - a)) * share."""
     zero, one = a.dtype.type(0), a.dtype.type(1)
     lowest = a.dtype.type(-np.inf)
-    result = zero
     for j in range(a.shape[0]):
-        result += _probability_loss(y[j], log(a[j]), log1p(-a[j]), share, zero, one, lowest)
-    return result
+        losses[j] = _probability_loss(y[j], log(a[j]), log1p(-a[j]), share, zero, one, lowest)
 
 
 @loops
-def cross_entropy_with_logits(z, y, share):
-    """sum of (max(z, 0) - y z + log(1 + e^-|z|)) * share.
+def cross_entropy_with_logits(z, y, share, losses):
+    """losses[j] = (max(z, 0) - y z + log(1 + e^-|z|)) * share.
 
-    z is multiplied by share = 1/m first: a mean that is finite is found even where a sum is not.
+    z is multiplied by share <= 1/m first: a mean that is finite is found even where a sum is not.
     """
     zero, one = z.dtype.type(0), z.dtype.type(1)
-    result = zero
     for j in range(z.shape[0]):
         e = exp_nonpositive(-z[j] if z[j] > zero else z[j])
-        result += logit_loss(z[j] * share, y[j], log1p_unit(e) * share, zero, one)
-    return result
+        losses[j] = logit_loss(z[j] * share, y[j], log1p_unit(e) * share, zero, one)
 
 
 @loops
-def squared_error(a, y, share):
-    """sum of (a - y)² * share."""
-    result = a.dtype.type(0)
+def squared_error(a, y, share, losses):
+    """losses[j] = (a - y)² * share."""
     for j in range(a.shape[0]):
-        result += _square(a[j] - y[j], share)
-    return result
+        losses[j] = _square(a[j] - y[j], share)
 
 
 @loops
 def _chunk(code, a, y, share, sums, i):
     n = a.shape[0]
+    losses = np.empty(BLOCK, a.dtype)
     for start in range(0, n, BLOCK):
         stop = min(n, start + BLOCK)
         x, t = a[start:stop], y[start:stop]
-        if code == CROSS_ENTROPY:
-            accumulate(sums, i, cross_entropy(x, t, share))
-        elif code == CROSS_ENTROPY_WITH_LOGITS:
-            accumulate(sums, i, cross_entropy_with_logits(x, t, share))
-        elif code == SQUARED_ERROR:
-            accumulate(sums, i, squared_error(x, t, share))
-        else:
+        if code == DOT:
             accumulate(sums, i, row_dot(x, t))
+            continue
+        if code == CROSS_ENTROPY:
+            cross_entropy(x, t, share, losses)
+        elif code == CROSS_ENTROPY_WITH_LOGITS:
+            cross_entropy_with_logits(x, t, share, losses)
+        else:
+            squared_error(x, t, share, losses)
+        add_row(losses[: stop - start], sums, i)
 
 
 @twins
@@ -97,10 +90,11 @@ def reduction(code, a, y):
     """The mean cost, or a dot product, of the rows a and y, both (m,)."""
     m = a.shape[0]
     chunks = (m + CHUNK - 1) // CHUNK
-    share = a.dtype.type(1) / a.dtype.type(max(m, 1))
+    share = exact_share(m, a)
     sums = np.zeros(2 * max(chunks, 1), a.dtype)
     for i in prange(chunks):
         stop = min(m, (i + 1) * CHUNK)
         _chunk(code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i)
     merge_pairs(chunks, 1, sums)
-    return total(sums, 0)
+    result = total(sums, 0)
+    return result if code == DOT else result / (a.dtype.type(m) * share)

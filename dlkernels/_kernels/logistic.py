@@ -2,8 +2,8 @@
 
 The formulas, for m examples as columns of X:
 
-    z = wᵀX + b,  a = sigmoid(z),  J = mean of the cross entropy,  dz = (a - y) / m,
-    dw = X dzᵀ,   db = the sum of dz.
+    z = wᵀX + b,  a = sigmoid(z),  J = mean of the cross entropy,  dz = a - y,
+    dw = X dzᵀ / m,   db = the sum of dz / m.
 
 X is cut into tiles of columns small enough for the second-level cache: a tile is read from memory for z
 and found in the cache for dw. Each slot owns a fixed range of tiles and a dw of its own.
@@ -19,7 +19,7 @@ from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, even_parts
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge, pack_transposed
-from dlkernels._kernels.sums import accumulate, block_sum, merge_pairs, row_dot, total
+from dlkernels._kernels.sums import add_row, exact_share, merge_pairs, row_dot, total
 
 #: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
 TILE_BYTES, SHORTEST, LONGEST = 2**19, 240, 960
@@ -30,26 +30,25 @@ COST, DB = 0, 1
 
 
 @loops
-def output_row(z, y, share, with_cost, sums):
-    """z[j] <- dz[j] = (sigmoid(z[j]) - y[j]) * share, for at most 1024 examples; adds to cost and db.
+def output_row(z, y, share, with_cost, losses, sums):
+    """z[j] <- dz[j] = (sigmoid(z[j]) - y[j]) * share; adds to cost and db; losses is overwritten.
 
     The cost needs no log of a rounded probability (`costs.logit_loss`); e^-|z| serves it and the sigmoid.
     """
     zero, one = z.dtype.type(0), z.dtype.type(1)
-    cost = zero
     if with_cost:
         for j in range(z.shape[0]):
             x = z[j]
             e = exp_nonpositive(-x if x > zero else x)
-            cost += logit_loss(x * share, y[j], log1p_unit(e) * share, zero, one)
+            losses[j] = logit_loss(x * share, y[j], log1p_unit(e) * share, zero, one)
             z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
-        accumulate(sums, COST, cost)
+        add_row(losses[: z.shape[0]], sums, COST)
     else:
         for j in range(z.shape[0]):
             x = z[j]
             e = exp_nonpositive(-x if x > zero else x)
             z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
-    accumulate(sums, DB, block_sum(z))
+    add_row(z, sums, DB)
 
 
 @loops
@@ -110,7 +109,7 @@ def tile_width(floats_per_example, m, itemsize):
 @loops
 def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw, sums):
     """The examples [first, last): adds to this slot's dw (n,), cost and db."""
-    z = np.empty(width, dw.dtype)
+    z, losses = np.empty(width, dw.dtype), np.empty(width, dw.dtype)
     spare = width + 16  # odd in units of a cache's way, so that the columns of a tile don't collide
     tile = np.empty(n * spare if transposed else 0, dw.dtype)
     for j in range(first, last, width):
@@ -122,7 +121,7 @@ def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw
             pack_transposed(X, n, j, count, 0, n, tile, spare)
         inputs, at, row_length = (tile, 0, spare) if transposed else (X, j, m)
         add_weighted_rows(w, n, inputs, at, row_length, row)
-        output_row(row, Y[j : j + count], share, with_cost, sums)
+        output_row(row, Y[j : j + count], share, with_cost, losses, sums)
         add_row_dots(n, inputs, at, row_length, row, dw)
 
 
@@ -132,8 +131,7 @@ def logistic_wide(w, b, X, transposed, n, m, Y, with_cost, dw):
     width = tile_width(n, m, dw.itemsize)
     tiles = (m + width - 1) // width
     slots = min(SLOTS, tiles)
-    one = dw.dtype.type(1)
-    share, bias = one / dw.dtype.type(m), dw.dtype.type(b)
+    share, bias = exact_share(m, dw), dw.dtype.type(b)
     parts, sums = np.zeros(slots * n, dw.dtype), np.zeros(slots * 4, dw.dtype)
     for s in prange(slots):
         _slot(
@@ -143,9 +141,10 @@ def logistic_wide(w, b, X, transposed, n, m, Y, with_cost, dw):
         )  # fmt: skip
     merge(slots, n, parts)
     merge_pairs(slots, 2, sums)
+    count = dw.dtype.type(m) * share
     for i in range(n):
-        dw[i] = parts[i]
-    return float(total(sums, COST)), float(total(sums, DB))
+        dw[i] = parts[i] / count
+    return float(total(sums, COST) / count), float(total(sums, DB) / count)
 
 
 @loops
@@ -159,8 +158,8 @@ def _partial_z(w, X, transposed, n, m, p, depth, z):
 
 
 @loops
-def _partial_dw(X, transposed, n, m, p, depth, dz, dw):
-    """dw[i] = sum over j of X[i, j] dz[j] for the features [p, p + depth)."""
+def _partial_dw(X, transposed, n, m, p, depth, dz, count, dw):
+    """dw[i] = sum over j of X[i, j] dz[j] / count for the features [p, p + depth)."""
     part = dw[p : p + depth]
     for i in range(depth):
         part[i] = dw.dtype.type(0)
@@ -171,6 +170,8 @@ def _partial_dw(X, transposed, n, m, p, depth, dz, dw):
                 part[i] += d * x[i]
     else:
         add_row_dots(depth, X, p * m, m, dz, part)
+    for i in range(depth):
+        part[i] /= count
 
 
 @twins
@@ -178,7 +179,7 @@ def logistic_tall(w, b, X, transposed, n, m, Y, with_cost, dw):
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
     depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
     slots = (n + depth - 1) // depth
-    share = dw.dtype.type(1) / dw.dtype.type(m)
+    share = exact_share(m, dw)
     parts, sums = np.zeros(slots * m, dw.dtype), np.zeros(4, dw.dtype)
     for s in prange(slots):
         _partial_z(
@@ -189,7 +190,8 @@ def logistic_tall(w, b, X, transposed, n, m, Y, with_cost, dw):
     bias = dw.dtype.type(b)
     for j in range(m):
         z[j] += bias
-    output_row(z, Y, share, with_cost, sums)
+    output_row(z, Y, share, with_cost, np.empty(m, dw.dtype), sums)
+    count = dw.dtype.type(m) * share
     for s in prange(slots):
-        _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, dw)
-    return float(total(sums, COST)), float(total(sums, DB))
+        _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw)
+    return float(total(sums, COST) / count), float(total(sums, DB) / count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import arrays
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlkernels import backends
@@ -39,13 +39,6 @@ def problems(draw, name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_agreement(name):
-    @settings(
-        max_examples=50,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
     @given(problems(name))
     def check(arguments):
         results = []

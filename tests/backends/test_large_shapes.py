@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from arrays import assert_close as close
 
 from dlkernels import backends
 
@@ -16,13 +17,6 @@ ours, plain = backends.get("numba"), backends.get("numpy")
 #: Features and examples: around tiles of 240 to 960 columns, several slots, and more than 1024 features.
 SHAPES = [(3, 239), (3, 241), (30, 959), (30, 961), (30, 1025), (700, 1100), (5, 20_000)]
 TALL = [(1025, 1), (1100, 33), (3000, 209), (1300, 960), (1300, 961)]
-
-
-def close(actual, expected, dtype):
-    """Equal to a few roundings of the largest number."""
-    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
-    scale = np.abs(expected).max() + 1e-3
-    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=100 * np.finfo(dtype).eps)
 
 
 def examples(n_x, m, order, dtype):

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from dlkernels._kernels import matmul, sums, tile
+from dlkernels._kernels import matmul, tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
 if not numba.config.DISABLE_JIT:
@@ -81,21 +81,3 @@ def test_merge(slots, dtype, rng):
     expected = parts.sum(axis=0)
     matmul.merge(slots, 3, parts.reshape(-1))
     np.testing.assert_array_equal(parts[0], expected)
-
-
-def test_long_sums_lose_nothing(dtype):
-    """Ten thousand blocks of a number that isn't representable: plain addition loses many digits."""
-    block = np.full(64, 0.1, dtype)
-    pairs = np.zeros(2, dtype)
-    repeats = 100 if numba.config.DISABLE_JIT else 10_000
-    for _ in range(repeats):
-        sums.accumulate(pairs, 0, dtype.type(sums.block_sum(block)))
-    exact = float(sums.block_sum(block)) * repeats
-    assert abs(float(sums.total(pairs, 0)) - exact) <= np.spacing(dtype.type(exact))
-
-
-def test_an_infinite_sum_stays_infinite(dtype):
-    pairs = np.zeros(2, dtype)
-    for value in (1.0, np.inf, 2.0):
-        sums.accumulate(pairs, 0, dtype.type(value))
-    assert sums.total(pairs, 0) == np.inf

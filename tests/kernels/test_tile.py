@@ -26,6 +26,14 @@ def dots(a, b, m, out):
     tile.dot_store(sums, out, 1)
 
 
+@loops
+def row_sum(a, n):
+    sums = tile.sum_zeros(a)
+    for p in range(0, n, tile.sum_width(a)):
+        sums = tile.sum_add(sums, a, p, n - p)
+    return tile.sum_total(sums)
+
+
 def test_outer(dtype, rng):
     like = np.zeros(1, dtype)
     height, across, k = tile.rows(like), tile.columns(like), 7
@@ -48,6 +56,14 @@ def test_dot(dtype, rng):
     assert np.isnan(out[[0, -1]]).all()  # nothing written beside it
 
 
+def test_row_sum_takes_no_number_more(dtype, rng):
+    width = tile.sum_width(np.zeros(1, dtype))
+    for n in (0, 1, 2, width // 4 - 1, width // 4, width - 1, width, width + 1, 3 * width + 5):
+        a = rng.integers(-9, 9, n + 2 * width).astype(dtype)
+        a[n:] = np.nan
+        assert row_sum(a, n) == a[:n].sum()
+
+
 def test_zeros(dtype):
     @loops
     def store(c):
@@ -68,6 +84,9 @@ def test_a_tile_beyond_its_array_is_found(dtype):
     for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
         with pytest.raises(IndexError):
             outer(*bad, 7)
+    row_sum(a, a.size)
+    with pytest.raises(IndexError):
+        row_sum(a, a.size + 1)
 
 
 @pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import dlkernels as dk
+from dlkernels import _threads
 from models import LogisticRegression, ShallowNetwork
 
 MODELS = {
@@ -52,6 +54,28 @@ def test_costs_are_those_before_the_steps(make, backend, small):
         parameters = model.parameters_
         if step in (0, 100):
             assert model.costs_ == [pytest.approx(long.costs_[step // 100], rel=1e-12)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_on_any_number_of_threads(make, dtype):
+    """And on the serial twins, and run after run; 6000 examples are seven slots."""
+    random = np.random.default_rng(9)
+    X = random.normal(size=(5, 6000)).astype(dtype)
+    Y = (X[:1] > X[1:2] ** 2 - 0.5).astype(dtype)
+
+    def fitted():
+        model = make(backend="numba", num_iterations=205).fit(X, Y)
+        values = [np.asarray(value) for _, value in sorted(model.parameters_.items())]
+        return b"".join(value.tobytes() for value in [*values, np.array(model.costs_)])
+
+    with _threads.always(False):
+        expected = fitted()
+    for n in (1, 2, 3, 8):
+        with dk.threads(n), _threads.always(True):
+            assert fitted() == expected
+            assert fitted() == expected
+        with dk.threads(n):
+            assert fitted() == expected
 
 
 def test_threshold_is_strict(backend):
