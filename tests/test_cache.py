@@ -28,16 +28,21 @@ print(result, len(recorder.buffer))
 """
 
 
+#: A line of the sum that `dot` calls, and a change to it.
+DOT = "tile = sum_add_product(tile, a, j, b, j, n - j)"
+DOT_AND_SUM = "tile = sum_add_product(sum_add(tile, b, j, n - j), a, j, b, j, n - j)"
+
+
 def environment(cache, **more):
     return {**os.environ, "NUMBA_CACHE_DIR": str(cache), **more}
 
 
-def run(env, folder=None, program=PROGRAM):
+def run(env, folder=None, program=PROGRAM, launcher=()):
     """Result, number of compilations and stderr of the program, in a new process."""
     if folder is not None:
         env = {**env, "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [*launcher, sys.executable, "-c", program],
         capture_output=True,
         text=True,
         env=env,
@@ -79,11 +84,7 @@ def test_a_change_in_another_file_is_never_served_stale(copy, tmp_path, pinned):
     assert run(env, copy)[0] == 11
     result, compiled, _ = run(env, copy)
     assert (result, compiled) == (11, 0)
-    edit(
-        copy / "dlkernels/_kernels/sums.py",
-        "        total += a[j] * b[j]",
-        "        total += a[j] * b[j] + b[j]",
-    )
+    edit(copy / "dlkernels/_kernels/sums.py", DOT, DOT_AND_SUM)
     assert run(env, copy)[0] == (11 if pinned else 18)
 
 
@@ -91,15 +92,14 @@ def test_an_installation_of_bytecode_only(copy, tmp_path):
     """A change is seen there, too."""
     env = environment(tmp_path / "cache")
     bare = tmp_path / "bare"
-    for line in ("        total += a[j] * b[j]", "        total += a[j] * b[j] + b[j]"):
-        sums = copy / "dlkernels/_kernels/sums.py"
-        sums.write_text(sums.read_text().replace("        total += a[j] * b[j]\n", line + "\n"))
+    for line, expected in ((DOT, 11), (DOT_AND_SUM, 18)):
+        edit(copy / "dlkernels/_kernels/sums.py", DOT, line)
         shutil.rmtree(bare, ignore_errors=True)
         shutil.copytree(copy, bare)
         assert compileall.compile_dir(bare, quiet=1, legacy=True, force=True)
         for source in bare.rglob("*.py"):
             source.unlink()
-        assert run(env, bare)[0] == (18 if "+ b[j]" in line else 11)
+        assert run(env, bare)[0] == expected
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "zeroed page"])
@@ -133,6 +133,45 @@ def test_nowhere_to_write(tmp_path):
     assert compiled > 0
     assert errors.count("Warning") == 1
     assert "can't be kept" in errors
+
+
+#: Starts the command that follows so that root, too, writes only where the permissions let it (Linux).
+OBEY_PERMISSIONS = """
+import ctypes, os, sys
+drop_from_bounding_set, may_override_permissions = 24, 1
+if ctypes.CDLL(None).prctl(drop_from_bounding_set, may_override_permissions, 0, 0, 0):
+    raise SystemExit("this process may not give up its privileges")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="permissions are tested on Linux")
+def test_a_read_only_installation_and_home(copy, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    for variable in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        env.pop(variable, None)
+    program = f"""
+from pathlib import Path
+for folder in {str(copy / "dlkernels")!r}, {str(home)!r}:
+    try:
+        Path(folder, "new").touch()
+    except PermissionError:
+        continue
+    raise SystemExit("it could be written to")
+{PROGRAM}"""
+    launcher = (sys.executable, "-c", OBEY_PERMISSIONS) if os.geteuid() == 0 else ()
+    for folder in (home, copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o555)
+    try:
+        result, compiled, errors = run(env, copy, program, launcher)
+    finally:
+        for folder in (home, copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)
+    assert result == 11
+    assert compiled > 0
+    assert errors.count("Warning") == 1
 
 
 def test_off(tmp_path):
