@@ -1,0 +1,1 @@
+"""Benchmarks of dlkernels: `python -m asv_benchmarks.peers` from the folder above."""

@@ -1,0 +1,207 @@
+"""dlkernels against NumPy, PyTorch and JAX, side by side: `python -m asv_benchmarks.peers --help`.
+
+Each library runs in a process of its own, one at a time, in an order that rotates; between turns there is
+a pause, since worker threads spin for up to 25 ms after a call and would slow the next library down. The
+ratio of two libraries is the median over the rounds of the ratios within a round, so that a machine that
+gets slower or faster on the way changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from asv_benchmarks.libraries import LIMIT, OURS, PEERS
+from asv_benchmarks.works import GROUPS, WORKS, Work
+
+#: Seconds between two turns.
+PAUSE = 0.06
+#: Seconds that a turn fills with calls, rounds.
+BUDGETS = {"quick": (0.006, 5), "full": (0.03, 11)}
+_THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB")
+
+
+class Library:
+    """A process that computes with one library."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.name = name
+        environment = os.environ | {f"{variable}_NUM_THREADS": str(threads) for variable in _THREAD_VARIABLES}
+        environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+        cpus = sorted(os.sched_getaffinity(0))[:threads] if hasattr(os, "sched_getaffinity") else []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "asv_benchmarks.worker", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        if cpus:  # JAX takes as many threads as it may use CPUs
+            os.sched_setaffinity(self._process.pid, cpus)
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        return json.loads(answer) if answer else {"error": "its process ended"}
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def compare(index: int, dtype: str, libraries: list[Library], budget: float, rounds: int) -> dict[str, Any]:
+    """Times of one work in all libraries, and how often faster dlkernels is than each of them."""
+    work = WORKS[index]
+    errors, present = {}, []
+    for library in libraries:
+        if library.name == LIMIT and not work.limit:
+            continue
+        answer = library.ask(prepare=index, dtype=dtype)
+        if "error" in answer:
+            errors[library.name] = answer["error"]
+        else:
+            present.append(library)
+    times: dict[str, list[float]] = {library.name: [] for library in present}
+    for turn in range(rounds):
+        for library in present[turn % len(present) :] + present[: turn % len(present)]:
+            time.sleep(PAUSE)
+            times[library.name].append(library.ask(turn=budget)["seconds"])
+    ours = times.get(OURS, [])
+    return {
+        "group": work.group,
+        "work": work.title,
+        "dtype": dtype,
+        "target": work.target,
+        "limited_by": work.limit,
+        "seconds": {name: statistics.median(values) for name, values in times.items()},
+        "ratios": {
+            name: statistics.median(b / a for a, b in zip(ours, values, strict=True))
+            for name, values in times.items()
+            if name != OURS and ours
+        },
+        "errors": errors,
+    }
+
+
+def fastest_peer(row: dict[str, Any]) -> tuple[str, float] | None:
+    """The peer that comes nearest, and how many times its time is ours."""
+    ratios = {name: ratio for name, ratio in row["ratios"].items() if name != LIMIT}
+    return min(ratios.items(), key=lambda item: item[1]) if ratios else None
+
+
+def _duration(seconds: float) -> str:
+    for factor, unit in ((1e-6, "us"), (1e-3, "ms")):
+        if seconds < 1000 * factor:
+            return f"{seconds / factor:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def report(rows: list[dict[str, Any]], names: list[str], console: Console) -> None:
+    """A table for each group; below all of them the geometric mean and the worst row."""
+    for group in dict.fromkeys(row["group"] for row in rows):
+        table = Table(title=group, title_justify="left")
+        table.add_column("work")
+        for name in [OURS, *names]:
+            table.add_column(name, justify="right")
+        for name in ("to the fastest", "target", "of the limit"):
+            table.add_column(name, justify="right")
+        for row in rows:
+            if row["group"] != group:
+                continue
+            cells = [f"{row['work']}, {row['dtype']}"]
+            cells += [_duration(row["seconds"][n]) if n in row["seconds"] else "-" for n in [OURS, *names]]
+            nearest = fastest_peer(row)
+            if nearest:
+                style = "green" if nearest[1] >= row["target"] else "red"
+                cells += [f"[{style}]{nearest[1]:.2f}x[/] {nearest[0]}", f"{row['target']:.1f}x"]
+            else:
+                cells += ["-", f"{row['target']:.1f}x"]
+            limit = row["ratios"].get(LIMIT)
+            cells.append(f"{100 * limit:.0f} % ({row['limited_by']})" if limit else "")
+            table.add_row(*cells)
+        console.print(table)
+    for row in rows:
+        for name, error in row["errors"].items():
+            console.print(f"{row['work']}, {row['dtype']}: {name}: {error}", markup=False)
+    ratios = [(found[1], row) for row in rows if (found := fastest_peer(row))]
+    if ratios:
+        mean = math.exp(statistics.fmean(math.log(ratio) for ratio, _ in ratios))
+        worst, row = min(ratios, key=lambda item: item[0])
+        reached = sum(ratio >= row["target"] for ratio, row in ratios)
+        console.print(
+            f"{reached} of {len(ratios)} rows reach their target. Geometric mean to the fastest peer: "
+            f"{mean:.2f}x. Worst row: {worst:.2f}x, {row['work']}, {row['dtype']}."
+        )
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m asv_benchmarks.peers",
+        description="Times of dlkernels and of the other libraries, side by side, a process each.",
+    )
+    parser.add_argument("group", nargs="*", choices=[*GROUPS, []], help="groups of works (default: all)")
+    parser.add_argument("--dtype", choices=["float32", "float64"], help="default: both")
+    parser.add_argument("--threads", type=int, help="threads of each library (default: all CPUs)")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", metavar="TEXT", help="works whose title holds TEXT")
+    parser.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
+    return parser.parse_args(arguments)
+
+
+def _chosen(options: argparse.Namespace) -> list[int]:
+    def wanted(work: Work) -> bool:
+        return (not options.group or work.group in options.group) and (options.only or "") in work.title
+
+    return [index for index, work in enumerate(WORKS) if wanted(work)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _arguments(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    names = [name for name in PEERS if importlib.util.find_spec(name)]
+    threads = options.threads or os.cpu_count() or 1
+    for name in PEERS:
+        if name not in names:
+            console.print(f"{name} is not installed and left out: python -m pip install '.[peers]'")
+    budget, rounds = BUDGETS["quick" if options.quick else "full"]
+    libraries = [Library(name, threads) for name in (OURS, *names, LIMIT)]
+    rows = []
+    try:
+        for index in _chosen(options):
+            for dtype in [options.dtype] if options.dtype else ["float32", "float64"]:
+                rows.append(compare(index, dtype, libraries, budget, rounds))
+                if console.is_terminal:
+                    console.print(f"{rows[-1]['work']}, {dtype}", end="\r")
+    finally:
+        for library in libraries:
+            library.close()
+    report(rows, names, console)
+    if options.json:
+        about = {"machine": platform.processor() or platform.machine(), "threads": threads, "rows": rows}
+        Path(options.json).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""One library in one process: prepares a work when told to, and times it when it is its turn.
+
+Commands come as JSON lines, answers go back the same way: {"prepare": INDEX, "dtype": ...} and
+{"turn": SECONDS}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from asv_benchmarks import libraries
+from asv_benchmarks.works import WORKS, arrays
+
+#: Calls before anything is timed.
+_WARM = 3
+
+
+def seconds(function: Callable[[], Any], calls: int) -> float:
+    """Seconds a call, over a number of calls in a row."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - start) / calls
+
+
+class Prepared:
+    """The fastest formulation of a work."""
+
+    def __init__(self, library: str, index: int, dtype: str) -> None:
+        work = WORKS[index]
+        forms = libraries.module(library).build(work, arrays(work, dtype))
+        if not forms:
+            raise ValueError("nothing to compare with")
+        for form in forms:
+            for _ in range(_WARM):
+                form()
+        times = [min(self._estimate(form) for _ in range(2)) for form in forms]
+        self.estimate = min(times)
+        self.function = forms[times.index(self.estimate)]
+
+    @staticmethod
+    def _estimate(form: Callable[[], Any]) -> float:
+        calls, time_each = 1, seconds(form, 1)
+        while calls * time_each < 2e-3:
+            calls *= 4
+            time_each = seconds(form, calls)
+        return time_each
+
+    def turn(self, budget: float) -> float:
+        """Seconds a call: the median of three series that fill the budget."""
+        calls = max(1, int(budget / 3 / max(self.estimate, 1e-9)))
+        self.function()  # brings threads and data back after the pause
+        return sorted(seconds(self.function, calls) for _ in range(3))[1]
+
+
+def main() -> None:
+    library = sys.argv[1]
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    prepared: Any = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            if "prepare" in command:
+                prepared = None  # frees the arrays of the last one first
+                prepared = Prepared(library, command["prepare"], command["dtype"])
+                answer = {"ok": True}
+            else:
+                answer = {"seconds": prepared.turn(command["turn"])}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

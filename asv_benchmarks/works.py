@@ -1,0 +1,127 @@
+"""What is timed: one table of works, and the arrays that each is given.
+
+A work says what is computed, not how: each module of `libraries` answers it in its own way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+ELEMENTWISE = ("sigmoid", "tanh", "relu", "leaky_relu")
+GROUPS = ("elementwise", "calls", "products", "small", "logistic", "shallow", "fit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One row of the table.
+
+    `shape` is (n,) for elementwise functions; (n, k, m) for a layer of n units, k inputs and m examples;
+    (n_x, m) for logistic regression; (n_x, n_h, m) for a network. `target` is the least ratio to the fastest
+    other library that the project promises itself, `limit` what the hardware's limit is measured by.
+    """
+
+    group: str
+    operation: str
+    shape: tuple[int, ...]
+    order: str = "C"
+    target: float = 1.0
+    limit: str = ""
+    steps: int = 0
+
+    @property
+    def title(self) -> str:
+        size = " x ".join(f"{n:,}" for n in self.shape)
+        steps = f", {self.steps:,} steps" if self.steps else ""
+        return f"{self.operation} {size}{' F' if self.order == 'F' else ''}{steps}"
+
+    @property
+    def activation(self) -> str:
+        return "relu" if self.group == "products" else "tanh"
+
+    def flops(self) -> float:
+        """Floating-point operations of the products in it."""
+        if self.operation in ("dense_forward", "dense_gradients"):
+            return 2.0 * float(np.prod(self.shape))
+        if self.operation == "dense_backward":
+            n, k, m = self.shape
+            return 2.0 * n * m * (k + units_after(n, k))
+        n_x, n_h, m = self.shape
+        return 4.0 * n_x * n_h * m
+
+
+def units_after(n: int, k: int) -> int:
+    """Units of the layer after a layer (n, k), from which `dense_backward` comes back."""
+    return n if n == k else min(n, 10)
+
+
+def _works() -> list[Work]:
+    both = [name + suffix for suffix in ("", "_backward") for name in ELEMENTWISE]
+    works = []
+    for n, limit in ((10**5, ""), (10**7, "copy")):
+        for name in both:
+            in_cache_sigmoid = name == "sigmoid" and n == 10**5
+            works.append(
+                Work("elementwise", name, (n,), target=1.5 if in_cache_sigmoid else 1.0, limit=limit)
+            )
+    works += [Work("calls", name, (1000,), target=0.8) for name in both]
+    dense = ("dense_forward", "dense_gradients", "dense_backward")
+    large = [(s, s, s) for s in (500, 1000, 2000)] + [(256, 784, 10_000)]
+    works += [Work("products", name, shape, limit="fma") for shape in large for name in dense]
+    small = [(4, 2, 400), (16, 30, 569), (64, 64, 1797), (10, 784, 256)]
+    works += [Work("small", name, shape, target=1.5) for shape in small for name in dense]
+    for n_x, m in ((2, 400), (30, 569), (784, 60_000), (100, 10**6), (28, 2 * 10**6)):
+        limit = "read" if n_x * m > 10**7 else ""
+        works += [Work("logistic", "logistic", (n_x, m), order, 1.5, limit) for order in "CF"]
+    works += [Work("logistic", "logistic", (12288, 209), order, 1.0) for order in "CF"]
+    for shape in ((2, 4, 400), (30, 16, 569), (64, 32, 1797), (30, 16, 10**5)):
+        works.append(Work("shallow", "shallow", shape, target=2.0))
+    works.append(Work("shallow", "shallow", (784, 128, 60_000), target=1.1, limit="fma"))
+    works.append(Work("shallow", "shallow", (12288, 7, 209), target=1.0))
+    works.append(Work("fit", "fit", (2, 4, 400), target=1.2, steps=10_000))
+    works.append(Work("fit", "fit", (30, 16, 569), target=1.2, steps=300))
+    return works
+
+
+WORKS = _works()
+
+
+def arrays(work: Work, dtype: str) -> dict[str, Any]:
+    """The inputs, the same in every process."""
+    random = np.random.default_rng(1)
+
+    def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
+        return random.normal(scale=scale, size=shape).astype(dtype)
+
+    def inputs(n: int, m: int) -> np.ndarray:
+        array = random.standard_normal((n, m), dtype=dtype)
+        return np.asfortranarray(array) if work.order == "F" else array
+
+    def labels(m: int) -> np.ndarray:
+        return (random.uniform(size=(1, m)) > 0.5).astype(dtype)
+
+    if work.group in ("elementwise", "calls"):
+        (n,) = work.shape
+        Z = normal(n)
+        saved = {"sigmoid_backward": lambda: 1 / (1 + np.exp(-Z)), "tanh_backward": lambda: np.tanh(Z)}
+        return {
+            "Z": Z,
+            "dA": normal(n),
+            "saved": saved.get(work.operation, lambda: Z)().astype(dtype),
+            "out": np.empty_like(Z),
+        }
+    if work.operation.startswith("dense"):
+        n, k, m = work.shape
+        after = units_after(n, k)
+        given = {"W": normal(n, k, scale=k**-0.5), "b": normal(n, 1), "X": inputs(k, m)}
+        given |= {"W_next": normal(after, n, scale=n**-0.5), "dZ_next": normal(after, m), "dZ": normal(n, m)}
+        return given | {"saved": np.tanh(normal(n, m)).astype(dtype)}
+    n_x, m = work.shape[0], work.shape[-1]
+    given = {"X": inputs(n_x, m), "Y": labels(m)}
+    if work.operation == "logistic":
+        return given | {"w": normal(n_x, 1, scale=n_x**-0.5), "b": 0.1}
+    n_h = work.shape[1]
+    given |= {"W1": normal(n_h, n_x, scale=n_x**-0.5), "b1": np.zeros((n_h, 1), dtype)}
+    return given | {"W2": normal(1, n_h, scale=n_h**-0.5), "b2": np.zeros((1, 1), dtype)}
