@@ -25,18 +25,18 @@ class _Memory:
 
 def flat(array: Array) -> Array:
     """All numbers of a C-ordered array as a vector that shares its memory."""
-    if not array.flags.writeable:
-        array = np.asarray(_Memory(array))
-    return array.reshape(-1)
+    return array.ravel() if array.flags.writeable else np.asarray(_Memory(array)).ravel()
 
 
 def flat_matrix(matrix: Array) -> tuple[Array, bool]:
     """The numbers of a matrix as they lie in memory, and whether that is its transpose."""
+    if matrix.flags.carray:
+        return matrix.ravel(), False
     if matrix.flags.c_contiguous:
         return flat(matrix), False
     return flat(matrix.T), True
 
 
-def same_start(a: Array, b: Array) -> bool:
-    """Whether two arrays of one dtype and shape, in C order, are the same memory."""
-    return bool(a.ctypes.data == b.ctypes.data) and a.size > 0
+def same_memory(a: Array, b: Array) -> bool:
+    """Whether two arrays in C order, known to be either the same memory or apart, are the former."""
+    return a is b or np.may_share_memory(a, b)

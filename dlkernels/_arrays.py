@@ -43,6 +43,39 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     )
 
 
+def ready(array: Any, out: Any) -> bool:
+    """Whether `out` may take an elementwise result of `array`, and neither has to be converted.
+
+    Asked first: it takes 0.3 us, the checks that name what is wrong several.
+    """
+    if type(array) is not np.ndarray or type(out) is not np.ndarray:
+        return False
+    dtype = array.dtype
+    if out.dtype is not dtype or (dtype is not _F32 and dtype is not _F64) or array.shape != out.shape:
+        return False
+    flags, out_flags = array.flags, out.flags
+    # carray: in C order, aligned, writeable. Two arrays that own their memory are apart.
+    return (
+        flags.carray
+        and out_flags.carray
+        and (array is out or (flags.owndata and out_flags.owndata) or not np.may_share_memory(array, out))
+    )
+
+
+def _matrices_as_they_are(values: Sequence[Any]) -> bool:
+    """Whether all are float matrices of one dtype, writeable, in C or Fortran order; 0.15 us a matrix."""
+    dtype = getattr(values[0], "dtype", None)
+    if dtype is not _F32 and dtype is not _F64:
+        return False
+    for value in values:
+        if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != 2:
+            return False
+        flags = value.flags
+        if not (flags.carray or flags.farray):
+            return False
+    return True
+
+
 def _is_plain(array: Any) -> bool:
     """Whether results may be written to this: a subclass may have indices and products of its own."""
     return type(array) in (np.ndarray, np.memmap)
@@ -71,6 +104,8 @@ def common(arrays: Sequence[Array]) -> np.dtype[Any]:
 
 def matrices(function: str, names: Sequence[str], values: Sequence[Any]) -> list[Array]:
     """Arrays with two axes, of one dtype, each in C or Fortran order."""
+    if _matrices_as_they_are(values):
+        return list(values)
     arrays = [as_float(function, name, value) for name, value in zip(names, values, strict=True)]
     for name, array in zip(names, arrays, strict=True):
         if array.ndim != 2:

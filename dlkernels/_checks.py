@@ -16,16 +16,18 @@ from dlkernels import _arrays, _values
 from dlkernels._arrays import Array
 from dlkernels._codes import ACTIVATIONS
 
+_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
+
 
 def activation_code(function: str, activation: Any) -> int:
     """The position of an activation in `ACTIVATIONS`."""
     if not isinstance(activation, str):
         raise TypeError(f"{function}: activation must be a string, not {type(activation).__name__}")
-    try:
-        return ACTIVATIONS.index(activation)
-    except ValueError:
+    code = _CODES.get(activation)
+    if code is None:
         names = ", ".join(ACTIVATIONS)
-        raise ValueError(f"{function}: activation must be one of {names}, not {activation!r}") from None
+        raise ValueError(f"{function}: activation must be one of {names}, not {activation!r}")
+    return code
 
 
 # -- one check a family of functions ---------------------------------------------------------------

@@ -16,7 +16,7 @@ import ctypes
 import importlib.metadata
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
@@ -236,12 +236,16 @@ def _launching() -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-def run(kernel: Twins, work: float, *arguments: Any) -> Any:
-    """Call the serial or the parallel twin of a kernel, whichever is faster for `work` nanoseconds."""
+def twin(kernel: Twins, work: float) -> Callable[..., Any]:
+    """The serial or the parallel twin of a kernel, whichever is faster for `work` nanoseconds."""
     if not parallel_pays(work):
-        return kernel.serial(*arguments)
-    with _launching():
-        return kernel.parallel(*arguments)
+        return kernel.serial
+
+    def launch(*arguments: Any) -> Any:
+        with _launching():
+            return kernel.parallel(*arguments)
+
+    return launch
 
 
 def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:

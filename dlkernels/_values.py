@@ -11,6 +11,8 @@ import numpy as np
 
 def real(function: str, argument: str, value: Any) -> float:
     """A real number as a Python float; arrays count if they hold exactly one."""
+    if type(value) is float:
+        return value
     if isinstance(value, np.ndarray):
         if value.size != 1:
             raise ValueError(f"{function}: {argument} must be one number but has shape {value.shape}")

@@ -11,7 +11,7 @@ from dlkernels._kernels import costs as _kernels
 
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
-    return float(_threads.run(_kernels.reduction, nanoseconds * a.nbytes / 4, code, flat(a), flat(b)))
+    return float(_threads.twin(_kernels.reduction, nanoseconds * a.nbytes / 4)(code, flat(a), flat(b)))
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:

@@ -76,9 +76,11 @@ def dense_forward(
     W_flat, W_transposed = flat_matrix(c.W)
     A_flat, A_transposed = flat_matrix(c.A_prev)
     Z = np.empty((n, m), c.W.dtype) if return_Z else c.out
-    _threads.run(
-        _kernels.dense_forward, _product_work(n, k, m, c.W.itemsize), W_flat, W_transposed, A_flat,
-        A_transposed, flat(c.b), c.code, c.negative_slope, bool(return_Z), n, k, m, flat(c.out), flat(Z),
+    out_flat = flat(c.out)
+    kernel = _threads.twin(_kernels.dense_forward, _product_work(n, k, m, c.W.itemsize))
+    kernel(
+        W_flat, W_transposed, A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, bool(return_Z),
+        n, k, m, out_flat, Z.ravel() if return_Z else out_flat,
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -87,9 +89,8 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
     (n, m), k = dZ.shape, A_prev.shape[0]
     dW, db = np.empty((n, k), dZ.dtype), np.empty((n, 1), dZ.dtype)
     A_flat, transposed = flat_matrix(A_prev)
-    work = _product_work(n, k, m, dZ.itemsize)
-    dZ_flat = flat(np.ascontiguousarray(dZ))
-    _threads.run(_kernels.dense_gradients, work, dZ_flat, A_flat, transposed, n, k, m, flat(dW), flat(db))
+    kernel = _threads.twin(_kernels.dense_gradients, _product_work(n, k, m, dZ.itemsize))
+    kernel(flat(np.ascontiguousarray(dZ)), A_flat, transposed, n, k, m, flat(dW), flat(db))
     return dW, db
 
 
@@ -188,8 +189,9 @@ def dense_backward(
     dZ = np.empty((n, m), c.W_next.dtype)
     W_flat, W_transposed = flat_matrix(c.W_next)
     dZ_flat, dZ_transposed = flat_matrix(c.dZ_next)
-    _threads.run(
-        _kernels.dense_backward, _product_work(n, k, m, dZ.itemsize), W_flat, W_transposed, dZ_flat,
-        dZ_transposed, flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, flat(dZ),
+    kernel = _threads.twin(_kernels.dense_backward, _product_work(n, k, m, dZ.itemsize))
+    kernel(
+        W_flat, W_transposed, dZ_flat, dZ_transposed, flat(np.ascontiguousarray(c.saved)), c.code,
+        c.negative_slope, n, k, m, flat(dZ),
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

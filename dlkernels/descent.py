@@ -46,7 +46,7 @@ def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], lear
     """
     arrays, slopes, rate = _checks.gradient_descent(parameters, gradients, learning_rate)
     for array, slope in zip(arrays, slopes, strict=True):
-        _threads.run(_kernels.update, 0.1 * array.nbytes / 4, flat(array), flat(slope), rate)
+        _threads.twin(_kernels.update, 0.1 * array.nbytes / 4)(flat(array), flat(slope), rate)
 
 
 def logistic_descent(

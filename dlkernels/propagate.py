@@ -76,11 +76,9 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     n, m = c.X.shape
     dw = np.empty((n, 1), c.X.dtype)
     X_flat, transposed = flat_matrix(c.X)
-    kernel = _logistic.logistic_tall if _is_tall(n, m) else _logistic.logistic_wide
-    cost, db = _threads.run(
-        kernel, _logistic_work(n, m, dw.itemsize), flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y),
-        True, flat(dw),
-    )  # fmt: skip
+    twins = _logistic.logistic_tall if _is_tall(n, m) else _logistic.logistic_wide
+    kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
+    cost, db = kernel(flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), True, flat(dw))
     return dw, db, cost
 
 
@@ -147,13 +145,11 @@ def shallow_propagate(
     """
     c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
     (n_x, m), n_h = c.X.shape, c.W1.shape[0]
-    parameters = (c.W1, c.b1, c.W2, c.b2)
-    gradients = tuple(np.empty(p.shape, p.dtype) for p in parameters)
+    dW1, db1, dW2, db2 = (np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
     X_flat, transposed = flat_matrix(c.X)
-    cost = _threads.run(
-        _shallow.shallow, _shallow_work(n_h, n_x, m, c.X.itemsize),
-        *(flat(np.ascontiguousarray(p)) for p in parameters), X_flat, transposed, n_h, n_x, m, flat(c.Y),
-        c.code, c.negative_slope, True, *map(flat, gradients),
+    kernel = _threads.twin(_shallow.shallow, _shallow_work(n_h, n_x, m, c.X.itemsize))
+    cost = kernel(
+        flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
+        flat(c.Y), c.code, c.negative_slope, True, flat(dW1), flat(db1), flat(dW2), flat(db2),
     )  # fmt: skip
-    dW1, db1, dW2, db2 = gradients
     return dW1, db1, dW2, db2, cost

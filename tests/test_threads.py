@@ -90,9 +90,9 @@ def test_a_launch_uses_that_many_threads_and_leaves_numba_as_it_was(monkeypatch)
         def parallel():
             seen.append(numba.get_num_threads())
 
-    _threads.run(Spy, 1e9)
+    _threads.twin(Spy, 1e9)()
     with dk.threads(1), _threads.always(True):
-        _threads.run(Spy, 1e9)
+        _threads.twin(Spy, 1e9)()
     assert seen == [_threads.maximum(), 1]
     assert numba.get_num_threads() == _threads.maximum()
 
@@ -103,9 +103,9 @@ def test_little_work_stays_serial():
         serial = staticmethod(lambda: "serial")
         parallel = staticmethod(lambda: "parallel")
 
-    assert _threads.run(Spy, 1_000) == "serial"
+    assert _threads.twin(Spy, 1_000)() == "serial"
     with dk.threads(1):
-        assert _threads.run(Spy, 1e9) == "serial"
+        assert _threads.twin(Spy, 1e9)() == "serial"
 
 
 CONCURRENT = """

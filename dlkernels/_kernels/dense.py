@@ -28,8 +28,9 @@ from dlkernels._kernels.tile import columns, lanes, rows
 TASKS = 16
 #: The most partial results of a sum over examples.
 SLOTS = 64
-#: Examples that are summed before the sum is added to a partial result.
-LENGTH = 1024
+#: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
+#: a block to stay in the second-level cache, long enough to make little of adding up the lanes.
+LENGTH_BYTES = 4096
 
 
 @loops
@@ -133,11 +134,13 @@ def _gradient_task(dZ, i0, i1, A_prev, transposed, q0, q1, k, m, first, last, le
 @twins
 def dense_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
-    length = min(LENGTH, even_parts(m, max(256, (m + TASKS - 1) // TASKS), lanes(dW)))
-    panels = (m + length - 1) // length
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
     down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
     blocks = down * across
+    tasks = (TASKS + blocks - 1) // blocks
+    longest = LENGTH_BYTES // dW.itemsize
+    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(dW))
+    panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
     slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
     parts = np.zeros(slots * n * k, dW.dtype)

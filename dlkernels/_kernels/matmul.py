@@ -18,6 +18,7 @@ from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
     dot_add,
+    dot_add_first,
     dot_columns,
     dot_rows,
     dot_store,
@@ -122,7 +123,7 @@ def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, out, ou
     depth = min(max(k, 1), DEPTH_BYTES // out.itemsize)
     strips = (i1 - i0 + height - 1) // height
     panels = (width + across - 1) // across
-    direct = (not transposed) and strips <= 2
+    direct = (not transposed) and (strips <= 2 or (k <= 128 and row_length * out.itemsize % 512 != 0))
     packed = np.empty(across * depth * (1 if direct else panels), out.dtype)
     edge = np.empty(height * across, out.dtype)
     for p in range(0, max(k, 1), depth):
@@ -181,33 +182,39 @@ def add_gradient(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length):
     axis, so nothing is packed; blocks of `dot_rows` by `dot_columns` sums stay in registers.
     """
     height, across, step = dot_rows(G), dot_columns(G), lanes(G)
+    if n < height or k < across:
+        for i in range(n):
+            row = D[d0 + i * d_length : d0 + i * d_length + width]
+            for q in range(k):
+                G[i * g_length + q] += row_dot(row, B[b0 + q * b_length : b0 + q * b_length + width])
+        return
     sums = np.empty(height * across, G.dtype)
     vectors = width // step * step
-    n_whole, k_whole = n // height * height, k // across * across
-    # What doesn't fill a vector, filled up with zeros: a scalar loop at the end of each tile instead
-    # halved the speed at width 500 (43 against 90 GFLOP/s, float32).
-    D_rest, B_rest = np.zeros(n_whole * step, G.dtype), np.zeros(k_whole * step, G.dtype)
-    _copy_block(D, d0 + vectors, d_length, n_whole, width - vectors, D_rest, 0, step)
-    _copy_block(B, b0 + vectors, b_length, k_whole, width - vectors, B_rest, 0, step)
-    for group in range(0, k_whole, GROUP // across * across):
-        end = min(k_whole, group + GROUP // across * across)
-        for i in range(0, n_whole, height):
-            for q in range(group, end, across):
+    group = GROUP // across * across
+    for first in range(0, k, group):
+        for i in range(0, n, height):
+            # The last tiles reach back over rows and columns that are done, and only add what is new.
+            top = min(i, n - height)
+            for q in range(first, min(k, first + group), across):
+                left = min(q, k - across)
+                d, b = d0 + top * d_length, b0 + left * b_length
                 tile = dot_zeros(G)
                 for c in range(0, vectors, step):
-                    tile = dot_add(
-                        tile, D, d0 + i * d_length + c, d_length, B, b0 + q * b_length + c, b_length
-                    )
+                    tile = dot_add(tile, D, d + c, d_length, B, b + c, b_length)
                 if vectors < width:
-                    tile = dot_add(tile, D_rest, i * step, step, B_rest, q * step, step)
+                    tile = dot_add_first(
+                        tile, D, d + vectors, d_length, B, b + vectors, b_length, width - vectors
+                    )
                 dot_store(tile, sums, 0)
-                for r in range(height):
-                    for s in range(across):
-                        G[(i + r) * g_length + q + s] += sums[r * across + s]
-    for i in range(n):
-        row = D[d0 + i * d_length : d0 + i * d_length + width]
-        for q in range(k_whole if i < n_whole else 0, k):
-            G[i * g_length + q] += row_dot(row, B[b0 + q * b_length : b0 + q * b_length + width])
+                if top == i and left == q:
+                    for r in range(height):
+                        row = G[(i + r) * g_length + q : (i + r) * g_length + q + across]
+                        for s in range(across):
+                            row[s] += sums[r * across + s]
+                else:
+                    for r in range(i - top, height):
+                        for s in range(q - left, across):
+                            G[(top + r) * g_length + left + s] += sums[r * across + s]
 
 
 @loops

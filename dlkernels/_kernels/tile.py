@@ -11,7 +11,8 @@ creates, adds to in a loop of its own and writes out:
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block.
-`dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time.
+`dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
+`dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
 `sum_width` numbers at a time.
 
@@ -94,6 +95,17 @@ def dot_add(tile, a, i, a_stride, b, j, b_stride):
     left = np.array([a[i + r * a_stride : i + r * a_stride + width] for r in range(tile.shape[0])])
     right = np.array([b[j + c * b_stride : j + c * b_stride + width] for c in range(tile.shape[1])])
     return tile + left[:, None, :] * right[None, :, :]
+
+
+def dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
+    """As `dot_add`, for l < count only."""
+    a, b = a.reshape(-1), b.reshape(-1)
+    tile = tile.copy()
+    for r in range(tile.shape[0]):
+        for c in range(tile.shape[1]):
+            left, right = a[i + r * a_stride :], b[j + c * b_stride :]
+            tile[r, c, :count] += left[:count] * right[:count]
+    return tile
 
 
 def dot_store(tile, out, i):
@@ -182,6 +194,17 @@ def _overload_dot_add(tile, a, i, a_stride, b, j, b_stride):
             _inside(a, i, a_stride, dot_rows(a), lanes(a))
             _inside(b, j, b_stride, dot_columns(b), lanes(b))
         return vectors.dot_add(tile, a, i, a_stride, b, j, b_stride)
+
+    return add
+
+
+@overload(dot_add_first)
+def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
+    def add(tile, a, i, a_stride, b, j, b_stride, count):
+        if _CHECKED:
+            _inside(a, i, a_stride, dot_rows(a), min(count, lanes(a)))
+            _inside(b, j, b_stride, dot_columns(b), min(count, lanes(b)))
+        return vectors.dot_add_first(tile, a, i, a_stride, b, j, b_stride, count)
 
     return add
 

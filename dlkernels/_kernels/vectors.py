@@ -98,7 +98,7 @@ class _Code:
         return self.builder.call(function, [where, ir.IntType(32)(self.align), mask, zeros])
 
     def store(self, vector, pointer):
-        where = self.builder.bitcast(pointer, self.vector.as_pointer())
+        where = self.builder.bitcast(pointer, vector.type.as_pointer())
         self.builder.store(vector, where).align = self.align
 
     def spread(self, pointer):
@@ -115,6 +115,28 @@ class _Code:
         function = cgutils.get_or_insert_function(self.builder.module, self.fma_type, name)
         return self.builder.call(function, [a, b, c])
 
+    def shuffle(self, a, b, order):
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+        return self.builder.shuffle_vector(a, b, mask)
+
+    def totals(self, vectors):
+        """The sums of the lanes of each vector, in order, as vectors of `lanes` numbers.
+
+        Each round adds neighbouring lanes of two vectors into one: 69 instructions for 24 vectors of 16
+        lanes, where adding up one vector after the other takes 216.
+        """
+        lanes = self.shape.lanes
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        for _ in range(lanes.bit_length() - 1):
+            vectors = vectors + [undefined] * (len(vectors) % 2)
+            vectors = [
+                self.builder.fadd(
+                    self.shuffle(a, b, range(0, 2 * lanes, 2)), self.shuffle(a, b, range(1, 2 * lanes, 2))
+                )
+                for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+        return vectors
+
     def total(self, vector):
         """The sum of the lanes, halving the vector until one is left."""
         lanes = self.shape.lanes
@@ -122,8 +144,7 @@ class _Code:
         width = lanes // 2
         while width:
             order = [i + width if i < width else i for i in range(lanes)]
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
-            vector = self.builder.fadd(vector, self.builder.shuffle_vector(vector, undefined, mask))
+            vector = self.builder.fadd(vector, self.shuffle(vector, undefined, order))
             width //= 2
         return self.builder.extract_element(vector, ir.IntType(32)(0))
 
@@ -226,28 +247,43 @@ def outer_store(typing_context, tile, c, i, stride):
     return _operation(_outer_count, None, (tile, c, i, stride), generate)
 
 
+def _dot_add(code, load, tile, a, i, a_stride, b, j, b_stride):
+    across = code.shape.dot_columns
+    loaded = [load(code.at(b, j, b_stride, c)) for c in range(across)]
+    for r in range(code.shape.dot_rows):
+        factor = load(code.at(a, i, a_stride, r))
+        for c in range(across):
+            position = r * across + c
+            sums = code.builder.extract_value(tile, position)
+            tile = code.builder.insert_value(tile, code.fma(factor, loaded[c], sums), position)
+    return tile
+
+
 @intrinsic
 def dot_add(typing_context, tile, a, i, a_stride, b, j, b_stride):
-    def generate(code, tile, a, i, a_stride, b, j, b_stride):
-        across = code.shape.dot_columns
-        loaded = [code.load(code.at(b, j, b_stride, c)) for c in range(across)]
-        for r in range(code.shape.dot_rows):
-            factor = code.load(code.at(a, i, a_stride, r))
-            for c in range(across):
-                position = r * across + c
-                sums = code.builder.extract_value(tile, position)
-                tile = code.builder.insert_value(tile, code.fma(factor, loaded[c], sums), position)
-        return tile
+    def generate(code, *values):
+        return _dot_add(code, code.load, *values)
 
     return _operation(_dot_count, TileType, (tile, a, i, a_stride, b, j, b_stride), generate)
 
 
 @intrinsic
+def dot_add_first(typing_context, tile, a, i, a_stride, b, j, b_stride, count):
+    def generate(code, *values):
+        *operands, count = values
+        return _dot_add(code, lambda pointer: code.load_first(count, pointer), *operands)
+
+    return _operation(_dot_count, TileType, (tile, a, i, a_stride, b, j, b_stride, count), generate)
+
+
+@intrinsic
 def dot_store(typing_context, tile, out, i):
     def generate(code, tile, out, i):
-        for position in range(_dot_count(code.shape)):
-            total = code.total(code.builder.extract_value(tile, position))
-            code.builder.store(total, code.at(out, i, times=position))
+        count, lanes = _dot_count(code.shape), code.shape.lanes
+        totals = code.totals([code.builder.extract_value(tile, position) for position in range(count)])
+        for v, vector in enumerate(totals):
+            some = code.shuffle(vector, vector, range(min(lanes, count - v * lanes)))
+            code.store(some, code.at(out, i, times=v * lanes))
 
     return _operation(_dot_count, None, (tile, out, i), generate)
 

@@ -22,7 +22,10 @@ def outer(a, b, c, k):
 def dots(a, b, m, out):
     sums = tile.dot_zeros(out)
     for p in range(0, m, tile.lanes(out)):
-        sums = tile.dot_add(sums, a, p, m, b, p, m)
+        if p + tile.lanes(out) <= m:
+            sums = tile.dot_add(sums, a, p, m, b, p, m)
+        else:
+            sums = tile.dot_add_first(sums, a, p, m, b, p, m, m - p)
     tile.dot_store(sums, out, 1)
 
 
@@ -45,9 +48,10 @@ def test_outer(dtype, rng):
     np.testing.assert_array_equal(c, expected)
 
 
-def test_dot(dtype, rng):
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_dot(dtype, rng, more):
     like = np.zeros(1, dtype)
-    height, across, m = tile.dot_rows(like), tile.dot_columns(like), 5 * tile.lanes(like)
+    height, across, m = tile.dot_rows(like), tile.dot_columns(like), 5 * tile.lanes(like) + more
     a = rng.integers(-9, 9, (height, m)).astype(dtype)
     b = rng.integers(-9, 9, (across, m)).astype(dtype)
     out = np.full(height * across + 2, np.nan, dtype)
@@ -84,6 +88,12 @@ def test_a_tile_beyond_its_array_is_found(dtype):
     for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
         with pytest.raises(IndexError):
             outer(*bad, 7)
+    a, b = np.zeros(tile.dot_rows(like) * 9, dtype), np.zeros(tile.dot_columns(like) * 9, dtype)
+    sums = np.zeros(tile.dot_rows(like) * tile.dot_columns(like) + 1, dtype)
+    dots(a, b, 9, sums)
+    for bad in ((a[1:], b, sums), (a, b[1:], sums), (a, b, sums[1:])):
+        with pytest.raises(IndexError):
+            dots(bad[0], bad[1], 9, bad[2])
     row_sum(a, a.size)
     with pytest.raises(IndexError):
         row_sum(a, a.size + 1)
