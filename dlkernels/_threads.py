@@ -248,14 +248,6 @@ def twin(kernel: Twins, work: float) -> Callable[..., Any]:
     return launch
 
 
-def run_steps(kernel: Any, work: float, *arguments: Any) -> Any:
-    """Call a run of steps; its last argument is True if the kernels inside may be parallel, else None."""
-    if not parallel_pays(work):
-        return kernel(*arguments, None)
-    with _launching():
-        return kernel(*arguments, True)
-
-
 def explain() -> str:
     """Which threading layer is in use, why, and where kernels run serial on it, in one line."""
     name = layer()

@@ -12,7 +12,7 @@ from dlkernels._progress import progress
 from dlkernels.activations import sigmoid, sigmoid_backward
 from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward
-from dlkernels.descent import gradient_descent, logistic_descent, shallow_descent
+from dlkernels.descent import gradient_descent
 from dlkernels.propagate import logistic_propagate, shallow_propagate
 
 
@@ -31,10 +31,7 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: gradient_descent([array(2)], [array(2)], 1.0)
     yield lambda: logistic_propagate(array(2, 1), 0.0, X, Y)
     yield lambda: logistic_propagate(array(1025, 1), 0.0, array(1025, 2), array(1, 2))
-    yield lambda: logistic_descent(array(2, 1), 0.0, X, Y, 1.0, 1)
-    yield lambda: logistic_descent(array(1025, 1), 0.0, array(1025, 2), array(1, 2), 1.0, 1)
     yield lambda: shallow_propagate(array(3, 2), array(3, 1), array(1, 3), array(1, 1), X, Y)
-    yield lambda: shallow_descent(array(3, 2), array(3, 1), array(1, 3), array(1, 1), X, Y, 1.0, 1)
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:

@@ -77,10 +77,11 @@ def dense_forward(
     A_flat, A_transposed = flat_matrix(c.A_prev)
     Z = np.empty((n, m), c.W.dtype) if return_Z else c.out
     out_flat = flat(c.out)
-    kernel = _threads.twin(_kernels.dense_forward, _product_work(n, k, m, c.W.itemsize))
+    kernel = _threads.twin(_kernels.dense, _product_work(n, k, m, c.W.itemsize))
     kernel(
-        W_flat, W_transposed, A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, bool(return_Z),
-        n, k, m, out_flat, Z.ravel() if return_Z else out_flat,
+        _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
+        A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
+        out_flat, Z.ravel() if return_Z else out_flat,
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -187,11 +188,12 @@ def dense_backward(
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
     (k, n), m = c.W_next.shape, c.dZ_next.shape[1]
     dZ = np.empty((n, m), c.W_next.dtype)
+    out = dZ.ravel()
     W_flat, W_transposed = flat_matrix(c.W_next)
     dZ_flat, dZ_transposed = flat_matrix(c.dZ_next)
-    kernel = _threads.twin(_kernels.dense_backward, _product_work(n, k, m, dZ.itemsize))
+    kernel = _threads.twin(_kernels.dense, _product_work(n, k, m, dZ.itemsize))
     kernel(
-        W_flat, W_transposed, dZ_flat, dZ_transposed, flat(np.ascontiguousarray(c.saved)), c.code,
-        c.negative_slope, n, k, m, flat(dZ),
+        _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
+        flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

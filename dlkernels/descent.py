@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix
+from dlkernels._arguments import flat
 from dlkernels._arrays import Array
 from dlkernels._kernels import descent as _kernels
-from dlkernels.propagate import _is_tall, _logistic_work, _shallow_work
+from dlkernels.propagate import logistic_steps, shallow_steps
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
@@ -98,12 +98,7 @@ def logistic_descent(
     1.92535983
     """
     c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    n, m = c.X.shape
-    X_flat, transposed = flat_matrix(c.X)
-    b, cost = _threads.run_steps(
-        _kernels.logistic_steps, _logistic_work(n, m, c.X.itemsize), flat(c.w), c.b, X_flat, transposed, n, m,
-        flat(c.Y), rate, steps, True if _is_tall(n, m) else None,
-    )  # fmt: skip
+    _, _, cost, b = logistic_steps(c, rate, steps)
     return b, cost
 
 
@@ -168,10 +163,4 @@ def shallow_descent(
     c, rate, steps = _checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
-    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
-    X_flat, transposed = flat_matrix(c.X)
-    cost = _threads.run_steps(
-        _kernels.shallow_steps, _shallow_work(n_h, n_x, m, c.X.itemsize), flat(c.W1), flat(c.b1), flat(c.W2),
-        flat(c.b2), X_flat, transposed, n_h, n_x, m, flat(c.Y), c.code, c.negative_slope, rate, steps,
-    )  # fmt: skip
-    return float(cost)
+    return shallow_steps(c, rate, steps)[1]

@@ -28,6 +28,36 @@ def _shallow_work(n_h: int, n_x: int, m: int, itemsize: int) -> float:
     return (n_h * (0.045 * n_x + 0.8) + 0.6) * m * itemsize / 4
 
 
+def logistic_steps(
+    c: _checks.Logistic, learning_rate: float, steps: int
+) -> tuple[Array, float, float, float]:
+    """The last dw and db, the cost before the first step, the last b; c.w is updated if there are steps."""
+    n, m = c.X.shape
+    dw = np.empty((n, 1), c.X.dtype)
+    X_flat, transposed = flat_matrix(c.X)
+    twins = _logistic.logistic_tall if _is_tall(n, m) else _logistic.logistic_wide
+    kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
+    cost, db, b = kernel(
+        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel()
+    )
+    return dw, db, cost, b
+
+
+def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple[tuple[Array, ...], float]:
+    """The last gradients, the cost before the first step; the parameters are updated if there are steps."""
+    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
+    gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
+    dW1, db1, dW2, db2 = gradients
+    X_flat, transposed = flat_matrix(c.X)
+    kernel = _threads.twin(_shallow.shallow, _shallow_work(n_h, n_x, m, c.X.itemsize))
+    cost = kernel(
+        flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
+        flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(),
+    )  # fmt: skip
+    return gradients, cost
+
+
 def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
     """Gradients and cost of logistic regression; X is read once.
 
@@ -72,13 +102,7 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    c = _checks.logistic("logistic_propagate", w, b, X, Y)
-    n, m = c.X.shape
-    dw = np.empty((n, 1), c.X.dtype)
-    X_flat, transposed = flat_matrix(c.X)
-    twins = _logistic.logistic_tall if _is_tall(n, m) else _logistic.logistic_wide
-    kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
-    cost, db = kernel(flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), True, flat(dw))
+    dw, db, cost, _ = logistic_steps(_checks.logistic("logistic_propagate", w, b, X, Y), 0.0, 0)
     return dw, db, cost
 
 
@@ -144,12 +168,5 @@ def shallow_propagate(
     0.693147
     """
     c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
-    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
-    dW1, db1, dW2, db2 = (np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
-    X_flat, transposed = flat_matrix(c.X)
-    kernel = _threads.twin(_shallow.shallow, _shallow_work(n_h, n_x, m, c.X.itemsize))
-    cost = kernel(
-        flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
-        flat(c.Y), c.code, c.negative_slope, True, flat(dW1), flat(db1), flat(dW2), flat(db2),
-    )  # fmt: skip
+    (dW1, db1, dW2, db2), cost = shallow_steps(c, 0.0, 0)
     return dW1, db1, dW2, db2, cost

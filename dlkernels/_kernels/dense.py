@@ -13,6 +13,7 @@ from dlkernels._jit import loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     PANEL,
+    START,
     add_gradient,
     merge,
     pack_left,
@@ -23,6 +24,8 @@ from dlkernels._kernels.matmul import (
 from dlkernels._kernels.sums import add_row, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
+#: What `dense` does with its product.
+FORWARD, FORWARD_KEEPING_Z, BACKWARD = range(3)
 #: Parallel loops get about this many iterations where the shape allows it: enough for 16 threads, and for
 #: 2 threads to share unequal ones. It must not depend on the machine, or the bits would.
 TASKS = 16
@@ -52,58 +55,42 @@ def _grid(n, m, like):
 
 
 @loops
-def _forward_block(packed, i0, i1, k, A_prev, A_length, transposed, j, width, b, code, slope, keep, A, Z, m):
-    """Block [i0, i1) x [j, j + width) of A = g(W A_prev + b), and of Z if it is kept."""
-    sums = Z if keep else A
-    product(packed, i0, i1, k, A_prev, A_length, transposed, j, width, sums, m, j)
-    for i in range(i0, i1):
-        row = sums[i * m + j : i * m + j + width]
-        bias = b[i]
-        for c in range(width):
-            row[c] += bias
-        result = A[i * m + j : i * m + j + width]
-        if keep:
-            copy(row, result)
-        activate(code, slope, result)
+def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
+    """What becomes of row i, columns [j, j + width) of a product, while they are in cache."""
+    first = i * m + j
+    result = out[first : first + width]
+    if kind == BACKWARD:
+        times_derivative(code, slope, other[first : first + width], result)
+        return
+    sums = Z[first : first + width] if kind == FORWARD_KEEPING_Z else result
+    bias = other[i]
+    for c in range(width):
+        sums[c] += bias
+    if kind == FORWARD_KEEPING_Z:
+        copy(sums, result)
+    activate(code, slope, result)
 
 
 @twins
-def dense_forward(W, W_transposed, A_prev, A_transposed, b, code, negative_slope, keep_Z, n, k, m, A, Z):
-    """A = g(W A_prev + b), and Z = W A_prev + b if keep_Z; W (n, k), A_prev (k, m), b (n,)."""
-    packed = np.empty(packed_size(n, k, A), A.dtype)
-    pack_left(n, k, W, W_transposed, packed)
-    height, width = _grid(n, m, A)
+def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n, k, m, out, Z):
+    """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
+
+    FORWARD            out = g(L R + b),          other = b (n,)
+    FORWARD_KEEPING_Z  the same, and Z = L R + b
+    BACKWARD           out = L R * g'(saved),     other = saved (n, m)
+    """
+    packed = np.empty(packed_size(n, k, out), out.dtype)
+    pack_left(n, k, L, L_transposed, packed)
+    height, width = _grid(n, m, out)
     down, across = (n + height - 1) // height, (m + width - 1) // width
+    length = k if R_transposed else m
     for task in prange(down * across):
-        i, j = task // across * height, task % across * width
-        _forward_block(
-            packed, i, min(n, i + height), k, A_prev, k if A_transposed else m, A_transposed,
-            j, min(width, m - j), b, code, negative_slope, keep_Z, A, Z, m,
-        )  # fmt: skip
-
-
-@loops
-def _backward_block(packed, i0, i1, k, dZ_next, length, transposed, j, width, saved, code, slope, dZ, m):
-    """Block [i0, i1) x [j, j + width) of dZ = W_nextᵀ dZ_next * g'(saved)."""
-    product(packed, i0, i1, k, dZ_next, length, transposed, j, width, dZ, m, j)
-    for i in range(i0, i1):
-        first = i * m + j
-        times_derivative(code, slope, saved[first : first + width], dZ[first : first + width])
-
-
-@twins
-def dense_backward(W_next, W_transposed, dZ_next, dZ_transposed, saved, code, negative_slope, n, k, m, dZ):
-    """dZ = W_nextᵀ dZ_next * g'(saved); W_next (k, n), dZ_next (k, m), saved and dZ (n, m)."""
-    packed = np.empty(packed_size(n, k, dZ), dZ.dtype)
-    pack_left(n, k, W_next, not W_transposed, packed)
-    height, width = _grid(n, m, dZ)
-    down, across = (n + height - 1) // height, (m + width - 1) // width
-    for task in prange(down * across):
-        i, j = task // across * height, task % across * width
-        _backward_block(
-            packed, i, min(n, i + height), k, dZ_next, k if dZ_transposed else m, dZ_transposed,
-            j, min(width, m - j), saved, code, negative_slope, dZ, m,
-        )  # fmt: skip
+        i0, j = task // across * height, task % across * width
+        i1, count = min(n, i0 + height), min(width, m - j)
+        sums = Z if kind == FORWARD_KEEPING_Z else out
+        product(packed, i0, i1, k, R, length, R_transposed, j, count, sums, m, j)
+        for i in range(i0, i1):
+            _epilogue(kind, other, code, negative_slope, i, j, count, m, out, Z)
 
 
 @loops
@@ -120,7 +107,7 @@ def _gradient_task(dZ, i0, i1, A_prev, transposed, q0, q1, k, m, first, last, le
         if transposed:
             pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, length + 16)
             add_gradient(
-                dZ, i0 * m + j, m, i1 - i0, tile, 0, length + 16, q1 - q0, width, target, k
+                dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k
             )  # fmt: skip
         else:
             add_gradient(

@@ -17,9 +17,10 @@ from numba import prange
 from dlkernels._jit import loops, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, even_parts
+from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
-from dlkernels._kernels.matmul import merge, pack_transposed
-from dlkernels._kernels.sums import add_row, exact_share, merge_pairs, row_dot, total
+from dlkernels._kernels.matmul import START, merge, pack_transposed
+from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 
 #: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
 TILE_BYTES, SHORTEST, LONGEST = 2**19, 240, 960
@@ -118,33 +119,47 @@ def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw
         for c in range(count):
             row[c] = b
         if transposed:
-            pack_transposed(X, n, j, count, 0, n, tile, spare)
-        inputs, at, row_length = (tile, 0, spare) if transposed else (X, j, m)
+            pack_transposed(X, n, j, count, START, n, tile, spare)
+        inputs, at, row_length = (tile, START, spare) if transposed else (X, j, m)
         add_weighted_rows(w, n, inputs, at, row_length, row)
         output_row(row, Y[j : j + count], share, with_cost, losses, sums)
         add_row_dots(n, inputs, at, row_length, row, dw)
 
 
 @twins
-def logistic_wide(w, b, X, transposed, n, m, Y, with_cost, dw):
-    """(cost, db), and dw (n,) overwritten; w (n,), b a number, X (n, m), Y (m,)."""
+def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
+    """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
+
+    Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
+    dw (n,) is overwritten; b a number, X (n, m), Y (m,).
+    """
     width = tile_width(n, m, dw.itemsize)
     tiles = (m + width - 1) // width
     slots = min(SLOTS, tiles)
-    share, bias = exact_share(m, dw), dw.dtype.type(b)
-    parts, sums = np.zeros(slots * n, dw.dtype), np.zeros(slots * 4, dw.dtype)
-    for s in prange(slots):
-        _slot(
-            w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
-            min(m, (s + 1) * tiles // slots * width), width, share, with_cost,
-            parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4],
-        )  # fmt: skip
-    merge(slots, n, parts)
-    merge_pairs(slots, 2, sums)
-    count = dw.dtype.type(m) * share
-    for i in range(n):
-        dw[i] = parts[i] / count
-    return float(total(sums, COST) / count), float(total(sums, DB) / count)
+    share = exact_share(m, dw)
+    count, rate = dw.dtype.type(m) * share, dw.dtype.type(learning_rate)
+    parts, sums = np.empty(slots * n, dw.dtype), np.empty(slots * 4, dw.dtype)
+    cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
+    for k in range(max(1, steps)):
+        clear(parts)
+        clear(sums)
+        for s in prange(slots):
+            _slot(
+                w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
+                min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
+                parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4],
+            )  # fmt: skip
+        merge(slots, n, parts)
+        merge_pairs(slots, 2, sums)
+        for i in range(n):
+            dw[i] = parts[i] / count
+        db = total(sums, DB) / count
+        if k == 0:
+            cost = total(sums, COST) / count
+        if steps > 0:
+            step(w, dw, rate)
+            bias -= rate * db
+    return float(cost), float(db), float(bias)
 
 
 @loops
@@ -175,23 +190,32 @@ def _partial_dw(X, transposed, n, m, p, depth, dz, count, dw):
 
 
 @twins
-def logistic_tall(w, b, X, transposed, n, m, Y, with_cost, dw):
+def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
     depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
-    parts, sums = np.zeros(slots * m, dw.dtype), np.zeros(4, dw.dtype)
-    for s in prange(slots):
-        _partial_z(
-            w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
-        )  # fmt: skip
-    merge(slots, m, parts)
+    count, rate = dw.dtype.type(m) * share, dw.dtype.type(learning_rate)
+    parts, losses, sums = np.empty(slots * m, dw.dtype), np.empty(m, dw.dtype), np.empty(4, dw.dtype)
     z = parts[:m]
-    bias = dw.dtype.type(b)
-    for j in range(m):
-        z[j] += bias
-    output_row(z, Y, share, with_cost, np.empty(m, dw.dtype), sums)
-    count = dw.dtype.type(m) * share
-    for s in prange(slots):
-        _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw)
-    return float(total(sums, COST) / count), float(total(sums, DB) / count)
+    cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
+    for k in range(max(1, steps)):
+        clear(parts)
+        clear(sums)
+        for s in prange(slots):
+            _partial_z(
+                w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
+            )  # fmt: skip
+        merge(slots, m, parts)
+        for j in range(m):
+            z[j] += bias
+        output_row(z, Y, share, k == 0, losses, sums)
+        for s in prange(slots):
+            _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw)
+        db = total(sums, DB) / count
+        if k == 0:
+            cost = total(sums, COST) / count
+        if steps > 0:
+            step(w, dw, rate)
+            bias -= rate * db
+    return float(cost), float(db), float(bias)

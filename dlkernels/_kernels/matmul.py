@@ -31,6 +31,8 @@ from dlkernels._kernels.tile import (
     rows,
 )
 
+#: 0 and False that are no literals: Numba compiles a function anew for each literal that it is called with.
+START, AS_IT_IS = np.int64(0), np.bool_(False)
 #: Columns of a panel: a multiple of every tile's width, so that it cuts into whole strips.
 PANEL = 240
 #: Bytes of the summed axis that are multiplied in one go: a strip of the left matrix (8 rows of it) then

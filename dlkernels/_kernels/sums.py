@@ -32,6 +32,13 @@ def total(sums, i):
 
 
 @loops
+def clear(x):
+    """x[i] = 0."""
+    for i in range(x.shape[0]):
+        x[i] = x.dtype.type(0)
+
+
+@loops
 def exact_share(m, like):
     """The largest power of two that is at most 1/m.
 

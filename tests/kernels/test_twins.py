@@ -122,8 +122,8 @@ def test_update(m, dtype, rng):
 def test_both_twins_come_from_one_body():
     from dlkernels._kernels import activations, costs, dense, descent, logistic, shallow
 
-    kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense_forward]
-    kernels += [dense.dense_backward, dense.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
+    kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense]
+    kernels += [dense.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
     kernels += [shallow.shallow, descent.update]
     for twins in kernels:
         assert twins.serial.py_func.__code__ is twins.parallel.py_func.__code__
