@@ -14,6 +14,7 @@ import importlib.metadata
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -187,6 +188,11 @@ def _warmup(_: argparse.Namespace) -> int:
     import dlkernels
     from dlkernels import _cache
 
+    if _cache.folder() is not None:
+        # A process for each dtype takes half the time; what one of them didn't keep is compiled below.
+        other = subprocess.Popen([sys.executable, "-c", "import dlkernels; dlkernels.warmup(['float64'])"])
+        dlkernels.warmup(["float32"])
+        other.wait()
     dlkernels.warmup()
     print(
         f"All kernels are compiled, for float32 and float64; they are kept in {_cache.folder() or 'no file'}."

@@ -19,11 +19,11 @@ def sigmoid(Z: Any, out: Any) -> Any:
 
 def leaky_relu(Z: Any, out: Any) -> Any:
     np.multiply(Z, 0.01, out)
-    return np.maximum(Z, out, out)
+    return np.maximum(Z, out, out=out)
 
 
 def relu(Z: Any, out: Any) -> Any:
-    return np.maximum(Z, 0, out)
+    return np.maximum(Z, 0, out=out)
 
 
 def sigmoid_backward(dA: Any, A: Any, out: Any) -> Any:
@@ -65,7 +65,7 @@ def _dense(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     def forward() -> Any:
         Z = W @ X
         Z += b
-        return np.tanh(Z, Z) if work.activation == "tanh" else np.maximum(Z, 0, Z)
+        return np.tanh(Z, Z) if work.activation == "tanh" else np.maximum(Z, 0, out=Z)
 
     def gradients(dZ: Any) -> Any:
         dW = dZ @ X.T

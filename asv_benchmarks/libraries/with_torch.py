@@ -48,7 +48,7 @@ def _dense(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     forms = {
         "dense_forward": [
             lambda: activate(torch.addmm(b, W, X)),
-            lambda: activate(linear(rows, W, bias)),
+            lambda: activate(linear(rows, W, bias)).T,
         ],
         "dense_gradients": [lambda: gradients(g["dZ"])],
         "dense_backward": [backward],
