@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from dlkernels import backends
+from dlkernels import _forks, backends
 
 if TYPE_CHECKING:
     from dlkernels import data as data
@@ -38,7 +38,8 @@ __all__ = ["backends", "data", *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        with _forks.FIRST_USE:
+            value = getattr(importlib.import_module(_HOME[name]), name)
     elif name == "data":
         value = importlib.import_module("dlkernels.data")
     else:

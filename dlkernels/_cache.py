@@ -69,10 +69,21 @@ def root() -> Path:
     return base if base.is_absolute() else Path.home() / ".cache" / "dlkernels"
 
 
+def _switched_off() -> bool:
+    return os.environ.get(OFF, "") not in ("", "0")
+
+
+def why_off() -> str:
+    """What to say where `folder` is None."""
+    if _switched_off():
+        return f"{OFF} is set"
+    return f"{root()} can't be written to" if _PACKAGE.is_dir() else "the package lies in no folder"
+
+
 @functools.cache
 def folder() -> Path | None:
     """The folder that holds the kernels of this very version, or None if nothing can be kept."""
-    if os.environ.get(OFF, "") not in ("", "0") or not _PACKAGE.is_dir():  # as in a zip file
+    if _switched_off() or not _PACKAGE.is_dir():
         return None
     path = root() / key()
     try:

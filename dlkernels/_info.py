@@ -32,7 +32,7 @@ def config() -> dict[str, str]:
         "cpu": f"{llvmlite.binding.get_host_cpu_name()}, SIMD {simd_bits()} bits",
         "threads": f"{_threads.get_num_threads()} of at most {_threads.maximum()}",
         "threading layer": _threads.explain(),
-        "kernel cache": str(cache) if cache else f"off ({_cache.OFF} or no writable folder)",
+        "kernel cache": str(cache) if cache else f"off ({_cache.why_off()})",
     }
 
 

@@ -15,15 +15,17 @@ import contextvars
 import ctypes
 import importlib.metadata
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
+import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork could interrupt)
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as _numba_parallel
 
-from dlkernels import _values
+from dlkernels import _forks, _values
 from dlkernels._jit import Twins
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 2-5 us
@@ -38,11 +40,22 @@ _layer: str | None = None
 _forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
 
+def _before_fork() -> None:
+    # In this order: who starts threads may want to compile, who compiles never wants to start threads.
+    _forks.FIRST_USE.acquire()
+    global_compiler_lock.acquire()
+
+
+def _after_fork() -> None:
+    global_compiler_lock.release()
+    _forks.FIRST_USE.release()
+
+
 def _after_fork_in_child() -> None:
     global _lock, _forked
     _lock = threading.Lock()  # the parent's may have been held
     _forked = _forked or bool(_numba_parallel._is_initialized)
-    global_compiler_lock.release()
+    _after_fork()
 
 
 def _looks_forked() -> bool:
@@ -60,11 +73,7 @@ _forked = _looks_forked()
 
 if hasattr(os, "register_at_fork"):
     # A fork waits until no thread compiles: the child would wait for ever for a lock that its parent held.
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
 def _load_tbb() -> str:
@@ -95,7 +104,7 @@ def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
     global _layer
     if _layer is None:
-        with _lock:
+        with _forks.FIRST_USE:
             if _layer is None:
                 _numba_parallel._launch_threads()
                 _layer = str(numba.threading_layer())
@@ -222,7 +231,8 @@ def parallel_pays(work: float) -> bool:
             return False
     elif not forced:
         return False
-    return layer() != "workqueue" or threading.active_count() == 1
+    # Every thread that runs Python has a frame, also those that `threading` didn't start.
+    return layer() != "workqueue" or len(sys._current_frames()) == 1
 
 
 @contextlib.contextmanager
@@ -243,7 +253,13 @@ def twin(kernel: Twins, work: float) -> Callable[..., Any]:
 
     def launch(*arguments: Any) -> Any:
         with _launching():
-            return kernel.parallel(*arguments)
+            try:
+                return kernel.parallel(*arguments)
+            except SystemError as error:
+                # Numba doesn't expect that memory runs out in a parallel loop.
+                if isinstance(error.__cause__, MemoryError):
+                    raise error.__cause__ from None
+                raise
 
     return launch
 
@@ -268,4 +284,4 @@ def _why(name: str) -> str:
         f"{other} {_tbb_problem if other == 'tbb' and _tbb_problem else 'is not usable here'}"
         for other in order[: order.index(name)]
     ]
-    return "; ".join(passed_over) if passed_over else "the first in Numba's order"
+    return "; ".join(passed_over) or f"the first of {', '.join(order)}"

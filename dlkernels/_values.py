@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+#: The largest integer that compiled code counts to.
+_LARGEST = 2**63 - 1
+
 
 def real(function: str, argument: str, value: Any) -> float:
     """A real number as a Python float; arrays count if they hold exactly one."""
@@ -23,6 +26,8 @@ def real(function: str, argument: str, value: Any) -> float:
         return float(value)
     except OverflowError:
         raise ValueError(f"{function}: {argument} is too large for a float") from None
+    except TypeError:  # a time span calls itself a real number
+        raise TypeError(f"{function}: {argument} must be a real number, not {type(value).__name__}") from None
 
 
 def finite(function: str, argument: str, value: Any) -> float:
@@ -40,4 +45,6 @@ def count(function: str, argument: str, value: Any, minimum: int = 0) -> int:
     number = int(value)
     if number < minimum:
         raise ValueError(f"{function}: {argument} must be at least {minimum}, not {number}")
+    if number > _LARGEST:
+        raise ValueError(f"{function}: {argument} must be at most {_LARGEST}, not {number}")
     return number

@@ -272,7 +272,52 @@ other.join()
 print("wrong", wrong)
 """
 
+#: Threads that the module `threading` doesn't know of.
+UNCOUNTED = """
+import _thread, sys, time
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=1_000_000)
+expected = dk.sigmoid(Z)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+wrong = []
+
+def work():
+    wrong.append(sum(dk.sigmoid(Z).tobytes() != expected.tobytes() for _ in range(20)))
+
+for _ in range(3): _thread.start_new_thread(work, ())
+while len(wrong) < 3: time.sleep(0.01)
+print("wrong", sum(wrong))
+"""
+
+#: Forks while another thread imports, starts the layer, compiles.
+FORK_AT_FIRST_USE = """
+import os, signal, sys, threading, time
+import numpy as np
+import dlkernels as dk
+
+Z = np.zeros(1_000_000)
+if sys.argv[2] == "imported":
+    dk.sigmoid, dk.dot
+first = threading.Thread(target=lambda: dk.sigmoid(Z))
+first.start()
+statuses = set()
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(90)
+        os._exit(0 if dk.sigmoid(Z)[0] == 0.5 and dk.dot(Z, Z) == 0 else 1)
+    statuses.add(os.waitpid(child, 0)[1])
+first.join()
+print("statuses", *statuses)
+"""
+
 PROGRAMS = {
+    "uncounted threads": (UNCOUNTED, "wrong 0\n"),
+    "fork at first use": (FORK_AT_FIRST_USE, "statuses 0\n"),
+    "fork at first use, import before it": (FORK_AT_FIRST_USE, "statuses 0\n"),
     "concurrent": (CONCURRENT, "wrong 0\n"),
     "fork": (FORKED, "status 0\n" * 3),
     "multiprocessing": (MULTIPROCESSING, "wrong 0\n" * 3),
@@ -326,6 +371,30 @@ def test_show_config(capsys):
         assert word in printed
 
 
+OUT_OF_MEMORY = """
+import resource
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+n, m = 60_000, 1000  # a tile of X takes 60 MB
+X, w, Y = (np.zeros(shape, np.float32, order="F") for shape in ((n, m), (n, 1), (1, m)))
+for parallel in (False, True):
+    with _threads.always(parallel):
+        expected = dk.logistic_propagate(w, 0.0, X, Y)[2]
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 20_000_000, -1))
+for parallel in (False, True):
+    with _threads.always(parallel):
+        try:
+            dk.logistic_propagate(w, 0.0, X, Y)
+        except MemoryError:
+            print("MemoryError")
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+if dk.logistic_propagate(w, 0.0, X, Y)[2] == expected:
+    print("right")
+"""
+
 WHY = """
 import importlib.metadata, sys
 state = sys.argv[1]
@@ -344,7 +413,7 @@ dk.show_config()
 @pytest.mark.parametrize(
     ("layer", "why"),
     [
-        ("default", "the first in Numba's order"),
+        ("default", "the first of tbb, omp, workqueue"),
         ("default", "tbb is not installed"),
         ("default", "started before dlkernels was imported"),
         ("workqueue", "NUMBA_THREADING_LAYER is workqueue"),
@@ -356,6 +425,13 @@ def test_show_config_says_why_this_layer(layer, why):
     result = new_process(WHY, {**os.environ, "NUMBA_THREADING_LAYER": layer}, why)
     assert result.returncode == 0, result.stderr
     assert why in result.stdout
+
+
+@needs_compiled
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited by RLIMIT_AS")
+def test_running_out_of_memory_is_a_memory_error():
+    done = new_process(OUT_OF_MEMORY, dict(os.environ))
+    assert (done.returncode, done.stdout) == (0, "MemoryError\nMemoryError\nright\n"), done.stderr
 
 
 def test_warmup_refuses_other_dtypes():

@@ -32,7 +32,7 @@ COST, DB = 0, 1
 
 @loops
 def output_row(z, y, share, with_cost, losses, sums):
-    """z[j] <- dz[j] = (sigmoid(z[j]) - y[j]) * share; adds to cost and db; losses is overwritten.
+    """z[j] <- dz[j] = sigmoid(z[j]) - y[j]; adds to db, and losses scaled by share to the cost.
 
     The cost needs no log of a rounded probability (`costs.logit_loss`); e^-|z| serves it and the sigmoid.
     """
@@ -42,13 +42,13 @@ def output_row(z, y, share, with_cost, losses, sums):
             x = z[j]
             e = exp_nonpositive(-x if x > zero else x)
             losses[j] = logit_loss(x * share, y[j], log1p_unit(e) * share, zero, one)
-            z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
+            z[j] = (one if x >= zero else e) / (one + e) - y[j]
         add_row(losses[: z.shape[0]], sums, COST)
     else:
         for j in range(z.shape[0]):
             x = z[j]
             e = exp_nonpositive(-x if x > zero else x)
-            z[j] = ((one if x >= zero else e) / (one + e) - y[j]) * share
+            z[j] = (one if x >= zero else e) / (one + e) - y[j]
     add_row(z, sums, DB)
 
 
@@ -137,7 +137,7 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
     tiles = (m + width - 1) // width
     slots = min(SLOTS, tiles)
     share = exact_share(m, dw)
-    count, rate = dw.dtype.type(m) * share, dw.dtype.type(learning_rate)
+    count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
     parts, sums = np.empty(slots * n, dw.dtype), np.empty(slots * 4, dw.dtype)
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
     for k in range(max(1, steps)):
@@ -155,7 +155,7 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
             dw[i] = parts[i] / count
         db = total(sums, DB) / count
         if k == 0:
-            cost = total(sums, COST) / count
+            cost = total(sums, COST) / (count * share)
         if steps > 0:
             step(w, dw, rate)
             bias -= rate * db
@@ -195,7 +195,7 @@ def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
     depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
-    count, rate = dw.dtype.type(m) * share, dw.dtype.type(learning_rate)
+    count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
     parts, losses, sums = np.empty(slots * m, dw.dtype), np.empty(m, dw.dtype), np.empty(4, dw.dtype)
     z = parts[:m]
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
@@ -214,7 +214,7 @@ def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
             _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw)
         db = total(sums, DB) / count
         if k == 0:
-            cost = total(sums, COST) / count
+            cost = total(sums, COST) / (count * share)
         if steps > 0:
             step(w, dw, rate)
             bias -= rate * db

@@ -113,7 +113,7 @@ def shallow(
     tiles = (m + length - 1) // length
     slots = max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
     share = exact_share(m, X)
-    count, rate = X.dtype.type(m) * share, X.dtype.type(learning_rate)
+    count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
     size, pairs = n_h * (n_x + 1), 2 + n_h
     parts, sums = np.empty(slots * size, X.dtype), np.empty(slots * pairs * 2, X.dtype)
     packed = np.empty(packed_size(n_h, n_x, X), X.dtype)
@@ -138,7 +138,7 @@ def shallow(
             db1[h] = total(sums, 2 + h) / count
         db2[0] = total(sums, DB) / count
         if k == 0:
-            cost = total(sums, COST) / count
+            cost = total(sums, COST) / (count * share)
         if steps > 0:
             step(W1, dW1, rate)
             step(b1, db1, rate)

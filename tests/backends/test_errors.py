@@ -186,11 +186,13 @@ def test_num_steps(name):
         assert_error(name, base(name) | {"num_steps": bad}, TypeError, "num_steps must be an integer")
     for bad in (0, -1):
         assert_error(name, base(name) | {"num_steps": bad}, ValueError, "num_steps must be at least 1")
+    for bad in (2**63, np.uint64(2**63), 2**70):
+        assert_error(name, base(name) | {"num_steps": bad}, ValueError, "num_steps must be at most")
 
 
 @pytest.mark.parametrize("name", ["logistic_propagate", "logistic_descent"])
 def test_bias(name):
-    for bad in ("0", None, True, 1j):
+    for bad in ("0", None, True, 1j, np.array([5], "timedelta64[s]")):
         assert_error(name, base(name) | {"b": bad}, TypeError, "b must be a real number")
 
 

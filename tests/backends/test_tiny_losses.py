@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from dlkernels import backends
+
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("m", [2, 40])
@@ -33,3 +35,14 @@ def test_huge_logits_have_a_finite_mean(backend):
     assert backend.binary_cross_entropy_with_logits(Z, twos) == pytest.approx(-1e308, rel=1e-15)
     X, w = np.ones((1, 4)), np.full((1, 1), 1e308)
     assert backend.logistic_propagate(w, 0.0, X, np.ones((1, 4)))[2] == 0
+
+
+def test_small_gradients_keep_their_digits():
+    """dz near the smallest float32: divided by the million examples first, it would lose a tenth."""
+    m = 1_000_000
+    X, Y = np.full((1, m), -85.0, np.float32), np.zeros((1, m), np.float32)
+    exact = np.exp(-85.0)
+    for name in ("numpy", "numba"):
+        dw, db, _ = backends.get(name).logistic_propagate(np.ones((1, 1), np.float32), 0.0, X, Y)
+        assert abs(db / exact - 1) < 1e-5
+        assert abs(dw[0, 0] / (-85 * exact) - 1) < 1e-4
