@@ -37,7 +37,8 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     """Compile every kernel, serial and parallel, so that no later call has to.
 
-    The machine code is kept on disk (see `show_config`), so one run serves later processes, too. On a
+    The machine code is kept on disk (see `show_config`), so one run serves later processes, too. It takes
+    half a minute a dtype; the command ``dlkernels warmup`` compiles both at once, in a process each. On a
     terminal a progress bar is shown if rich is installed.
 
     Parameters

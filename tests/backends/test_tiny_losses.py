@@ -42,7 +42,6 @@ def test_small_gradients_keep_their_digits():
     m = 1_000_000
     X, Y = np.full((1, m), -85.0, np.float32), np.zeros((1, m), np.float32)
     exact = np.exp(-85.0)
-    for name in ("numpy", "numba"):
-        dw, db, _ = backends.get(name).logistic_propagate(np.ones((1, 1), np.float32), 0.0, X, Y)
-        assert abs(db / exact - 1) < 1e-5
-        assert abs(dw[0, 0] / (-85 * exact) - 1) < 1e-4
+    dw, db, _ = backends.get("numba").logistic_propagate(np.ones((1, 1), np.float32), 0.0, X, Y)
+    assert abs(db / exact - 1) < 3e-7
+    assert abs(dw[0, 0] / (-85 * exact) - 1) < 3e-7
