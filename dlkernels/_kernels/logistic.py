@@ -184,9 +184,8 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
 
 @loops
 def _partial_z(w, X, transposed, n, m, p, depth, z):
-    """z[j] = the part of wᵀX that the features [p, p + depth) contribute."""
+    """z[j] += the part of wᵀX that the features [p, p + depth) contribute."""
     if transposed:
-        clear(z)
         add_row_dots(m, X, p, n, w[p : p + depth], z)
     else:
         add_weighted_rows(w[p : p + depth], depth, X, p * m, m, z)
@@ -196,8 +195,7 @@ def _partial_z(w, X, transposed, n, m, p, depth, z):
 def _partial_dw(X, transposed, n, m, p, depth, dz, count, dw):
     """dw[i] = sum over j of X[i, j] dz[j] / count for the features [p, p + depth)."""
     part = dw[p : p + depth]
-    for i in range(depth):
-        part[i] = dw.dtype.type(0)
+    clear(part)
     if transposed:
         add_weighted_rows(dz, m, X, p, n, part)
     else:

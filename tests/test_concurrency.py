@@ -1,0 +1,247 @@
+"""Several threads and forked processes that call kernels, on every threading layer."""
+
+from __future__ import annotations
+
+import os
+
+import numba
+import pytest
+from processes import available, new_process
+
+needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
+
+CONCURRENT = """
+import threading, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+assert _threads.layer() == sys.argv[1], _threads.layer()
+X = np.random.default_rng(0).normal(size=(8, 50_000))
+Y = (X[:1] > 0).astype(float)
+w = np.full((8, 1), 0.1)
+expected = dk.logistic_propagate(w, 0.0, X, Y)
+wrong = []
+
+def work():
+    for _ in range(20):
+        with _threads.always(True):
+            dw, db, cost = dk.logistic_propagate(w, 0.0, X, Y)
+        if (dw.tobytes(), db, cost) != (expected[0].tobytes(), *expected[1:]):
+            wrong.append(cost)
+
+workers = [threading.Thread(target=work) for _ in range(8)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print("wrong", len(wrong))
+"""
+
+FORKED = """
+import os, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+with _threads.always(True):
+    expected = dk.tanh(Z).tobytes()
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        with _threads.always(True):
+            os._exit(0 if dk.tanh(Z).tobytes() == expected else 1)
+    print("status", os.waitpid(child, 0)[1])
+"""
+
+
+MULTIPROCESSING = """
+import multiprocessing, sys
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+
+def work(_):
+    with _threads.always(True):
+        return dk.tanh(Z).tobytes()
+
+expected = work(0)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for _ in range(3):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print("wrong", sum(result != expected for result in pool.map(work, range(6))))
+"""
+
+THREADS_THAT_FORK = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=200_000)
+with _threads.always(True):
+    expected = dk.tanh(Z).tobytes()
+assert _threads.layer() == sys.argv[1], _threads.layer()
+
+def work(_):
+    with _threads.always(True):
+        wrong = sum(dk.tanh(Z).tobytes() != expected for _ in range(5))
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if dk.tanh(Z).tobytes() == expected else 1)
+        return wrong + os.waitpid(child, 0)[1]
+
+with ThreadPoolExecutor(4) as pool:
+    print("wrong", sum(pool.map(work, range(24))))
+"""
+
+JOBLIB = """
+import sys
+from joblib import Parallel, delayed
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+X = np.random.default_rng(0).normal(size=(8, 50_000))
+Y = (X[:1] > 0).astype(float)
+
+def work(_):
+    with _threads.always(True):
+        dw, db, cost = dk.logistic_propagate(np.full((8, 1), 0.1), 0.0, X, Y)
+    return dw.tobytes(), db, cost
+
+expected = work(0)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+for backend in ("loky", "threading"):
+    results = Parallel(n_jobs=2, backend=backend)(delayed(work)(i) for i in range(8))
+    print(backend, "wrong", sum(result != expected for result in results))
+"""
+
+OTHERS_STARTED_THE_LAYER = """
+import os, sys
+import numba, numpy as np
+
+@numba.njit(parallel=True)
+def theirs(x):
+    for i in numba.prange(x.size):
+        x[i] += 1
+
+if sys.argv[2] == "imported":
+    import dlkernels
+    dlkernels.tanh
+theirs(np.ones(100_000))
+assert numba.threading_layer() == sys.argv[1] or sys.argv[1] == "tbb", numba.threading_layer()
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        import dlkernels as dk
+        from dlkernels import _threads
+        with _threads.always(True):
+            os._exit(0 if dk.tanh(np.zeros(200_000)).sum() == 0 else 1)
+    print("status", os.waitpid(child, 0)[1])
+"""
+
+BESIDE_OTHERS = """
+import sys, threading
+import numba, numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+@numba.njit(parallel=True, nogil=True)
+def theirs(x):
+    for i in numba.prange(x.size):
+        x[i] += 1
+
+_threads.layer()
+theirs(np.ones(10))
+done = threading.Event()
+
+def loop():
+    x = np.ones(100_000)
+    while not done.is_set():
+        theirs(x)
+
+other = threading.Thread(target=loop)
+other.start()
+Z = np.ones(100_000)
+with _threads.always(True):
+    wrong = sum(not (dk.relu(Z) == 1).all() for _ in range(300))
+done.set()
+other.join()
+print("wrong", wrong)
+"""
+
+#: Threads that the module `threading` doesn't know of.
+UNCOUNTED = """
+import _thread, sys, time
+import numpy as np
+import dlkernels as dk
+from dlkernels import _threads
+
+Z = np.random.default_rng(0).normal(size=1_000_000)
+expected = dk.sigmoid(Z)
+assert _threads.layer() == sys.argv[1], _threads.layer()
+wrong = []
+
+def work():
+    wrong.append(sum(dk.sigmoid(Z).tobytes() != expected.tobytes() for _ in range(20)))
+
+for _ in range(3): _thread.start_new_thread(work, ())
+while len(wrong) < 3: time.sleep(0.01)
+print("wrong", sum(wrong))
+"""
+
+#: Forks while another thread imports, starts the layer, compiles.
+FORK_AT_FIRST_USE = """
+import os, signal, sys, threading, time
+import numpy as np
+import dlkernels as dk
+
+Z = np.zeros(1_000_000)
+if sys.argv[2] == "imported":
+    dk.sigmoid, dk.dot
+first = threading.Thread(target=lambda: dk.sigmoid(Z))
+first.start()
+statuses = set()
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(90)
+        os._exit(0 if dk.sigmoid(Z)[0] == 0.5 and dk.dot(Z, Z) == 0 else 1)
+    statuses.add(os.waitpid(child, 0)[1])
+first.join()
+print("statuses", *statuses)
+"""
+
+PROGRAMS = {
+    "uncounted threads": (UNCOUNTED, "wrong 0\n"),
+    "fork at first use": (FORK_AT_FIRST_USE, "statuses 0\n"),
+    "fork at first use, import before it": (FORK_AT_FIRST_USE, "statuses 0\n"),
+    "concurrent": (CONCURRENT, "wrong 0\n"),
+    "fork": (FORKED, "status 0\n" * 3),
+    "multiprocessing": (MULTIPROCESSING, "wrong 0\n" * 3),
+    "threads that fork": (THREADS_THAT_FORK, "wrong 0\n"),
+    "layer started by others, import after it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
+    "layer started by others, import before it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
+    "beside others": (BESIDE_OTHERS, "wrong 0\n"),
+    "joblib": (JOBLIB, "loky wrong 0\nthreading wrong 0\n"),
+}
+
+
+@needs_compiled
+@pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_concurrent_launches_and_forks(name, layer):
+    program, expected = PROGRAMS[name]
+    if "fork" in program and not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    if not available(layer):
+        pytest.skip(f"{layer} is not available here")
+    order = "imported" if "before" in name else "not imported"
+    # Before our import Numba doesn't find tbb, and takes omp unless tbb is asked for by name.
+    wanted = "default" if layer == "tbb" and "after" in name else layer
+    result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": wanted}, layer, order)
+    assert (result.returncode, result.stdout) == (0, expected), result.stderr
