@@ -216,6 +216,18 @@ first.join()
 print("statuses", *statuses)
 """
 
+JOBLIB_SHARES = """
+import os, sys
+from joblib import Parallel, cpu_count, delayed
+
+def threads():
+    import dlkernels as dk
+    return dk.get_num_threads()
+
+found = Parallel(n_jobs=2, backend="loky")(delayed(threads)() for _ in range(2))
+print(set(found) == {max(1, cpu_count() // 2)})
+"""
+
 PROGRAMS = {
     "uncounted threads": (UNCOUNTED, "wrong 0\n"),
     "fork at first use": (FORK_AT_FIRST_USE, "statuses 0\n"),
@@ -245,3 +257,9 @@ def test_concurrent_launches_and_forks(name, layer):
     wanted = "default" if layer == "tbb" and "after" in name else layer
     result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": wanted}, layer, order)
     assert (result.returncode, result.stdout) == (0, expected), result.stderr
+
+
+def test_a_joblib_worker_gets_its_share_of_the_cpus():
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_NUM_THREADS"}
+    result = new_process(JOBLIB_SHARES, environment)
+    assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr
