@@ -18,8 +18,8 @@ from dlkernels._kernels.matmul import (
     merge,
     pack_left,
     pack_transposed,
-    packed_size,
     product,
+    whole_strips,
 )
 from dlkernels._kernels.sums import add_row, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
@@ -62,12 +62,8 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
     if kind == BACKWARD:
         times_derivative(code, slope, other[first : first + width], result)
         return
-    sums = Z[first : first + width] if kind == FORWARD_KEEPING_Z else result
-    bias = other[i]
-    for c in range(width):
-        sums[c] += bias
     if kind == FORWARD_KEEPING_Z:
-        copy(sums, result)
+        copy(Z[first : first + width], result)
     activate(code, slope, result)
 
 
@@ -79,8 +75,11 @@ def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n
     FORWARD_KEEPING_Z  the same, and Z = L R + b
     BACKWARD           out = L R * g'(saved),     other = saved (n, m)
     """
-    packed = np.empty(packed_size(n, k, out), out.dtype)
+    strips = whole_strips(n, out)
+    packed, start = np.empty(strips * k, out.dtype), np.zeros(strips, out.dtype)
     pack_left(n, k, L, L_transposed, packed)
+    if kind != BACKWARD:
+        copy(other, start[:n])
     height, width = _grid(n, m, out)
     down, across = (n + height - 1) // height, (m + width - 1) // width
     length = k if R_transposed else m
@@ -88,7 +87,7 @@ def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n
         i0, j = task // across * height, task % across * width
         i1, count = min(n, i0 + height), min(width, m - j)
         sums = Z if kind == FORWARD_KEEPING_Z else out
-        product(packed, i0, i1, k, R, length, R_transposed, j, count, sums, m, j)
+        product(packed, i0, i1, k, R, length, R_transposed, j, count, start, sums, m, j)
         for i in range(i0, i1):
             _epilogue(kind, other, code, negative_slope, i, j, count, m, out, Z)
 

@@ -26,8 +26,8 @@ from dlkernels._kernels.tile import (
     lanes,
     outer_add,
     outer_load,
+    outer_start,
     outer_store,
-    outer_zeros,
     rows,
 )
 
@@ -43,9 +43,9 @@ GROUP = 60
 
 
 @loops
-def packed_size(n, k, like):
-    """How many numbers `pack_left` writes: n is rounded up to whole strips."""
-    return (n + rows(like) - 1) // rows(like) * rows(like) * k
+def whole_strips(n, like):
+    """n rounded up to whole strips; `pack_left` writes k times as many numbers."""
+    return (n + rows(like) - 1) // rows(like) * rows(like)
 
 
 @loops
@@ -115,11 +115,12 @@ def pack_right(B, row_length, transposed, j, width, p, depth, packed):
 
 
 @loops
-def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, out, out_length, out_j):
-    """out[i, out_j + c] = sum over p of W[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
+def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
+    """out[i, out_j + c] = start[i] + sum over p of W[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
 
-    W comes from `pack_left`, i0 is a multiple of `tile.rows`. A panel of B that at most two strips of W
-    meet is not packed: copying it would cost as much as using it.
+    W comes from `pack_left`, i0 is a multiple of `tile.rows`; start has `whole_strips` numbers. A panel of B
+    isn't packed if at most two strips of W meet it, since copying it would cost as much as using it, or if a
+    strip of it fits the first-level cache (and its rows don't fall on the same lines there).
     """
     height, across = rows(out), columns(out)
     depth = min(max(k, 1), DEPTH_BYTES // out.itemsize)
@@ -146,7 +147,7 @@ def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, out, ou
                 if not inside and p > 0:
                     _copy_block(out, corner, out_length, tall, wide, edge, 0, across)
                 if p == 0:
-                    sums = outer_zeros(out)
+                    sums = outer_start(start, i)
                 elif inside:
                     sums = outer_load(out, corner, out_length)
                 else:

@@ -29,8 +29,8 @@ from dlkernels._kernels.matmul import (
     merge,
     pack_left,
     pack_transposed,
-    packed_size,
     product,
+    whole_strips,
 )
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
 
@@ -40,21 +40,18 @@ NARROW_FEATURES, NARROW_UNITS = 8, 4
 
 
 @loops
-def _hidden_layer(W1, packed, b1, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
+def _hidden_layer(W1, packed, start, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
     """Z1 = W1 X + b1 and A1 = g(Z1) for one tile; rows of Z1 and A1 are `length` apart."""
     narrow = n_x <= NARROW_FEATURES or n_h <= NARROW_UNITS
     if not narrow:
-        product(packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, Z1, length, START)
+        product(packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START)
     for h in range(n_h):
         z, a = Z1[h * length : h * length + width], A1[h * length : h * length + width]
-        bias = b1[h]
         if narrow:
+            bias = start[h]
             for c in range(width):
                 z[c] = bias
             add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z)
-        else:
-            for c in range(width):
-                z[c] += bias
         copy(z, a)
         activate(code, slope, a)
 
@@ -73,8 +70,8 @@ def _hidden_gradient(W2, dz2, code, slope, n_h, width, saved, dZ1, length, sums)
 
 @loops
 def _slot(
-    W1, packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share, with_cost,
-    dW1, dW2, sums,
+    W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share,
+    with_cost, dW1, dW2, sums,
 ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
     Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
@@ -88,7 +85,7 @@ def _slot(
         if transposed:
             pack_transposed(X, n_x, j, width, START, n_x, tile, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
-        _hidden_layer(W1, packed, b1, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
+        _hidden_layer(W1, packed, start, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
         row = z2[:width]
         for c in range(width):
             row[c] = b2[0]
@@ -116,16 +113,18 @@ def shallow(
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
     size, pairs = n_h * (n_x + 1), 2 + n_h
     parts, sums = np.empty(slots * size, X.dtype), np.empty(slots * pairs * 2, X.dtype)
-    packed = np.empty(packed_size(n_h, n_x, X), X.dtype)
+    strips = whole_strips(n_h, X)
+    packed, start = np.empty(strips * n_x, X.dtype), np.zeros(strips, X.dtype)
     cost = X.dtype.type(0)
     for k in range(max(1, steps)):
         clear(parts)
         clear(sums)
         pack_left(n_h, n_x, W1, AS_IT_IS, packed)
+        copy(b1, start[:n_h])
         for s in prange(slots):
             part = parts[s * size : (s + 1) * size]
             _slot(
-                W1, packed, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
+                W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
                 s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, k == 0,
                 part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
             )  # fmt: skip

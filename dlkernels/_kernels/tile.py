@@ -5,7 +5,7 @@ the summed axis, and LLVM's vectoriser doesn't get there by itself from scalar l
 and at indices that might be negative. A `Tile` is a small value, an array of SIMD vectors, that a kernel
 creates, adds to in a loop of its own and writes out:
 
-    tile = outer_zeros(C)                          tile = dot_zeros(C)
+    tile = outer_start(bias, i)                    tile = dot_zeros(C)
     for p in range(k):                             for p in range(0, m, lanes(C)):
         tile = outer_add(tile, a, i, b, j)             tile = dot_add(tile, a, i, stride, b, j, stride)
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
@@ -59,9 +59,10 @@ dot_columns = _constant(lambda shape: shape.dot_columns)
 sum_width = _constant(lambda shape: shape.lanes * vectors.SUM_VECTORS)
 
 
-def outer_zeros(like):
-    """A (rows, columns) block of zeros, of the dtype of the array `like`."""
-    return np.zeros((rows(like), columns(like)), like.dtype)
+def outer_start(a, i):
+    """A (rows, columns) block with a[i + r] all over row r."""
+    a = a.reshape(-1)
+    return np.repeat(a[i : i + rows(a), None], columns(a), axis=1)
 
 
 def outer_add(tile, a, i, b, j):
@@ -146,9 +147,14 @@ def _inside(array, first, stride, times, count):
         raise IndexError("a tile reaches beyond its array")
 
 
-@overload(outer_zeros)
-def _overload_outer_zeros(like):
-    return lambda like: vectors.outer_zeros(like)
+@overload(outer_start)
+def _overload_outer_start(a, i):
+    def start(a, i):
+        if _CHECKED:
+            _inside(a, i, 0, 1, rows(a))
+        return vectors.outer_start(a, i)
+
+    return start
 
 
 @overload(outer_add)

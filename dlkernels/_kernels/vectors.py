@@ -194,8 +194,17 @@ def _zeros(count, like):
 
 
 @intrinsic
-def outer_zeros(typing_context, like):
-    return _zeros(_outer_count, like)
+def outer_start(typing_context, a, i):
+    def generate(code, a, i):
+        vectors = code.shape.vectors
+        tile = ir.Constant(ir.ArrayType(code.vector, _outer_count(code.shape)), ir.Undefined)
+        for r in range(code.shape.rows):
+            number = code.spread(code.at(a, i, times=r))
+            for v in range(vectors):
+                tile = code.builder.insert_value(tile, number, r * vectors + v)
+        return tile
+
+    return _operation(_outer_count, TileType, (a, i), generate)
 
 
 @intrinsic

@@ -18,17 +18,21 @@ def whole_numbers(rng, dtype, *shape):
     return rng.integers(-4, 5, shape).astype(dtype)
 
 
-def multiplied(W, X, W_transposed, X_transposed, dtype):
+def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     (n, k), m = W.shape, X.shape[1]
     out = np.full((n, m + 3), np.nan, dtype)  # rows are 3 longer than what is written
-    packed = np.full(matmul.packed_size(n, k, out), np.nan, dtype)
+    packed = np.full(matmul.whole_strips(n, out) * k, np.nan, dtype)
     left = np.ascontiguousarray(W.T if W_transposed else W).reshape(-1)
     right = np.ascontiguousarray(X.T if X_transposed else X).reshape(-1)
     matmul.pack_left(n, k, left, W_transposed, packed)
     length = k if X_transposed else m
+    padded = np.full(matmul.whole_strips(n, out), np.nan, dtype)
+    padded[:n] = start
     for j in range(0, m, matmul.PANEL):
         width = min(matmul.PANEL, m - j)
-        matmul.product(packed, 0, n, k, right, length, X_transposed, j, width, out.reshape(-1), m + 3, j + 1)
+        matmul.product(
+            packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1
+        )
     return out
 
 
@@ -38,8 +42,9 @@ def multiplied(W, X, W_transposed, X_transposed, dtype):
 def test_product(shape, W_transposed, X_transposed, dtype, rng):
     n, k, m = shape
     W, X = whole_numbers(rng, dtype, n, k), whole_numbers(rng, dtype, k, m)
-    out = multiplied(W, X, W_transposed, X_transposed, dtype)
-    np.testing.assert_array_equal(out[:, 1 : m + 1], W @ X)
+    start = whole_numbers(rng, dtype, n)
+    out = multiplied(W, X, start, W_transposed, X_transposed, dtype)
+    np.testing.assert_array_equal(out[:, 1 : m + 1], W @ X + start[:, None])
     assert np.isnan(out[:, 0]).all()
     assert np.isnan(out[:, m + 1 :]).all()
 
@@ -47,10 +52,11 @@ def test_product(shape, W_transposed, X_transposed, dtype, rng):
 def test_product_of_some_rows_only(dtype, rng):
     W, X = whole_numbers(rng, dtype, 20, 3), whole_numbers(rng, dtype, 3, 5)
     out = np.full((20, 5), np.nan, dtype)
-    packed = np.full(matmul.packed_size(20, 3, out), np.nan, dtype)
+    strips = matmul.whole_strips(20, out)
+    packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
     matmul.pack_left(20, 3, W.reshape(-1), False, packed)
     first = tile.rows(out)
-    matmul.product(packed, first, 19, 3, X.reshape(-1), 5, False, 0, 5, out.reshape(-1), 5, 0)
+    matmul.product(packed, first, 19, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0)
     np.testing.assert_array_equal(out[first:19], (W @ X)[first:19])
     assert np.isnan(out[:first]).all()
     assert np.isnan(out[19:]).all()

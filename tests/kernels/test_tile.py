@@ -68,15 +68,16 @@ def test_row_sum_takes_no_number_more(dtype, rng):
         assert row_sum(a, n) == a[:n].sum()
 
 
-def test_zeros(dtype):
+def test_start(dtype, rng):
     @loops
-    def store(c):
-        tile.outer_store(tile.outer_zeros(c), c, 0, tile.columns(c))
+    def store(a, c):
+        tile.outer_store(tile.outer_start(a, 1), c, 0, tile.columns(c))
 
     like = np.zeros(1, dtype)
-    c = np.full(tile.rows(like) * tile.columns(like), np.nan, dtype)
-    store(c)
-    assert (c == 0).all()
+    height, across = tile.rows(like), tile.columns(like)
+    a, c = rng.normal(size=height + 1).astype(dtype), np.full((height, across), np.nan, dtype)
+    store(a, c.reshape(-1))
+    np.testing.assert_array_equal(c, np.repeat(a[1:, None], across, axis=1))
 
 
 @pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")
