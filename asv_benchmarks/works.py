@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 ELEMENTWISE = ("sigmoid", "tanh", "relu", "leaky_relu")
+#: Of the works that fit a model.
+LEARNING_RATE = 0.1
 GROUPS = ("elementwise", "calls", "products", "small", "logistic", "shallow", "fit")
 
 

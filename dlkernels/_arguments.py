@@ -30,8 +30,6 @@ def flat(array: Array) -> Array:
 
 def flat_matrix(matrix: Array) -> tuple[Array, bool]:
     """The numbers of a matrix as they lie in memory, and whether that is its transpose."""
-    if matrix.flags.carray:
-        return matrix.ravel(), False
     if matrix.flags.c_contiguous:
         return flat(matrix), False
     return flat(matrix.T), True

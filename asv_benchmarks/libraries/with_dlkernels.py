@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 import dlkernels as dk
-
-LEARNING_RATE = 0.1
+from asv_benchmarks.works import LEARNING_RATE
 
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:

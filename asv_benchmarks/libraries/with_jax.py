@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-LEARNING_RATE = 0.1
+from asv_benchmarks.works import LEARNING_RATE
 
 
 def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:

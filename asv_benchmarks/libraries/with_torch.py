@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
-LEARNING_RATE = 0.1
+from asv_benchmarks.works import LEARNING_RATE
+
 aten = torch.ops.aten
 
 

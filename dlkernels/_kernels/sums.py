@@ -10,7 +10,7 @@ from __future__ import annotations
 from dlkernels._jit import loops, scalar
 from dlkernels._kernels.tile import sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
-#: Numbers added in plain arithmetic: each of 16 or more SIMD accumulators then gets at most 16.
+#: Numbers added in plain arithmetic: with AVX-512 each of 32 or more accumulators gets at most 8 of them.
 BLOCK = 256
 
 

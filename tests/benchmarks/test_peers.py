@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the package, in the repository only")
 
 from asv_benchmarks import libraries, peers
-from asv_benchmarks.works import GROUPS, WORKS, arrays
+from asv_benchmarks.works import GROUPS, LEARNING_RATE, WORKS, arrays
 
 
 def small(work):
@@ -57,7 +57,7 @@ def test_fits_end_at_the_same_parameters(work, library):
     given = arrays(work, "float64")
     parameters = [given[key].copy() for key in ("W1", "b1", "W2", "b2")]
     module = libraries.module(library)
-    dk.shallow_descent(*parameters, given["X"], given["Y"], module.LEARNING_RATE, work.steps)
+    dk.shallow_descent(*parameters, given["X"], given["Y"], LEARNING_RATE, work.steps)
     for form in module.build(work, given):
         for actual, wanted in zip(values(form()), values(parameters), strict=True):
             np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
@@ -90,6 +90,29 @@ def test_the_command_compares_and_names_who_is_missing(tmp_path, monkeypatch, ca
         assert row["errors"] == {}
         assert row["ratios"]["numpy"] > 0
         assert row["seconds"]["dlkernels"] > 0
+
+
+class Clock:
+    """Stands in for a process: each turn takes the next of these seconds."""
+
+    def __init__(self, name, *turns):
+        self.name, self.turns = name, iter(turns)
+
+    def ask(self, **command):
+        if self.name == "broken":
+            return {"error": "no"}
+        return {"ok": True} if "prepare" in command else {"seconds": next(self.turns)}
+
+
+def test_a_ratio_is_how_many_times_our_time_a_peer_takes(monkeypatch):
+    """The median within rounds: a machine twice as slow in one round changes nothing."""
+    monkeypatch.setattr(peers, "PAUSE", 0)
+    clocks = [Clock("dlkernels", 1.0, 2.0, 1.0), Clock("numpy", 3.0, 6.0, 3.0), Clock("torch", 2.0, 4.0, 2.0)]
+    row = peers.compare(0, "float32", [*clocks, Clock("broken")], budget=1.0, rounds=3)
+    assert row["ratios"] == {"numpy": 3.0, "torch": 2.0}
+    assert row["seconds"] == {"dlkernels": 1.0, "numpy": 3.0, "torch": 2.0}
+    assert row["errors"] == {"broken": "no"}
+    assert peers.fastest_peer(row) == ("torch", 2.0)
 
 
 def test_a_work_that_fails_is_reported(capsys):
