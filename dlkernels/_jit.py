@@ -48,6 +48,11 @@ def loops(body: Callable[..., Any]) -> Any:
     return _cache.attach(numba.njit(fastmath=_LOOPS, **_COMMON)(body))
 
 
+def inlined(body: Callable[..., Any]) -> Any:
+    """Compile a loop nest into whatever calls it, where LLVM then sees which of its arrays are the same."""
+    return numba.njit(fastmath=_LOOPS, inline="always", **_COMMON)(body)
+
+
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)

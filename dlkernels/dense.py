@@ -81,7 +81,7 @@ def dense_forward(
     kernel(
         _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
         A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
-        out_flat, Z.ravel() if return_Z else out_flat,
+        out_flat, Z.ravel() if return_Z else out_flat, _kernels.block.at(Z.dtype),
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -91,7 +91,10 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
     dW, db = np.empty((n, k), dZ.dtype), np.empty((n, 1), dZ.dtype)
     A_flat, transposed = flat_matrix(A_prev)
     kernel = _threads.twin(_kernels.dense_gradients, _product_work(n, k, m, dZ.itemsize))
-    kernel(flat(np.ascontiguousarray(dZ)), A_flat, transposed, n, k, m, flat(dW), flat(db))
+    kernel(
+        flat(np.ascontiguousarray(dZ)), A_flat, transposed, n, k, m, dW.ravel(), db.ravel(),
+        _kernels.gradient_block.at(dZ.dtype),
+    )  # fmt: skip
     return dW, db
 
 
@@ -195,5 +198,6 @@ def dense_backward(
     kernel(
         _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
         flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
+        _kernels.block.at(dZ.dtype),
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

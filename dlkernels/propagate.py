@@ -35,11 +35,15 @@ def logistic_steps(
     n, m = c.X.shape
     dw = np.empty((n, 1), c.X.dtype)
     X_flat, transposed = flat_matrix(c.X)
-    twins = _logistic.logistic_tall if _is_tall(n, m) else _logistic.logistic_wide
+    if _is_tall(n, m):
+        twins, pieces = _logistic.logistic_tall, [_logistic.partial_z, _logistic.partial_dw]
+    else:
+        twins, pieces = _logistic.logistic_wide, [_logistic.slot]
     kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
     cost, db, b = kernel(
-        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel()
-    )
+        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel(),
+        *[piece.at(dw.dtype) for piece in pieces],
+    )  # fmt: skip
     return dw, db, cost, b
 
 
@@ -53,7 +57,7 @@ def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple
     cost = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(),
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), _shallow.slot.at(c.X.dtype),
     )  # fmt: skip
     return gradients, cost
 

@@ -21,6 +21,7 @@ from dlkernels._kernels.matmul import (
     product,
     whole_strips,
 )
+from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.sums import add_row, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
@@ -67,8 +68,24 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
     activate(code, slope, result)
 
 
+@piece
+def block(
+    kind: Int, packed: Row, i0: Int, i1: Int, k: Int, R: Row, R_transposed: Flag, j: Int, width: Int,
+    start: Row, other: Row, code: Int, slope: Real, m: Int, out: Row, Z: Row,
+):  # fmt: skip
+    """Rows [i0, i1), columns [j, j + width) of what `dense` computes."""
+    length = k if R_transposed else m
+    sums = Z if kind == FORWARD_KEEPING_Z else out
+    product(packed, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j)
+    for i in range(i0, i1):
+        _epilogue(kind, other, code, slope, i, j, width, m, out, Z)
+
+
+call_block = block.call
+
+
 @twins
-def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n, k, m, out, Z):
+def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n, k, m, out, Z, block_at):
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
     FORWARD            out = g(L R + b),          other = b (n,)
@@ -82,18 +99,19 @@ def dense(kind, L, L_transposed, R, R_transposed, other, code, negative_slope, n
         copy(other, start[:n])
     height, width = _grid(n, m, out)
     down, across = (n + height - 1) // height, (m + width - 1) // width
-    length = k if R_transposed else m
     for task in prange(down * across):
         i0, j = task // across * height, task % across * width
         i1, count = min(n, i0 + height), min(width, m - j)
-        sums = Z if kind == FORWARD_KEEPING_Z else out
-        product(packed, i0, i1, k, R, length, R_transposed, j, count, start, sums, m, j)
-        for i in range(i0, i1):
-            _epilogue(kind, other, code, negative_slope, i, j, count, m, out, Z)
+        call_block(block_at, (
+            kind, packed, i0, i1, k, R, R_transposed, j, count, start, other, code, negative_slope, m, out, Z
+        ))  # fmt: skip
 
 
-@loops
-def _gradient_task(dZ, i0, i1, A_prev, transposed, q0, q1, k, m, first, last, length, part, sums):
+@piece
+def gradient_block(
+    dZ: Row, i0: Int, i1: Int, A_prev: Row, transposed: Flag, q0: Int, q1: Int, k: Int, m: Int, first: Int,
+    last: Int, length: Int, part: Row, sums: Row,
+):  # fmt: skip
     """Rows [i0, i1), columns [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
 
     The task that has column 0 also adds up its rows of dZ.
@@ -117,8 +135,11 @@ def _gradient_task(dZ, i0, i1, A_prev, transposed, q0, q1, k, m, first, last, le
                 add_row(dZ[i * m + j : i * m + j + width], sums, i)
 
 
+call_gradient_block = gradient_block.call
+
+
 @twins
-def dense_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
+def dense_gradients(dZ, A_prev, transposed, n, k, m, dW, db, block_at):
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
     down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
@@ -134,11 +155,11 @@ def dense_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
     for task in prange(slots * blocks):
         s, block = task // blocks, task % blocks
         i, q = block // across * height, block % across * width
-        _gradient_task(
+        call_gradient_block(block_at, (
             dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + width), k, m,
             s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
             parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2],
-        )  # fmt: skip
+        ))  # fmt: skip
     merge(slots, n * k, parts)
     merge_pairs(slots, n, sums)
     count = dW.dtype.type(m)

@@ -1,8 +1,8 @@
 """exp, log, sigmoid and tanh of one number, as plain arithmetic that vectorises.
 
 `math.exp` and `math.tanh` are calls into the C library under Numba, one number at a time. What follows has
-no branch, no table and no call, so LLVM turns a loop over it into SIMD code: a float32 sigmoid takes 0.5 ns
-instead of 2.6, a tanh 0.5 instead of 10 (one core of an AMD EPYC with AVX-512).
+no branch, no table and no call, so LLVM turns a loop over it into SIMD code: a float32 sigmoid takes 0.35 ns
+instead of 2.6, a tanh 0.4 instead of 10 (one core of an AMD EPYC with AVX-512).
 
 Range reduction: x = k ln 2 + r with |r| <= ln 2 / 2, so exp(x) = 2^k exp(r); see W. J. Cody and W. Waite,
 "Software Manual for the Elementary Functions", 1980. exp(r) = 1 + r + r² q(r), where q interpolates at
@@ -76,8 +76,7 @@ EXP_64 = _constants(
 )  # fmt: skip
 EXP_32 = _constants(
     np.float32,
-    (0.5, 0.1666666716337204, 0.04166646674275398, 0.00833331048488617, 0.0013933641603216529,
-     0.00019890980911441147),
+    (0.5, 0.16666577756404877, 0.041666556149721146, 0.008363173343241215, 0.0013926175888627768),
 )  # fmt: skip
 LOG_64 = _constants(
     np.float64,
@@ -107,18 +106,21 @@ def _exp_polynomial_64():
 
     @scalar
     def q(r):
-        p = ((((c9 * r + c8) * r + c7) * r + c6) * r + c5) * r + c4
-        return (((p * r + c3) * r + c2) * r + c1) * r + c0
+        # In pairs (Estrin) rather than one by one (Horner): sigmoid 1.19 to 1.12 ns; tanh gained nothing.
+        r2 = r * r
+        r4 = r2 * r2
+        high = (c9 * r + c8) * r4 + ((c7 * r + c6) * r2 + (c5 * r + c4))
+        return high * r4 + ((c3 * r + c2) * r2 + (c1 * r + c0))
 
     return q
 
 
 def _exp_polynomial_32():
-    c0, c1, c2, c3, c4, c5 = EXP_32
+    c0, c1, c2, c3, c4 = EXP_32
 
     @scalar
     def q(r):
-        return ((((c5 * r + c4) * r + c3) * r + c2) * r + c1) * r + c0
+        return (((c4 * r + c3) * r + c2) * r + c1) * r + c0
 
     return q
 
@@ -177,9 +179,7 @@ def _exp_nonpositive(f, q):
         t = x * log2e + magic
         k = t - magic
         r = (x - k * ln2_high) - k * ln2_low
-        # 1 + r rounds; what it loses is added with the small terms.
-        high = one + r
-        p = high + ((r - (high - one)) + r * r * q(r))
+        p = one + (r + r * r * q(r))
         subnormal = k < k_small
         up = lift if subnormal else zero
         power = to_real(integer((to_integer(t + up) - magic_bits + bias) << shift))
@@ -189,19 +189,14 @@ def _exp_nonpositive(f, q):
 
 
 def _sigmoid(f, exp_nonpositive):
-    one, zero = f.one, f.zero
+    integer, sign_bit, one, zero = f.integer, f.sign_bit, f.one, f.zero
 
     @scalar
     def sigmoid(z):
         """1 / (1 + e^-z), as e^z / (1 + e^z) for z < 0: nothing overflows."""
-        e = exp_nonpositive(-z if z > zero else z)
+        e = exp_nonpositive(to_real(integer(to_integer(z) | sign_bit)))
         above = one if z >= zero else e
-        below = one + e
-        lost = e - (below - one)
-        a = above / below
-        # One step of Newton's division with what 1 + e lost; 1 / (1 + e) is a or 1 - a. Without it the error
-        # reaches 2.3 units in the last place.
-        return a + ((above - a * below) - a * lost) * (a if z >= zero else one - a)
+        return above - above * (e / (one + e))
 
     return sigmoid
 
@@ -209,21 +204,19 @@ def _sigmoid(f, exp_nonpositive):
 def _tanh(f, q, p):
     integer = f.integer
     log2e, magic, magic_bits, ln2_high, ln2_low = f.log2e, f.magic, f.magic_bits, f.ln2_high, f.ln2_low
-    one, zero, two, limit, bias, shift, sign_bit, middle = (
-        f.one, f.zero, f.two, f.tanh_limit, f.bias, f.shift, f.sign_bit, f.tanh_middle
-    )  # fmt: skip
+    one, two, limit, middle = f.one, f.two, f.tanh_limit, f.tanh_middle
+    bias, shift, sign_bit = f.bias, f.shift, f.sign_bit
 
     @scalar
     def tanh(z):
         """1 - 2 / (e^2|z| + 1), and |z| + |z|³ p(z²) where that is below 1/2; the sign is put back."""
-        x = -z if z < zero else z
+        x = to_real(integer(to_integer(z) & ~sign_bit))
         y = limit if two * x > limit else two * x
         t = y * log2e + magic
         k = t - magic
         r = (y - k * ln2_high) - k * ln2_low
-        high = one + r
         power = to_real(integer((to_integer(t) - magic_bits + bias) << shift))
-        e = power * (high + ((r - (high - one)) + r * r * q(r)))
+        e = power * (one + (r + r * r * q(r)))
         square = x * x
         a = x + x * square * p(square) if x < middle else one - two / (e + one)
         return to_real(integer(to_integer(a) | (to_integer(z) & sign_bit)))

@@ -20,6 +20,7 @@ from dlkernels._kernels.dense import SLOTS, even_parts
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import START, merge, pack_transposed
+from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 
 #: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
@@ -122,8 +123,11 @@ def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums):
         dw[i] += part[i]
 
 
-@loops
-def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw, sums):
+@piece
+def slot(
+    w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, first: Int, last: Int, width: Int,
+    share: Number, with_cost: Flag, dw: Row, sums: Row,
+):  # fmt: skip
     """The examples [first, last): adds to this slot's dw (n,), cost and db."""
     z, losses = np.empty(width, dw.dtype), np.empty(width, dw.dtype)
     direct = transposed and n >= LONG_EXAMPLE
@@ -146,8 +150,11 @@ def _slot(w, b, X, transposed, n, m, Y, first, last, width, share, with_cost, dw
         add_row_dots(n, inputs, at, row_length, row, dw)
 
 
+call_slot = slot.call
+
+
 @twins
-def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
+def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_at):
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
@@ -164,11 +171,11 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
         clear(parts)
         clear(sums)
         for s in prange(slots):
-            _slot(
+            call_slot(slot_at, (
                 w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
                 min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
                 parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4],
-            )  # fmt: skip
+            ))  # fmt: skip
         merge(slots, n, parts)
         merge_pairs(slots, 2, sums)
         for i in range(n):
@@ -182,8 +189,8 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
     return float(cost), float(db), float(bias)
 
 
-@loops
-def _partial_z(w, X, transposed, n, m, p, depth, z):
+@piece
+def partial_z(w: Row, X: Row, transposed: Flag, n: Int, m: Int, p: Int, depth: Int, z: Row):
     """z[j] += the part of wᵀX that the features [p, p + depth) contribute."""
     if transposed:
         add_row_dots(m, X, p, n, w[p : p + depth], z)
@@ -191,8 +198,10 @@ def _partial_z(w, X, transposed, n, m, p, depth, z):
         add_weighted_rows(w[p : p + depth], depth, X, p * m, m, z)
 
 
-@loops
-def _partial_dw(X, transposed, n, m, p, depth, dz, count, dw):
+@piece
+def partial_dw(
+    X: Row, transposed: Flag, n: Int, m: Int, p: Int, depth: Int, dz: Row, count: Number, dw: Row
+):  # fmt: skip
     """dw[i] = sum over j of X[i, j] dz[j] / count for the features [p, p + depth)."""
     part = dw[p : p + depth]
     clear(part)
@@ -204,8 +213,11 @@ def _partial_dw(X, transposed, n, m, p, depth, dz, count, dw):
         part[i] /= count
 
 
+call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
+
+
 @twins
-def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
+def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, z_at, dw_at):
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
     depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
     slots = (n + depth - 1) // depth
@@ -218,15 +230,15 @@ def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw):
         clear(parts)
         clear(sums)
         for s in prange(slots):
-            _partial_z(
+            call_partial_z(z_at, (
                 w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
-            )  # fmt: skip
+            ))  # fmt: skip
         merge(slots, m, parts)
         for j in range(m):
             z[j] += bias
         output_row(z, Y, share, k == 0, losses, sums)
         for s in prange(slots):
-            _partial_dw(X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw)
+            call_partial_dw(dw_at, (X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw))
         db = total(sums, DB) / count
         if k == 0:
             cost = total(sums, COST) / (count * share)

@@ -32,6 +32,7 @@ from dlkernels._kernels.matmul import (
     product,
     whole_strips,
 )
+from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
 
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
@@ -68,10 +69,11 @@ def _hidden_gradient(W2, dz2, code, slope, n_h, width, saved, dZ1, length, sums)
         add_row(d, sums, 2 + h)
 
 
-@loops
-def _slot(
-    W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, first, last, length, share,
-    with_cost, dW1, dW2, sums,
+@piece
+def slot(
+    W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int,
+    Y: Row, code: Int, slope: Real, first: Int, last: Int, length: Int, share: Number, with_cost: Flag,
+    dW1: Row, dW2: Row, sums: Row,
 ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
     Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
@@ -96,10 +98,13 @@ def _slot(
         add_gradient(dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
 
 
+call_slot = slot.call
+
+
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2,
+    dW1, db1, dW2, db2, slot_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
@@ -123,11 +128,11 @@ def shallow(
         copy(b1, start[:n_h])
         for s in prange(slots):
             part = parts[s * size : (s + 1) * size]
-            _slot(
+            call_slot(slot_at, (
                 W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
                 s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, k == 0,
                 part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
-            )  # fmt: skip
+            ))  # fmt: skip
         merge(slots, size, parts)
         merge_pairs(slots, pairs, sums)
         for i in range(n_h * n_x):

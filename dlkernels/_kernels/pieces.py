@@ -1,0 +1,116 @@
+"""Pieces of kernels that are compiled once and called by address.
+
+Numba links a function into everything that calls it and optimises it there again, and a parallel loop is
+four such callers: what a kernel does with its share of the work was optimised seven times for each dtype.
+A `piece` is compiled for itself, and the kernels are given its address.
+
+    @piece
+    def share(x: Row, n: Int): ...          # a piece, with the kinds of its arguments
+
+    @twins
+    def kernel(x, share_at):                # `call` runs it; arguments as a tuple
+        for s in prange(4):
+            share.call(share_at, (x, s))
+
+    kernel.serial(x, share.at(x.dtype))     # from Python
+
+Without compilation `at` returns the function itself. A call whose arguments are not of the kinds that are
+written down doesn't compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numba import types
+from numba.core import config
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+from numba.np import numpy_support
+
+from dlkernels._jit import loops
+
+Row: TypeAlias = Any
+Number: TypeAlias = Any
+Int: TypeAlias = Any
+Real: TypeAlias = Any
+Flag: TypeAlias = Any
+#: The kinds of arguments, by the name that an annotation gives: a vector and a number of the kernel's dtype,
+#: a 64-bit integer, a float64, a boolean.
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "Row": lambda number: types.Array(number, 1, "C"),
+    "Number": lambda number: number,
+    "Int": lambda number: types.int64,
+    "Real": lambda number: types.float64,
+    "Flag": lambda number: types.boolean,
+}
+
+
+class Piece:
+    """A function that has its own machine code for each dtype; see the module."""
+
+    def __init__(self, body: Callable[..., None]) -> None:
+        self._compiled = loops(body)
+        self._kinds = [kind for name, kind in body.__annotations__.items() if name != "return"]
+        self._addresses: dict[Any, Any] = {}
+        self.call = _caller(body.__name__, self.signature)
+
+    def signature(self, number: Any) -> tuple[Any, ...]:
+        return tuple(_KINDS[kind](number) for kind in self._kinds)
+
+    def at(self, dtype: np.dtype[Any]) -> Any:
+        """Where its machine code for this dtype begins."""
+        address = self._addresses.get(dtype)
+        if address is None:
+            address = self._addresses[dtype] = self._compile(dtype)
+        return address
+
+    def _compile(self, dtype: np.dtype[Any]) -> Any:
+        if config.DISABLE_JIT:
+            return self._compiled
+        signature = self.signature(numpy_support.from_dtype(dtype))
+        self._compiled.compile(signature)
+        result = self._compiled.overloads[signature]
+        return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def piece(body: Callable[..., None]) -> Piece:
+    """Make a piece of a function that returns nothing and whose arguments are annotated with their kinds."""
+    return Piece(body)
+
+
+def _fits(given: Any, expected: Any) -> bool:
+    whole = isinstance(given, types.Integer) and expected is types.int64
+    return whole or types.unliteral(given) == expected
+
+
+def _caller(name: str, signature: Callable[[Any], tuple[Any, ...]]) -> Any:
+    """What runs, inside a kernel, the piece that begins at an address."""
+
+    if config.DISABLE_JIT:
+        return lambda function, arguments: function(*arguments)
+
+    @intrinsic
+    def by_address(typing_context, address, arguments):
+        number = next(a.dtype for a in arguments if isinstance(a, types.Array))
+        expected = signature(number)
+        if len(arguments) != len(expected) or not all(map(_fits, arguments, expected)):
+            raise TypingError(f"{name} takes {expected}, not {tuple(arguments)}")
+
+        def generate(context, builder, _signature, values):
+            kind = context.call_conv.get_function_type(types.none, expected)
+            function = builder.inttoptr(values[0], kind.as_pointer())
+            given = [
+                context.cast(builder, builder.extract_value(values[1], i), before, after)
+                for i, (before, after) in enumerate(zip(arguments, expected, strict=True))
+            ]
+            status, _ = context.call_conv.call_function(builder, function, types.none, expected, given)
+            with builder.if_then(status.is_error, likely=False):
+                context.call_conv.return_status_propagate(builder, status)
+            return context.get_dummy_value()
+
+        return types.none(types.int64, arguments), generate
+
+    return by_address
