@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 
-_F32 = np.dtype(np.float32)
-_F64 = np.dtype(np.float64)
+F32 = np.dtype(np.float32)
+F64 = np.dtype(np.float64)
 
 
 def as_float(function: str, argument: str, value: Any) -> Array:
     """`value` as a float32 or float64 array of any layout, without a copy where it is one already."""
-    if type(value) is np.ndarray and value.dtype in (_F64, _F32):
+    if type(value) is np.ndarray and value.dtype in (F64, F32):
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
@@ -34,38 +34,27 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     except TypeError as error:
         raise TypeError(f"{function}: {argument} is no array: {error}") from None
     dtype = array.dtype
-    if dtype.kind == "f" and dtype.newbyteorder("=") in (_F64, _F32):
+    if dtype.kind == "f" and dtype.newbyteorder("=") in (F64, F32):
         return array.astype(dtype.newbyteorder("="), copy=False)
     if dtype.kind in "iub":
-        return array.astype(_F64)
+        return array.astype(F64)
     raise TypeError(
         f"{function}: {argument} has dtype {dtype}; expected float32, float64, integers or booleans"
     )
 
 
-def ready(array: Any, out: Any) -> bool:
-    """Whether `out` may take an elementwise result of `array`, and neither has to be converted.
-
-    Asked first: it takes 0.3 us, the checks that name what is wrong several.
-    """
-    if type(array) is not np.ndarray or type(out) is not np.ndarray:
-        return False
-    dtype = array.dtype
-    if out.dtype is not dtype or (dtype is not _F32 and dtype is not _F64) or array.shape != out.shape:
-        return False
-    flags, out_flags = array.flags, out.flags
-    # carray: in C order, aligned, writeable. Two arrays that own their memory are apart.
-    return (
-        flags.carray
-        and out_flags.carray
-        and (array is out or (flags.owndata and out_flags.owndata) or not np.may_share_memory(array, out))
+def as_kernels_take_them(*arguments: Any) -> bool:
+    """Whether all arrays among the arguments are of one float dtype, in C order, aligned and writeable."""
+    arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
+    return arrays[0].dtype in (F32, F64) and all(
+        array.dtype == arrays[0].dtype and array.dtype.isnative and array.flags.carray for array in arrays
     )
 
 
 def _matrices_as_they_are(values: Sequence[Any]) -> bool:
     """Whether all are float matrices of one dtype, writeable, in C or Fortran order; 0.15 us a matrix."""
     dtype = getattr(values[0], "dtype", None)
-    if dtype is not _F32 and dtype is not _F64:
+    if dtype is not F32 and dtype is not F64:
         return False
     for value in values:
         if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != 2:
@@ -99,7 +88,7 @@ def c_or_fortran_order(array: Array, dtype: np.dtype[Any]) -> Array:
 
 def common(arrays: Sequence[Array]) -> np.dtype[Any]:
     """float32 if all are, else float64: what `numpy.result_type` says of these two."""
-    return _F32 if all(array.dtype == _F32 for array in arrays) else _F64
+    return F32 if all(array.dtype == F32 for array in arrays) else F64
 
 
 def matrices(function: str, names: Sequence[str], values: Sequence[Any]) -> list[Array]:
@@ -216,7 +205,7 @@ def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
                 f"{function}: {name} is updated in place and must be a plain NumPy array, "
                 f"not {type(array).__name__}"
             )
-        if array.dtype not in (_F64, _F32):
+        if array.dtype not in (F64, F32):
             raise TypeError(
                 f"{function}: {name} is updated in place and must be float32 or float64, not {array.dtype}"
             )

@@ -16,14 +16,15 @@ from dlkernels import _arrays, _values
 from dlkernels._arrays import Array
 from dlkernels._codes import ACTIVATIONS
 
-_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
+#: The position of each activation in `ACTIVATIONS`.
+CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 
 
 def activation_code(function: str, activation: Any) -> int:
     """The position of an activation in `ACTIVATIONS`."""
     if not isinstance(activation, str):
         raise TypeError(f"{function}: activation must be a string, not {type(activation).__name__}")
-    code = _CODES.get(activation)
+    code = CODES.get(activation)
     if code is None:
         names = ", ".join(ACTIVATIONS)
         raise ValueError(f"{function}: activation must be one of {names}, not {activation!r}")

@@ -53,6 +53,25 @@ def inlined(body: Callable[..., Any]) -> Any:
     return numba.njit(fastmath=_LOOPS, inline="always", **_COMMON)(body)
 
 
+def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
+    """Let a compiled function be called with anything: what it doesn't accept returns False, uncompiled.
+
+    Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
+    arguments; `accepts` is asked only where it isn't. (The same checks in Python take 0.15 us an array.)
+    """
+    if numba.config.DISABLE_JIT:
+        return lambda *arguments: accepts(*arguments) and compiled(*arguments)
+    compile_for = compiled._compile_for_args
+    compiled._compile_for_args = lambda *arguments: (
+        compile_for(*arguments) if accepts(*arguments) else _refuse
+    )
+    return compiled
+
+
+def _refuse(*arguments: Any) -> bool:
+    return False
+
+
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)

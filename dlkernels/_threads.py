@@ -30,14 +30,16 @@ from dlkernels._jit import Twins
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us
 #: with tbb or omp and 60-150 us with workqueue.
-_WORTH_IT = {"tbb": 12_000, "omp": 12_000, "workqueue": 600_000}
-_NEVER_BELOW = min(_WORTH_IT.values())  # asked first: little work need not start the layer
+_WORTH_IT = {"tbb": 20_000, "omp": 20_000, "workqueue": 600_000}
+#: Below this a kernel is always serial, and the threads need not be started to know it.
+NEVER_BELOW = min(_WORTH_IT.values())
 
 _lock = threading.Lock()
 _requested: int | None = None
 _blocks: list[tuple[object, int]] = []  # the numbers of `threads` blocks that are open, the last one counts
 _layer: str | None = None
-_forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
+#: Which twin `always` has chosen, else None.
+forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
 
 def _before_fork() -> None:
@@ -213,24 +215,24 @@ def threads(n: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def always(parallel: bool) -> Iterator[None]:
-    """Choose the twin by hand inside a ``with`` block: for warming up and for tests."""
-    token = _forced.set(parallel)
+def always(parallel: bool | None) -> Iterator[None]:
+    """Choose the twin by hand inside a ``with`` block (None: by size): for warming up and for tests."""
+    token = forced.set(parallel)
     try:
         yield
     finally:
-        _forced.reset(token)
+        forced.reset(token)
 
 
 def parallel_pays(work: float) -> bool:
     """Whether `work` nanoseconds of serial work should, and may, be shared out among threads."""
     if _forked:
         return False
-    forced = _forced.get()
-    if forced is None:
-        if work < _NEVER_BELOW or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
+    chosen = forced.get()
+    if chosen is None:
+        if work < NEVER_BELOW or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
             return False
-    elif not forced:
+    elif not chosen:
         return False
     # Every thread that runs Python has a frame, also those that `threading` didn't start.
     return layer() != "workqueue" or len(sys._current_frames()) == 1

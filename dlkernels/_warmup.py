@@ -23,8 +23,8 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
         return np.zeros(shape, dtype)
 
     X, Y = array(2, 8), array(1, 8)
-    yield lambda: sigmoid(Y)
-    yield lambda: sigmoid_backward(Y, Y)
+    yield lambda: (sigmoid(Y), sigmoid(Y[0]))
+    yield lambda: (sigmoid_backward(Y, Y), sigmoid_backward(Y[0], Y[0]))
     yield lambda: dot(Y[0], Y[0])
     yield lambda: dense_forward(array(3, 2), X, array(3, 1))
     yield lambda: dense_backward(array(1, 3), Y, array(3, 8), X, "tanh")
@@ -63,8 +63,8 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
         if name not in ("float32", "float64"):
             raise ValueError(f"warmup: dtypes may hold float32 and float64, not {name}")
     calls = [call for name in names for call in _first_calls(np.dtype(name))]
-    with progress("compiling kernels", 2 * len(calls)) as advance:
-        for parallel in (False, True):
+    with progress("compiling kernels", 3 * len(calls)) as advance:
+        for parallel in (False, None, True):
             for call in calls:
                 with _threads.always(parallel):
                     call()

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlkernels import _arrays, _checks, _codes, _threads, _values
-from dlkernels._arguments import flat, same_memory
-from dlkernels._arrays import Array
-from dlkernels._kernels import activations as _kernels
+from numpy import empty, ndarray
 
-#: Estimated nanoseconds that a byte of numbers takes on one thread, by code.
+from dlkernels import _checks, _codes, _threads, _values
+from dlkernels._arguments import flat, same_memory
+from dlkernels._arrays import Array, as_kernels_take_them
+from dlkernels._jit import guarded
+from dlkernels._kernels import activations as _kernels
+from dlkernels._threads import forced
+
+#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by it.
+_small = guarded(_kernels.activation.serial, as_kernels_take_them)
+_small_backward = guarded(_kernels.activation_backward.serial, as_kernels_take_them)
+
+#: Estimated nanoseconds that a byte of numbers takes on one thread, by code; and for all derivatives.
 _COST = (0.02, 0.1, 0.13, 0.02, 0.02)
+_BACKWARD_COST = 0.035
+#: Bytes below which the serial kernel is called at once.
+_FEW = [int(_threads.NEVER_BELOW / cost) for cost in _COST]
+_FEW_BACKWARD = int(_threads.NEVER_BELOW / _BACKWARD_COST)
+_ANY = 2**62
 
 
 def _apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.0) -> Array:
-    if _arrays.ready(Z, out):
-        source, target, in_place = Z.ravel(), out.ravel(), Z is out
-    else:
-        Z, out = _checks.elementwise(function, Z, out)
-        source, target, in_place = flat(Z), flat(out), same_memory(Z, out)
-    work = _COST[code] * Z.nbytes
-    _threads.twin(_kernels.activation, work)(code, negative_slope, in_place, source, target)
+    if type(Z) is ndarray and (out is None or type(out) is ndarray) and forced.get() is None:
+        target = empty(Z.shape, Z.dtype) if out is None else out
+        if _small(code, negative_slope, _FEW[code], Z, target):
+            return target
+    Z, out = _checks.elementwise(function, Z, out)
+    kernel = _threads.twin(_kernels.activation, _COST[code] * Z.nbytes)
+    kernel(code, negative_slope, _ANY, flat(Z), flat(out))
     return out
 
 
 def _apply_backward(
     function: str, code: int, dA: Any, saved: Any, saved_name: str, out: Any, negative_slope: float = 0.0
 ) -> Array:
-    if saved is not out and _arrays.ready(dA, out) and _arrays.ready(saved, out):
-        source, kept, target, in_place = dA.ravel(), saved.ravel(), out.ravel(), dA is out
-    else:
-        dA, saved, out = _checks.elementwise_backward(function, dA, saved, saved_name, out)
-        if same_memory(saved, out):
-            saved = saved.copy()  # the kernel overwrites out before it reads saved
-        source, kept, target, in_place = flat(dA), flat(saved), flat(out), same_memory(dA, out)
-    work = 0.035 * out.nbytes
-    kernel = _threads.twin(_kernels.activation_backward, work)
-    kernel(code, negative_slope, in_place, source, kept, target)
+    if type(dA) is type(saved) is ndarray and (out is None or type(out) is ndarray) and forced.get() is None:
+        target = empty(dA.shape, dA.dtype) if out is None else out
+        if _small_backward(code, negative_slope, _FEW_BACKWARD, dA, saved, target):
+            return target
+    dA, saved, out = _checks.elementwise_backward(function, dA, saved, saved_name, out)
+    if same_memory(saved, out):
+        saved = saved.copy()  # the kernel overwrites out before it reads saved
+    kernel = _threads.twin(_kernels.activation_backward, _BACKWARD_COST * out.nbytes)
+    kernel(code, negative_slope, _ANY, flat(dA), flat(saved), flat(out))
     return out
 
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat, flat_matrix
-from dlkernels._arrays import Array
+from dlkernels._arrays import Array, as_kernels_take_them
+from dlkernels._checks import CODES
+from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
+from dlkernels._kernels import small as _small
+from dlkernels._threads import forced
+
+#: From this many nanoseconds of work on, the long way decides about threads.
+_MOST = _threads.NEVER_BELOW
+_product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
+#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
+_small_forward = guarded(_small.forward, as_kernels_take_them)
+_small_gradients = guarded(_small.gradients, as_kernels_take_them)
+_small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
-def _product_work(n: int, k: int, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result."""
-    return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
+def _simple(*matrices: Any) -> bool:
+    return forced.get() is None and all(type(array) is ndarray and array.ndim == 2 for array in matrices)
+
+
+def _known(activation: Any, negative_slope: Any) -> bool:
+    return type(activation) is str and activation in CODES and type(negative_slope) is float
 
 
 def dense_forward(
@@ -71,6 +87,13 @@ def dense_forward(
     >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
     array([[0. , 0.5]])
     """
+    if _simple(W, A_prev, b) and _known(activation, negative_slope) and not return_Z:
+        result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
+        if (out is None or type(out) is ndarray) and _small_forward(
+            CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
+            _small.whole_dense.at(W.dtype), _kernels.block.at(W.dtype),
+        ):  # fmt: skip
+            return result
     c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
     (n, k), m = c.W.shape, c.A_prev.shape[1]
     W_flat, W_transposed = flat_matrix(c.W)
@@ -133,6 +156,13 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
     >>> db
     array([[2.]])
     """
+    if _simple(dZ, A_prev):
+        n, dtype = len(dZ), dZ.dtype
+        dW, db = np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
+        if _small_gradients(
+            _MOST, dZ, A_prev, dW, db, _small.whole_gradients.at(dtype), _kernels.gradient_block.at(dtype)
+        ):
+            return dW, db
     return _gradients(*_checks.dense_gradients(dZ, A_prev))
 
 
@@ -188,6 +218,15 @@ def dense_backward(
     >>> dW
     array([[1.]])
     """
+    if _simple(W_next, dZ_next, saved, A_prev) and _known(activation, negative_slope):
+        (n, m), dtype = saved.shape, saved.dtype
+        dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
+        if _small_backward(
+            CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, dZ, dW, db,
+            _small.whole_dense.at(dtype), _kernels.block.at(dtype), _small.whole_gradients.at(dtype),
+            _kernels.gradient_block.at(dtype),
+        ):  # fmt: skip
+            return dZ, dW, db
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
     (k, n), m = c.W_next.shape, c.dZ_next.shape[1]
     dZ = np.empty((n, m), c.W_next.dtype)

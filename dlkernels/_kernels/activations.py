@@ -104,26 +104,51 @@ def times_derivative(code, negative_slope, saved, x):
     _times_derivative(code, negative_slope, saved, x, x)
 
 
-@twins
-def activation(code, negative_slope, in_place, z, out):
-    """out[j] = g(z[j]); z and out (n,), the same memory if `in_place`."""
-    n = z.shape[0]
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-        if in_place:
-            activate(code, negative_slope, out[start:stop])
-        else:
-            _activated(code, negative_slope, z[start:stop], out[start:stop])
+@loops
+def _fit(a, b):
+    """Whether two arrays of one shape are the same memory, or apart: 1, 0; else -1."""
+    first, second = a.ctypes.data, b.ctypes.data
+    if a.shape != b.shape:
+        return -1
+    if first == second:
+        return 1
+    return 0 if first + a.nbytes <= second or second + a.nbytes <= first else -1
 
 
 @twins
-def activation_backward(code, negative_slope, in_place, gradient, saved, out):
-    """out[j] = gradient[j] * g'(saved[j]); all (n,), gradient and out the same memory if `in_place`."""
-    n = gradient.shape[0]
+def activation(code, negative_slope, most_bytes, z, out):
+    """out = g(z), where out may be z; both of one shape, in C order.
+
+    Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
+    """
+    fit, n = _fit(z, out), z.size
+    if fit < 0 or z.nbytes > most_bytes:
+        return False
+    source, target = z.reshape(n), out.reshape(n)
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-        kept = saved[start:stop]
-        if in_place:
-            times_derivative(code, negative_slope, kept, out[start:stop])
+        if fit == 1:
+            activate(code, negative_slope, target[start:stop])
         else:
-            _times_derivative(code, negative_slope, kept, gradient[start:stop], out[start:stop])
+            _activated(code, negative_slope, source[start:stop], target[start:stop])
+    return True
+
+
+@twins
+def activation_backward(code, negative_slope, most_bytes, gradient, saved, out):
+    """out = gradient * g'(saved), where out may be gradient; all of one shape, in C order.
+
+    Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
+    """
+    fit, n = _fit(gradient, out), gradient.size
+    if fit < 0 or _fit(saved, out) != 0 or gradient.nbytes > most_bytes:
+        return False
+    source, kept, target = gradient.reshape(n), saved.reshape(n), out.reshape(n)
+    for chunk in prange((n + CHUNK - 1) // CHUNK):
+        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
+        here = kept[start:stop]
+        if fit == 1:
+            times_derivative(code, negative_slope, here, target[start:stop])
+        else:
+            _times_derivative(code, negative_slope, here, source[start:stop], target[start:stop])
+    return True

@@ -51,8 +51,9 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 class Piece:
     """A function that has its own machine code for each dtype; see the module."""
 
-    def __init__(self, body: Callable[..., None]) -> None:
-        self._compiled = loops(body)
+    def __init__(self, compiled: Any) -> None:
+        body = getattr(compiled, "py_func", compiled)
+        self._compiled = compiled
         self._kinds = [kind for name, kind in body.__annotations__.items() if name != "return"]
         self._addresses: dict[Any, Any] = {}
         self.call = _caller(body.__name__, self.signature)
@@ -61,13 +62,15 @@ class Piece:
         return tuple(_KINDS[kind](number) for kind in self._kinds)
 
     def at(self, dtype: np.dtype[Any]) -> Any:
-        """Where its machine code for this dtype begins."""
+        """Where its machine code for this dtype begins; 0 for dtypes that kernels don't take."""
         address = self._addresses.get(dtype)
         if address is None:
             address = self._addresses[dtype] = self._compile(dtype)
         return address
 
     def _compile(self, dtype: np.dtype[Any]) -> Any:
+        if dtype not in (np.float32, np.float64):
+            return 0
         if config.DISABLE_JIT:
             return self._compiled
         signature = self.signature(numpy_support.from_dtype(dtype))
@@ -78,7 +81,7 @@ class Piece:
 
 def piece(body: Callable[..., None]) -> Piece:
     """Make a piece of a function that returns nothing and whose arguments are annotated with their kinds."""
-    return Piece(body)
+    return Piece(loops(body))
 
 
 def _fits(given: Any, expected: Any) -> bool:

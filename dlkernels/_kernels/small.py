@@ -1,0 +1,75 @@
+"""What a small call runs: one compiled function from the arrays as they were given to the result.
+
+A call of `dense_forward` for 4 units and 400 examples took 6.4 us, 0.9 of them in the product: the rest were
+checks in Python, views, and the passing of 14 arguments. These functions look at the shapes themselves and
+return False, without having written anything, for whatever isn't simple: then the long way says what is
+wrong, converts, or starts threads. Arrays are matrices in C order.
+"""
+
+from __future__ import annotations
+
+from dlkernels._jit import loops
+from dlkernels._kernels.dense import BACKWARD, FORWARD, dense, dense_gradients, product_work
+from dlkernels._kernels.matmul import AS_IT_IS
+from dlkernels._kernels.pieces import Piece
+
+whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
+call_dense, call_gradients = whole_dense.call, whole_gradients.call
+TRANSPOSED = AS_IT_IS | True
+
+
+@loops
+def apart(a, b):
+    """Whether two arrays in C order share no memory."""
+    first, second = a.ctypes.data, b.ctypes.data
+    return first + a.nbytes <= second or second + b.nbytes <= first
+
+
+@loops
+def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at):
+    """out = g(W A_prev + b), if that takes less than `most` nanoseconds."""
+    n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
+    if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
+        return False
+    if product_work(n, k, m, out.itemsize) > most:
+        return False
+    if not (apart(out, W) and apart(out, A_prev) and apart(out, b)):
+        return False
+    result = out.reshape(n * m)
+    call_dense(dense_at, (
+        FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
+        n, k, m, result, result, block_at,
+    ))  # fmt: skip
+    return True
+
+
+@loops
+def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at):
+    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
+    n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
+    if A_prev.shape[1] != m or m == 0 or product_work(n, k, m, dZ.itemsize) > most:
+        return False
+    call_gradients(gradients_at, (
+        dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
+        block_at,
+    ))  # fmt: skip
+    return True
+
+
+@loops
+def backward(
+    code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, dense_at, block_at, gradients_at,
+    gradient_block_at,
+):  # fmt: skip
+    """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, if each takes less than `most` nanoseconds."""
+    k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
+    if dZ_next.shape[0] != k or saved.shape != (n, m) or A_prev.shape[1] != m or m == 0:
+        return False
+    if product_work(n, k, m, dZ.itemsize) > most or product_work(n, A_prev.shape[0], m, dZ.itemsize) > most:
+        return False
+    result = dZ.reshape(n * m)
+    call_dense(dense_at, (
+        BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
+        code, slope, n, k, m, result, result, block_at,
+    ))  # fmt: skip
+    return gradients(most, dZ, A_prev, dW, db, gradients_at, gradient_block_at)
