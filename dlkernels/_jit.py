@@ -53,6 +53,11 @@ def inlined(body: Callable[..., Any]) -> Any:
     return numba.njit(fastmath=_LOOPS, inline="always", **_COMMON)(body)
 
 
+def inlined_late(body: Callable[..., Any]) -> Any:
+    """As `inlined`, but after LLVM has optimised it; an array that is passed on isn't counted as one more."""
+    return numba.njit(fastmath=_LOOPS, forceinline=True, **_COMMON)(body)
+
+
 def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
     """Let a compiled function be called with anything: what it doesn't accept returns False, uncompiled.
 

@@ -51,7 +51,7 @@ def _multiply_add(a, b, out, threads, updates):
     steps = a.shape[0] // tile.rows(out)
     size = tile.rows(out) * tile.columns(out)
     for t in numba.prange(threads):
-        sums = tile.outer_start(a, 0)
+        sums = tile.outer_start(tile.outer_zeros(out), a, 0)
         for _ in range(updates // steps):
             for p in range(steps):
                 sums = tile.outer_add(sums, a, p * tile.rows(out), b, p * tile.columns(out))

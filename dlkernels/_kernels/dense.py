@@ -17,8 +17,10 @@ from dlkernels._kernels.matmul import (
     add_gradient,
     merge,
     pack_left,
+    pack_strip,
     pack_transposed,
     product,
+    uses_in_place,
     whole_strips,
 )
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
@@ -30,6 +32,13 @@ FORWARD, FORWARD_KEEPING_Z, BACKWARD = range(3)
 #: Parallel loops get about this many iterations where the shape allows it: enough for 16 threads, and for
 #: 2 threads to share unequal ones. It must not depend on the machine, or the bits would.
 TASKS = 16
+#: The same where each pays for packing: 1000 x 1000 x 1000 has 21 strips of columns, which 2 threads would
+#: share 11 to 10. With fewer rows than these a block isn't divided.
+PACKING_TASKS, FEWEST_ROWS = 32, 128
+#: So many rows of the left matrix fill a 1 MB second-level cache, from which each strip of columns reads them.
+MOST_ROWS = 512
+#: Numbers from which the left matrix is packed in parallel.
+PACK_IN_PARALLEL = 2**16
 #: The most partial results of a sum over examples.
 SLOTS = 64
 #: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
@@ -51,14 +60,21 @@ def even_parts(n, longest, multiple):
 
 
 @loops
-def _grid(n, m, like):
-    """Rows and columns of the blocks that a result (n, m) is cut into."""
-    width = even_parts(m, PANEL, columns(like))
-    panels = (m + width - 1) // width
-    if panels >= TASKS:
-        return max(n, 1), width
-    across = max(1, (TASKS + panels - 1) // max(panels, 1))
-    return even_parts(n, max(32, (n + across - 1) // across), rows(like)), width
+def _grid(n, m, in_place, like):
+    """Rows and columns of the blocks that a result (n, m) is cut into.
+
+    Each block packs its panel of the right matrix for itself unless it uses it in place. Panels are therefore
+    made narrower before a block gets few rows, with which the packing would cost too much.
+    """
+    tasks, fewest, most = (TASKS, 32, max(n, 1)) if in_place else (PACKING_TASKS, FEWEST_ROWS, MOST_ROWS)
+    if in_place:
+        width = even_parts(m, PANEL, columns(like))
+    else:
+        strips, down = (m + columns(like) - 1) // columns(like), max(1, (n + most - 1) // most)
+        width = max(1, min(PANEL // columns(like), strips * down // tasks)) * columns(like)
+    panels = max(1, (m + width - 1) // width)
+    down = (tasks + panels - 1) // panels
+    return even_parts(n, max(fewest, min(most, (n + down - 1) // down)), rows(like)), width
 
 
 @loops
@@ -103,13 +119,19 @@ def dense(
     """
     strips = whole_strips(n, out)
     packed, start = np.empty(strips * k, out.dtype), np.zeros(strips, out.dtype)
-    pack_left(n, k, L, L_transposed, packed)
+    if n * k < PACK_IN_PARALLEL:
+        pack_left(n, k, L, L_transposed, packed)
+    else:
+        for s in prange(strips // rows(out)):
+            pack_strip(s, n, k, L, L_transposed, packed)
     if kind != BACKWARD:
         copy(other, start[:n])
-    height, width = _grid(n, m, out)
+    length = k if R_transposed else m
+    in_place = uses_in_place(strips // rows(out), k, length, R_transposed, out.itemsize)
+    height, width = _grid(n, m, in_place, out)
     down, across = (n + height - 1) // height, (m + width - 1) // width
     for task in prange(down * across):
-        i0, j = task // across * height, task % across * width
+        i0, j = task % down * height, task // down * width
         i1, count = min(n, i0 + height), min(width, m - j)
         call_block(block_at, (
             kind, packed, i0, i1, k, R, R_transposed, j, count, start, other, code, negative_slope, m, out, Z

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlkernels._jit import loops
+from dlkernels._jit import inlined_late, loops
 from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
@@ -23,11 +23,15 @@ from dlkernels._kernels.tile import (
     dot_rows,
     dot_store,
     dot_zeros,
+    half_rows,
     lanes,
     outer_add,
     outer_load,
+    outer_rows,
     outer_start,
     outer_store,
+    outer_zeros,
+    outer_zeros_half,
     rows,
 )
 
@@ -49,24 +53,43 @@ def whole_strips(n, like):
 
 
 @loops
-def pack_left(n, k, W, transposed, packed):
-    """packed[s, p, r] = W[s * rows + r, p], or W[p, s * rows + r] if `transposed`; 0 below row n."""
-    height = rows(packed)
+def pack_strip(s, n, k, W, transposed, packed):
+    """Strip s of the left matrix: packed[s * rows * k + p * height + r] = W[s * rows + r, p].
+
+    W[p, s * rows + r] if `transposed`, and 0 below row n. `height` is `rows`, or `half_rows` for a last strip
+    of so few rows.
+    """
+    i = s * rows(packed)
+    used = min(n - i, rows(packed))
+    height = half_rows(packed) if used <= half_rows(packed) else rows(packed)
     zero = packed.dtype.type(0)
-    for s in range((n + height - 1) // height):
-        strip = packed[s * height * k : (s + 1) * height * k]
-        for r in range(height):
-            i = s * height + r
-            if i >= n:
-                for p in range(k):
-                    strip[p * height + r] = zero
-            elif transposed:
-                for p in range(k):
-                    strip[p * height + r] = W[p * n + i]
-            else:
-                row = W[i * k : (i + 1) * k]
-                for p in range(k):
-                    strip[p * height + r] = row[p]
+    strip = packed[i * k : (i + height) * k]
+    if used < height:
+        for p in range(k * height):
+            strip[p] = zero
+    if transposed:
+        for p in range(k):
+            source, target = W[p * n + i : p * n + i + used], strip[p * height : p * height + used]
+            for r in range(used):
+                target[r] = source[r]
+    elif used == rows(packed):
+        source = W[i * k : (i + used) * k]
+        for p in range(k):
+            target = strip[p * height : (p + 1) * height]
+            for r in range(rows(packed)):
+                target[r] = source[r * k + p]
+    else:
+        for r in range(used):
+            source = W[(i + r) * k : (i + r + 1) * k]
+            for p in range(k):
+                strip[p * height + r] = source[p]
+
+
+@loops
+def pack_left(n, k, W, transposed, packed):
+    """All strips of the left matrix."""
+    for s in range((n + rows(packed) - 1) // rows(packed)):
+        pack_strip(s, n, k, W, transposed, packed)
 
 
 @loops
@@ -115,56 +138,13 @@ def pack_right(B, row_length, transposed, j, width, p, depth, packed):
 
 
 @loops
-def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
-    """out[i, out_j + c] = start[i] + sum over p of W[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
+def uses_in_place(strips, k, row_length, transposed, itemsize):
+    """Whether a panel of the right matrix is better used as it lies than packed.
 
-    W comes from `pack_left`, i0 is a multiple of `tile.rows`; start has `whole_strips` numbers. A panel of B
-    isn't packed if at most two strips of W meet it, since copying it would cost as much as using it, or if a
-    strip of it fits the first-level cache (and its rows don't fall on the same lines there).
+    So it is if at most two strips of the left matrix meet it, since copying it would cost as much as using
+    it, or if a strip of it fits the first-level cache and its rows don't fall on the same lines there.
     """
-    height, across = rows(out), columns(out)
-    depth = min(max(k, 1), DEPTH_BYTES // out.itemsize)
-    strips = (i1 - i0 + height - 1) // height
-    panels = (width + across - 1) // across
-    direct = (not transposed) and (strips <= 2 or (k <= 128 and row_length * out.itemsize % 512 != 0))
-    packed = np.empty(across * depth * (1 if direct else panels), out.dtype)
-    edge = np.empty(height * across, out.dtype)
-    for p in range(0, max(k, 1), depth):
-        now = min(depth, k - p)
-        if not direct:
-            pack_right(B, row_length, transposed, j, width, p, now, packed)
-        for t in range(panels):
-            c = t * across
-            whole = c + across <= width
-            if direct and not whole:
-                pack_right(B, row_length, transposed, j + c, width - c, p, now, packed)
-            for s in range(strips):
-                i = i0 + s * height
-                left = (i * k) + p * height
-                inside = whole and i + height <= i1
-                corner = i * out_length + out_j + c
-                tall, wide = min(height, i1 - i), min(across, width - c)
-                if not inside and p > 0:
-                    _copy_block(out, corner, out_length, tall, wide, edge, 0, across)
-                if p == 0:
-                    sums = outer_start(start, i)
-                elif inside:
-                    sums = outer_load(out, corner, out_length)
-                else:
-                    sums = outer_load(edge, 0, across)
-                if direct and whole:
-                    first = p * row_length + j + c
-                    for q in range(now):
-                        sums = outer_add(sums, packed_left, left + q * height, B, first + q * row_length)
-                else:
-                    first = 0 if direct else t * across * now
-                    for q in range(now):
-                        sums = outer_add(sums, packed_left, left + q * height, packed, first + q * across)
-                if inside:
-                    outer_store(sums, out, corner, out_length)
-                else:
-                    outer_store(sums, edge, 0, across)
-                    _copy_block(edge, 0, across, tall, wide, out, corner, out_length)
+    return (not transposed) and (strips <= 2 or (k <= 128 and row_length * itemsize % 512 != 0))
 
 
 @loops
@@ -175,6 +155,82 @@ def _copy_block(source, s0, s_length, height, width, target, t0, t_length):
         out = target[t0 + r * t_length : t0 + r * t_length + width]
         for c in range(width):
             out[c] = row[c]
+
+
+@inlined_late
+def _block(
+    sums, packed_left, i, k, p, count, B, first, row_length, packed, packed_first, in_place, start, out,
+    corner, out_length, tall, wide, edge,
+):  # fmt: skip
+    """Adds to a (tall, wide) block at out[corner], from row i of W on, the terms p to p + count of its sums.
+
+    The first terms are added to start[i]. A block that doesn't fill a tile goes through `edge`.
+    """
+    height, across = outer_rows(sums), columns(out)
+    left = i * k + p * height
+    inside = tall == height and wide == across
+    if p > 0 and not inside:
+        _copy_block(out, corner, out_length, tall, wide, edge, 0, across)
+    if p == 0:
+        sums = outer_start(sums, start, i)
+    elif inside:
+        sums = outer_load(sums, out, corner, out_length)
+    else:
+        sums = outer_load(sums, edge, 0, across)
+    if in_place:
+        for q in range(count):
+            sums = outer_add(sums, packed_left, left + q * height, B, first + q * row_length)
+    else:
+        for q in range(count):
+            sums = outer_add(sums, packed_left, left + q * height, packed, packed_first + q * across)
+    if inside:
+        outer_store(sums, out, corner, out_length)
+    else:
+        outer_store(sums, edge, 0, across)
+        _copy_block(edge, 0, across, tall, wide, out, corner, out_length)
+    # The last use of all arrays: Numba counts a reference less after the last use, and a call of that between
+    # the loops would move the tile out of its registers.
+    return packed_left.size + B.size + packed.size + start.size + out.size + edge.size
+
+
+@loops
+def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
+    """out[i, out_j + c] = start[i] + sum over p of W[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
+
+    W comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
+    `whole_strips` numbers.
+    """
+    height, across = rows(out), columns(out)
+    depth = min(max(k, 1), DEPTH_BYTES // out.itemsize)
+    strips = (i1 - i0 + height - 1) // height
+    panels = (width + across - 1) // across
+    direct = uses_in_place(strips, k, row_length, transposed, out.itemsize)
+    packed = np.empty(across * depth * (1 if direct else panels), out.dtype)
+    edge = np.empty(height * across, out.dtype)
+    for p in range(0, max(k, 1), depth):
+        now = min(depth, k - p)
+        if not direct:
+            pack_right(B, row_length, transposed, j, width, p, now, packed)
+        for t in range(panels):
+            c = t * across
+            wide = min(across, width - c)
+            in_place = direct and wide == across
+            if direct and not in_place:
+                pack_right(B, row_length, transposed, j + c, wide, p, now, packed)
+            first, packed_first = p * row_length + j + c, 0 if direct else t * across * now
+            for s in range(strips):
+                i = i0 + s * height
+                corner, tall = i * out_length + out_j + c, min(height, i1 - i)
+                if tall > half_rows(out):
+                    _block(
+                        outer_zeros(out), packed_left, i, k, p, now, B, first, row_length, packed,
+                        packed_first, in_place, start, out, corner, out_length, tall, wide, edge,
+                    )  # fmt: skip
+                else:
+                    _block(
+                        outer_zeros_half(out), packed_left, i, k, p, now, B, first, row_length, packed,
+                        packed_first, in_place, start, out, corner, out_length, tall, wide, edge,
+                    )  # fmt: skip
 
 
 @loops

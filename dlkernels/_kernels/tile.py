@@ -5,12 +5,13 @@ the summed axis, and LLVM's vectoriser doesn't get there by itself from scalar l
 and at indices that might be negative. A `Tile` is a small value, an array of SIMD vectors, that a kernel
 creates, adds to in a loop of its own and writes out:
 
-    tile = outer_start(bias, i)                    tile = dot_zeros(C)
+    tile = outer_start(outer_zeros(C), bias, i)    tile = dot_zeros(C)
     for p in range(k):                             for p in range(0, m, lanes(C)):
         tile = outer_add(tile, a, i, b, j)             tile = dot_add(tile, a, i, stride, b, j, stride)
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
-`outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block.
+`outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
+`half_rows` of them for a tile that began as `outer_zeros_half`.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
 `dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
@@ -53,16 +54,32 @@ def _constant(of_shape):
 
 lanes = _constant(lambda shape: shape.lanes)
 rows = _constant(lambda shape: shape.rows)
+half_rows = _constant(lambda shape: shape.rows // 2)
 columns = _constant(lambda shape: shape.columns)
 dot_rows = _constant(lambda shape: shape.dot_rows)
 dot_columns = _constant(lambda shape: shape.dot_columns)
 sum_width = _constant(lambda shape: shape.lanes * vectors.SUM_VECTORS)
 
 
-def outer_start(a, i):
-    """A (rows, columns) block with a[i + r] all over row r."""
+def outer_zeros(like):
+    """A (rows, columns) block of zeros."""
+    return np.zeros((rows(like), columns(like)), like.dtype)
+
+
+def outer_zeros_half(like):
+    """A (half_rows, columns) block of zeros."""
+    return np.zeros((half_rows(like), columns(like)), like.dtype)
+
+
+def outer_rows(tile):
+    """How many rows a block has."""
+    return tile.shape[0]
+
+
+def outer_start(tile, a, i):
+    """A block like tile with a[i + r] all over row r."""
     a = a.reshape(-1)
-    return np.repeat(a[i : i + rows(a), None], columns(a), axis=1)
+    return np.repeat(a[i : i + tile.shape[0], None], tile.shape[1], axis=1)
 
 
 def outer_add(tile, a, i, b, j):
@@ -71,10 +88,10 @@ def outer_add(tile, a, i, b, j):
     return tile + np.outer(a[i : i + tile.shape[0]], b[j : j + tile.shape[1]])
 
 
-def outer_load(c, i, stride):
-    """The block c[i + r * stride + s], r < rows, s < columns."""
+def outer_load(tile, c, i, stride):
+    """A block like tile, with c[i + r * stride + s] in row r, column s."""
     c = c.reshape(-1)
-    return np.array([c[i + r * stride : i + r * stride + columns(c)] for r in range(rows(c))])
+    return np.array([c[i + r * stride : i + r * stride + tile.shape[1]] for r in range(tile.shape[0])])
 
 
 def outer_store(tile, c, i, stride):
@@ -147,12 +164,27 @@ def _inside(array, first, stride, times, count):
         raise IndexError("a tile reaches beyond its array")
 
 
+@overload(outer_zeros)
+def _overload_outer_zeros(like):
+    return lambda like: vectors.outer_zeros(like)
+
+
+@overload(outer_zeros_half)
+def _overload_outer_zeros_half(like):
+    return lambda like: vectors.outer_zeros_half(like)
+
+
+@overload(outer_rows)
+def _overload_outer_rows(tile):
+    return lambda tile: vectors.outer_rows(tile)
+
+
 @overload(outer_start)
-def _overload_outer_start(a, i):
-    def start(a, i):
+def _overload_outer_start(tile, a, i):
+    def start(tile, a, i):
         if _CHECKED:
-            _inside(a, i, 0, 1, rows(a))
-        return vectors.outer_start(a, i)
+            _inside(a, i, 0, 1, vectors.outer_rows(tile))
+        return vectors.outer_start(tile, a, i)
 
     return start
 
@@ -161,7 +193,7 @@ def _overload_outer_start(a, i):
 def _overload_outer_add(tile, a, i, b, j):
     def add(tile, a, i, b, j):
         if _CHECKED:
-            _inside(a, i, 0, 1, rows(a))
+            _inside(a, i, 0, 1, vectors.outer_rows(tile))
             _inside(b, j, 0, 1, columns(b))
         return vectors.outer_add(tile, a, i, b, j)
 
@@ -169,11 +201,11 @@ def _overload_outer_add(tile, a, i, b, j):
 
 
 @overload(outer_load)
-def _overload_outer_load(c, i, stride):
-    def load(c, i, stride):
+def _overload_outer_load(tile, c, i, stride):
+    def load(tile, c, i, stride):
         if _CHECKED:
-            _inside(c, i, stride, rows(c), columns(c))
-        return vectors.outer_load(c, i, stride)
+            _inside(c, i, stride, vectors.outer_rows(tile), columns(c))
+        return vectors.outer_load(tile, c, i, stride)
 
     return load
 
@@ -182,7 +214,7 @@ def _overload_outer_load(c, i, stride):
 def _overload_outer_store(tile, c, i, stride):
     def store(tile, c, i, stride):
         if _CHECKED:
-            _inside(c, i, stride, rows(c), columns(c))
+            _inside(c, i, stride, vectors.outer_rows(tile), columns(c))
         vectors.outer_store(tile, c, i, stride)
 
     return store

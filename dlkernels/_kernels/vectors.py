@@ -178,6 +178,10 @@ def _outer_count(shape):
     return shape.rows * shape.vectors
 
 
+def _half_outer_count(shape):
+    return shape.rows // 2 * shape.vectors
+
+
 def _dot_count(shape):
     return shape.dot_rows * shape.dot_columns
 
@@ -194,30 +198,50 @@ def _zeros(count, like):
 
 
 @intrinsic
-def outer_start(typing_context, a, i):
-    def generate(code, a, i):
+def outer_zeros(typing_context, like):
+    return _zeros(_outer_count, like)
+
+
+@intrinsic
+def outer_zeros_half(typing_context, like):
+    return _zeros(_half_outer_count, like)
+
+
+@intrinsic
+def outer_rows(typing_context, tile):
+    rows = tile.count // SHAPES[tile.dtype].vectors
+    return types.int64(tile), lambda context, builder, signature, values: ir.IntType(64)(rows)
+
+
+def _outer(tile, result, arguments, generate):
+    """As `_operation`, for a tile of as many rows as this one; `generate` is given their number first."""
+    rows = tile.count // SHAPES[tile.dtype].vectors
+
+    def with_rows(code, *values):
+        return generate(code, rows, *values)
+
+    return _operation(lambda shape: tile.count, result, arguments, with_rows)
+
+
+@intrinsic
+def outer_start(typing_context, tile, a, i):
+    def generate(code, rows, tile, a, i):
         vectors = code.shape.vectors
-        tile = ir.Constant(ir.ArrayType(code.vector, _outer_count(code.shape)), ir.Undefined)
-        for r in range(code.shape.rows):
+        for r in range(rows):
             number = code.spread(code.at(a, i, times=r))
             for v in range(vectors):
                 tile = code.builder.insert_value(tile, number, r * vectors + v)
         return tile
 
-    return _operation(_outer_count, TileType, (a, i), generate)
-
-
-@intrinsic
-def dot_zeros(typing_context, like):
-    return _zeros(_dot_count, like)
+    return _outer(tile, TileType, (tile, a, i), generate)
 
 
 @intrinsic
 def outer_add(typing_context, tile, a, i, b, j):
-    def generate(code, tile, a, i, b, j):
+    def generate(code, rows, tile, a, i, b, j):
         vectors = code.shape.vectors
         loaded = [code.load(code.at(b, j, times=v * code.shape.lanes)) for v in range(vectors)]
-        for r in range(code.shape.rows):
+        for r in range(rows):
             factor = code.spread(code.at(a, i, times=r))
             for v in range(vectors):
                 position = r * vectors + v
@@ -225,35 +249,39 @@ def outer_add(typing_context, tile, a, i, b, j):
                 tile = code.builder.insert_value(tile, code.fma(factor, loaded[v], sums), position)
         return tile
 
-    return _operation(_outer_count, TileType, (tile, a, i, b, j), generate)
+    return _outer(tile, TileType, (tile, a, i, b, j), generate)
 
 
 @intrinsic
-def outer_load(typing_context, c, i, stride):
-    def generate(code, c, i, stride):
+def outer_load(typing_context, tile, c, i, stride):
+    def generate(code, rows, tile, c, i, stride):
         vectors = code.shape.vectors
-        tile = ir.Constant(ir.ArrayType(code.vector, _outer_count(code.shape)), ir.Undefined)
-        for r in range(code.shape.rows):
+        for r in range(rows):
             row = code.at(c, i, stride, r)
             for v in range(vectors):
                 part = code.load(code.builder.gep(row, [code.index(v * code.shape.lanes)]))
                 tile = code.builder.insert_value(tile, part, r * vectors + v)
         return tile
 
-    return _operation(_outer_count, TileType, (c, i, stride), generate)
+    return _outer(tile, TileType, (tile, c, i, stride), generate)
 
 
 @intrinsic
 def outer_store(typing_context, tile, c, i, stride):
-    def generate(code, tile, c, i, stride):
+    def generate(code, rows, tile, c, i, stride):
         vectors = code.shape.vectors
-        for r in range(code.shape.rows):
+        for r in range(rows):
             row = code.at(c, i, stride, r)
             for v in range(vectors):
                 part = code.builder.extract_value(tile, r * vectors + v)
                 code.store(part, code.builder.gep(row, [code.index(v * code.shape.lanes)]))
 
-    return _operation(_outer_count, None, (tile, c, i, stride), generate)
+    return _outer(tile, None, (tile, c, i, stride), generate)
+
+
+@intrinsic
+def dot_zeros(typing_context, like):
+    return _zeros(_dot_count, like)
 
 
 def _dot_add(code, load, tile, a, i, a_stride, b, j, b_stride):

@@ -56,10 +56,10 @@ def test_product_of_some_rows_only(dtype, rng):
     packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
     matmul.pack_left(20, 3, W.reshape(-1), False, packed)
     first = tile.rows(out)
-    matmul.product(packed, first, 19, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0)
-    np.testing.assert_array_equal(out[first:19], (W @ X)[first:19])
+    matmul.product(packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0)
+    np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()
-    assert np.isnan(out[19:]).all()
+    assert np.isnan(out[2 * first :]).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

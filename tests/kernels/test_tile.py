@@ -12,9 +12,17 @@ from dlkernels._kernels import tile
 
 @loops
 def outer(a, b, c, k):
-    sums = tile.outer_load(c, 0, tile.columns(c))
+    sums = tile.outer_load(tile.outer_zeros(c), c, 0, tile.columns(c))
     for p in range(k):
         sums = tile.outer_add(sums, a, p * tile.rows(c), b, p * tile.columns(c))
+    tile.outer_store(sums, c, 0, tile.columns(c))
+
+
+@loops
+def half_outer(a, b, c, k):
+    sums = tile.outer_load(tile.outer_zeros_half(c), c, 0, tile.columns(c))
+    for p in range(k):
+        sums = tile.outer_add(sums, a, p * tile.outer_rows(sums), b, p * tile.columns(c))
     tile.outer_store(sums, c, 0, tile.columns(c))
 
 
@@ -37,14 +45,19 @@ def row_sum(a, n):
     return tile.sum_total(sums)
 
 
-def test_outer(dtype, rng):
+@pytest.mark.parametrize(("outer", "rows"), [(outer, tile.rows), (half_outer, tile.half_rows)])
+def test_outer(outer, rows, dtype, rng):
     like = np.zeros(1, dtype)
-    height, across, k = tile.rows(like), tile.columns(like), 7
+    height, across, k = rows(like), tile.columns(like), 7
     a = rng.integers(-9, 9, (k, height)).astype(dtype)
     b = rng.integers(-9, 9, (k, across)).astype(dtype)
     c = rng.integers(-9, 9, (height, across)).astype(dtype)
     expected = c + a.T @ b  # whole numbers: exact in any order
-    outer(a.reshape(-1), b.reshape(-1), c.reshape(-1), k)
+    around = np.full(c.size + 2 * across, np.nan, dtype)
+    around[across:-across] = c.reshape(-1)
+    outer(a.reshape(-1), b.reshape(-1), around[across:], k)
+    c = around[across:-across].reshape(height, across)
+    assert np.isnan(around[[0, across - 1, -across, -1]]).all()  # nothing written beside it
     np.testing.assert_array_equal(c, expected)
 
 
@@ -68,13 +81,16 @@ def test_row_sum_takes_no_number_more(dtype, rng):
         assert row_sum(a, n) == a[:n].sum()
 
 
-def test_start(dtype, rng):
+@pytest.mark.parametrize(
+    ("zeros", "rows"), [(tile.outer_zeros, tile.rows), (tile.outer_zeros_half, tile.half_rows)]
+)
+def test_start(zeros, rows, dtype, rng):
     @loops
     def store(a, c):
-        tile.outer_store(tile.outer_start(a, 1), c, 0, tile.columns(c))
+        tile.outer_store(tile.outer_start(zeros(c), a, 1), c, 0, tile.columns(c))
 
     like = np.zeros(1, dtype)
-    height, across = tile.rows(like), tile.columns(like)
+    height, across = rows(like), tile.columns(like)
     a, c = rng.normal(size=height + 1).astype(dtype), np.full((height, across), np.nan, dtype)
     store(a, c.reshape(-1))
     np.testing.assert_array_equal(c, np.repeat(a[1:, None], across, axis=1))
