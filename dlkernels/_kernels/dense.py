@@ -35,7 +35,7 @@ TASKS = 16
 #: The same where each pays for packing: 1000 x 1000 x 1000 has 21 strips of columns, which 2 threads would
 #: share 11 to 10. With fewer rows than these a block isn't divided.
 PACKING_TASKS, FEWEST_ROWS = 32, 128
-#: So many rows of the left matrix fill a 1 MB second-level cache, from which each strip of columns reads them.
+#: So many rows of the left matrix fill a 1 MB second-level cache, where each strip of columns reads them.
 MOST_ROWS = 512
 #: Numbers from which the left matrix is packed in parallel.
 PACK_IN_PARALLEL = 2**16
