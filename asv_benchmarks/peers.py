@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from asv_benchmarks import cold
 from asv_benchmarks.libraries import LIMIT, OURS, PEERS
 from asv_benchmarks.works import GROUPS, WORKS, Work
 
@@ -32,6 +33,8 @@ from asv_benchmarks.works import GROUPS, WORKS, Work
 PAUSE = 0.06
 #: Seconds that a turn fills with calls, rounds.
 BUDGETS = {"quick": (0.006, 5), "full": (0.03, 11)}
+#: The group of first calls, which is measured in another way.
+COLD = "cold"
 _THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB")
 
 
@@ -162,7 +165,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m asv_benchmarks.peers",
         description="Times of dlkernels and of the other libraries, side by side, a process each.",
     )
-    parser.add_argument("group", nargs="*", choices=[*GROUPS, []], help="groups of works (default: all)")
+    parser.add_argument(
+        "group", nargs="*", choices=[*GROUPS, COLD, []], help="groups of works (default: all but cold)"
+    )
     parser.add_argument("--dtype", choices=["float32", "float64"], help="default: both")
     parser.add_argument("--threads", type=int, help="threads of each library (default: all CPUs)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
@@ -199,6 +204,8 @@ def main(arguments: list[str] | None = None) -> int:
         for library in libraries:
             library.close()
     report(rows, names, console)
+    if COLD in options.group:
+        rows += cold.report([options.dtype] if options.dtype else ["float32", "float64"], console)
     if options.json:
         about = {"machine": platform.processor() or platform.machine(), "threads": threads, "rows": rows}
         Path(options.json).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

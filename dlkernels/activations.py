@@ -27,7 +27,11 @@ _ANY = 2**62
 
 
 def _apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.0) -> Array:
-    if type(Z) is ndarray and (out is None or type(out) is ndarray) and forced.get() is None:
+    if (
+        type(Z) is ndarray
+        and (type(out) is ndarray or (out is None and Z.nbytes <= _FEW[code]))
+        and forced.get() is None
+    ):
         target = empty(Z.shape, Z.dtype) if out is None else out
         if _small(code, negative_slope, _FEW[code], Z, target):
             return target
@@ -40,7 +44,11 @@ def _apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0
 def _apply_backward(
     function: str, code: int, dA: Any, saved: Any, saved_name: str, out: Any, negative_slope: float = 0.0
 ) -> Array:
-    if type(dA) is type(saved) is ndarray and (out is None or type(out) is ndarray) and forced.get() is None:
+    if (
+        type(dA) is type(saved) is ndarray
+        and (type(out) is ndarray or (out is None and dA.nbytes <= _FEW_BACKWARD))
+        and forced.get() is None
+    ):
         target = empty(dA.shape, dA.dtype) if out is None else out
         if _small_backward(code, negative_slope, _FEW_BACKWARD, dA, saved, target):
             return target

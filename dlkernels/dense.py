@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix
+from dlkernels._arguments import flat, flat_matrix, scratch
 from dlkernels._arrays import Array, as_kernels_take_them
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
@@ -18,6 +18,8 @@ from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, the long way decides about threads.
 _MOST = _threads.NEVER_BELOW
+#: A matrix of more numbers means more work than that (and results are allocated before it is known).
+_FEW = 2**16
 _product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
 _small_forward = guarded(_small.forward, as_kernels_take_them)
@@ -26,7 +28,9 @@ _small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
 def _simple(*matrices: Any) -> bool:
-    return forced.get() is None and all(type(array) is ndarray and array.ndim == 2 for array in matrices)
+    return forced.get() is None and all(
+        type(array) is ndarray and array.ndim == 2 and array.size <= _FEW for array in matrices
+    )
 
 
 def _known(activation: Any, negative_slope: Any) -> bool:
@@ -105,6 +109,7 @@ def dense_forward(
         _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
         A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
         out_flat, Z.ravel() if return_Z else out_flat, _kernels.block.at(Z.dtype),
+        scratch(W_flat.size + 8 * k, Z.dtype),
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -237,6 +242,6 @@ def dense_backward(
     kernel(
         _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
         flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
-        _kernels.block.at(dZ.dtype),
+        _kernels.block.at(dZ.dtype), scratch(W_flat.size + 8 * k, dZ.dtype),
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

@@ -24,7 +24,7 @@ from dlkernels._kernels.matmul import (
     whole_strips,
 )
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
-from dlkernels._kernels.sums import add_row, merge_pairs, total
+from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
 #: What `dense` does with its product.
@@ -109,16 +109,19 @@ call_block = block.call
 @twins
 def dense(
     kind: Int, L: Row, L_transposed: Flag, R: Row, R_transposed: Flag, other: Row, code: Int,
-    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, block_at: Int,
+    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, block_at: Int, scratch: Row,
 ):  # fmt: skip
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
     FORWARD            out = g(L R + b),          other = b (n,)
     FORWARD_KEEPING_Z  the same, and Z = L R + b
     BACKWARD           out = L R * g'(saved),     other = saved (n, m)
+
+    `scratch` may be empty; with `whole_strips(n) * k` numbers it spares an allocation.
     """
     strips = whole_strips(n, out)
-    packed, start = np.empty(strips * k, out.dtype), np.zeros(strips, out.dtype)
+    packed = scratch if scratch.size >= strips * k else np.empty(strips * k, out.dtype)
+    start = np.zeros(strips, out.dtype)
     if n * k < PACK_IN_PARALLEL:
         pack_left(n, k, L, L_transposed, packed)
     else:
@@ -183,7 +186,8 @@ def dense_gradients(
     panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
     slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
-    parts = np.zeros(slots * n * k, dW.dtype)
+    parts = dW if slots == 1 else np.empty(slots * n * k, dW.dtype)
+    clear(parts)
     sums = np.zeros(slots * n * 2, dW.dtype)
     for task in prange(slots * blocks):
         s, block = task // blocks, task % blocks

@@ -38,7 +38,7 @@ def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at):
     result = out.reshape(n * m)
     call_dense(dense_at, (
         FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
-        n, k, m, result, result, block_at,
+        n, k, m, result, result, block_at, result[:0],
     ))  # fmt: skip
     return True
 
@@ -70,6 +70,6 @@ def backward(
     result = dZ.reshape(n * m)
     call_dense(dense_at, (
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
-        code, slope, n, k, m, result, result, block_at,
+        code, slope, n, k, m, result, result, block_at, result[:0],
     ))  # fmt: skip
     return gradients(most, dZ, A_prev, dW, db, gradients_at, gradient_block_at)
