@@ -130,6 +130,10 @@ def chebyshev(function, low, high, degree):
         return list(mpmath.lu_solve(powers, mpmath.matrix([function(x) for x in nodes])))
 
 
+with mpmath.workdps(60):
+    LN2, LARGEST = mpmath.log(2), ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2
+
+
 def exp_remainder(r):
     return (mpmath.exp(r) - 1 - r) / r**2 if abs(r) > mpmath.mpf(10) ** -20 else mpmath.mpf(1) / 2 + r / 6
 
@@ -139,30 +143,18 @@ def log_remainder(z):
     return 2 * (mpmath.atanh(s) / s - 1) / z
 
 
-def tanh_remainder(z):
-    x = mpmath.sqrt(z)
-    return (mpmath.tanh(x) / x - 1) / z
-
-
 @pytest.mark.parametrize(
-    ("coefficients", "function"),
+    ("coefficients", "function", "between"),
     [
-        (elementary.EXP_32, exp_remainder),
-        (elementary.EXP_64, exp_remainder),
-        (elementary.LOG_32, log_remainder),
-        (elementary.LOG_64, log_remainder),
-        (elementary.TANH_32, tanh_remainder),
-        (elementary.TANH_64, tanh_remainder),
+        (elementary.EXP_32, exp_remainder, (-LN2 / 2, LN2 / 2)),
+        (elementary.EXP_64, exp_remainder, (-LN2 / 2, LN2 / 2)),
+        (elementary.EXPM1_32, exp_remainder, (0, LN2)),
+        (elementary.EXPM1_64, exp_remainder, (0, LN2)),
+        (elementary.LOG_32, log_remainder, (0, LARGEST)),
+        (elementary.LOG_64, log_remainder, (0, LARGEST)),
     ],
 )
-def test_coefficients_are_what_their_comment_says(coefficients, function):
-    with mpmath.workdps(60):
-        if function is exp_remainder:
-            low, high = -mpmath.log(2) / 2, mpmath.log(2) / 2
-        elif function is tanh_remainder:
-            low, high = mpmath.mpf(0), mpmath.mpf("0.55") ** 2
-        else:
-            low, high = mpmath.mpf(0), ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2
-        exact = chebyshev(function, low, high, len(coefficients) - 1)
+def test_coefficients_are_what_their_comment_says(coefficients, function, between):
+    exact = chebyshev(function, *between, len(coefficients) - 1)
     kind = type(coefficients[0])
     assert [kind(float(c)) for c in exact] == list(coefficients)
