@@ -1,4 +1,4 @@
-"""The instructions behind `tile`: the only module that knows of LLVM.
+"""The instructions behind `tile`: with `pieces` and `bits` the only modules that know of LLVM.
 
 An intrinsic here does what the function of its name in `tile` does, and checks nothing.
 """
