@@ -43,6 +43,11 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     )
 
 
+def native(array: Any) -> bool:
+    """Whether this is a plain array of floats in the machine's byte order."""
+    return type(array) is np.ndarray and ((dtype := array.dtype) is F64 or dtype is F32)
+
+
 def as_kernels_take_them(*arguments: Any) -> bool:
     """Whether all arrays among the arguments are of one float dtype, in C order, aligned and writeable."""
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]

@@ -63,6 +63,7 @@ def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
 
     Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
     arguments; `accepts` is asked only where it isn't. (The same checks in Python take 0.15 us an array.)
+    It doesn't look at the byte order and the alignment of an array: the caller must.
     """
     if numba.config.DISABLE_JIT:
         return lambda *arguments: accepts(*arguments) and compiled(*arguments)

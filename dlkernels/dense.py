@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat, flat_matrix, scratch
-from dlkernels._arrays import Array, as_kernels_take_them
+from dlkernels._arrays import Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
@@ -28,8 +27,9 @@ _small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
 def _simple(*matrices: Any) -> bool:
+    """Whether all are small float matrices of the machine's byte order, and nobody chose a twin by hand."""
     return forced.get() is None and all(
-        type(array) is ndarray and array.ndim == 2 and array.size <= _FEW for array in matrices
+        native(array) and array.ndim == 2 and array.size <= _FEW for array in matrices
     )
 
 
@@ -93,7 +93,7 @@ def dense_forward(
     """
     if _simple(W, A_prev, b) and _known(activation, negative_slope) and not return_Z:
         result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
-        if (out is None or type(out) is ndarray) and _small_forward(
+        if (out is None or native(out)) and _small_forward(
             CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
             _small.whole_dense.at(W.dtype), _kernels.block.at(W.dtype),
         ):  # fmt: skip

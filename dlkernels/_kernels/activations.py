@@ -105,10 +105,16 @@ def times_derivative(code, negative_slope, saved, x):
 
 
 @loops
+def aligned(a):
+    """Whether its numbers lie where numbers of their size should: Numba doesn't ask."""
+    return a.ctypes.data % a.itemsize == 0
+
+
+@loops
 def _fit(a, b):
-    """Whether two arrays of one shape are the same memory, or apart: 1, 0; else -1."""
+    """Whether two aligned arrays of one shape are the same memory, or apart: 1, 0; else -1."""
     first, second = a.ctypes.data, b.ctypes.data
-    if a.shape != b.shape:
+    if a.shape != b.shape or not (aligned(a) and aligned(b)):
         return -1
     if first == second:
         return 1

@@ -62,7 +62,7 @@ class Piece:
         return tuple(_KINDS[kind](number) for kind in self._kinds)
 
     def at(self, dtype: np.dtype[Any]) -> Any:
-        """Where its machine code for this dtype begins; 0 for dtypes that kernels don't take."""
+        """Where its machine code for this dtype begins."""
         address = self._addresses.get(dtype)
         if address is None:
             address = self._addresses[dtype] = self._compile(dtype)
@@ -70,7 +70,7 @@ class Piece:
 
     def _compile(self, dtype: np.dtype[Any]) -> Any:
         if dtype not in (np.float32, np.float64):
-            return 0
+            raise TypeError(f"no kernel is for {dtype}")
         if config.DISABLE_JIT:
             return self._compiled
         signature = self.signature(numpy_support.from_dtype(dtype))

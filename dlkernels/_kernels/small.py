@@ -3,12 +3,13 @@
 A call of `dense_forward` for 4 units and 400 examples took 6.4 us, 0.9 of them in the product: the rest were
 checks in Python, views, and the passing of 14 arguments. These functions look at the shapes themselves and
 return False, without having written anything, for whatever isn't simple: then the long way says what is
-wrong, converts, or starts threads. Arrays are matrices in C order.
+wrong, converts, or starts threads. Arrays are matrices in C order and in the byte order of the machine.
 """
 
 from __future__ import annotations
 
 from dlkernels._jit import loops
+from dlkernels._kernels.activations import aligned
 from dlkernels._kernels.dense import BACKWARD, FORWARD, dense, dense_gradients, product_work
 from dlkernels._kernels.matmul import AS_IT_IS
 from dlkernels._kernels.pieces import Piece
@@ -35,6 +36,8 @@ def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at):
         return False
     if not (apart(out, W) and apart(out, A_prev) and apart(out, b)):
         return False
+    if not (aligned(W) and aligned(A_prev) and aligned(b) and aligned(out)):
+        return False
     result = out.reshape(n * m)
     call_dense(dense_at, (
         FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
@@ -48,6 +51,8 @@ def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at):
     """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     if A_prev.shape[1] != m or m == 0 or product_work(n, k, m, dZ.itemsize) > most:
+        return False
+    if not (aligned(dZ) and aligned(A_prev)):
         return False
     call_gradients(gradients_at, (
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
@@ -66,6 +71,8 @@ def backward(
     if dZ_next.shape[0] != k or saved.shape != (n, m) or A_prev.shape[1] != m or m == 0:
         return False
     if product_work(n, k, m, dZ.itemsize) > most or product_work(n, A_prev.shape[0], m, dZ.itemsize) > most:
+        return False
+    if not (aligned(W_next) and aligned(dZ_next) and aligned(saved) and aligned(A_prev)):
         return False
     result = dZ.reshape(n * m)
     call_dense(dense_at, (

@@ -1,0 +1,89 @@
+"""Small calls have a way of their own; what it may not take goes the long way, with the same results.
+
+Numba tells arrays apart by dtype, axes, order and writeability, not by byte order and alignment.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dlkernels as dk
+from dlkernels import _threads
+from dlkernels._codes import ACTIVATIONS
+
+
+def unaligned(array):
+    memory = np.zeros(array.nbytes + 1, np.uint8)[1:]
+    view = memory.view(array.dtype).reshape(array.shape)
+    view[...] = array
+    assert array.size == 0 or not view.flags.aligned
+    return view
+
+
+def swapped(array):
+    return array.astype(array.dtype.newbyteorder())
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def strided(array):
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+ODD = [unaligned, swapped, read_only, strided, np.asfortranarray]
+
+
+def calls(rng, dtype):
+    """Each function with a small way, and its array arguments."""
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(dtype)
+
+    Z, dA = normal(3, 4), normal(3, 4)
+    yield from ((getattr(dk, name), (Z,)) for name in ACTIVATIONS)
+    yield from ((getattr(dk, name + "_backward"), (dA, Z)) for name in ACTIVATIONS)
+    yield dk.dense_forward, (normal(3, 2), normal(2, 4), normal(3, 1))
+    yield dk.dense_gradients, (dA, normal(2, 4))
+    yield (lambda *given: dk.dense_backward(*given, "tanh")), (normal(2, 3), normal(2, 4), Z, normal(5, 4))
+
+
+def bits(values):
+    return [np.asarray(v).tobytes() for v in (values if isinstance(values, tuple) else (values,))]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_odd_argument(odd, dtype):
+    for function, arguments in calls(np.random.default_rng(7), dtype):
+        expected = function(*arguments)  # its kinds are compiled now
+        with _threads.always(False):
+            assert bits(function(*arguments)) == bits(expected)
+        for i, argument in enumerate(arguments):
+            given = [*arguments]
+            given[i] = odd(argument)
+            before = given[i].copy()
+            for got, wanted in zip(bits(function(*given)), bits(expected), strict=True):
+                got, wanted = (np.frombuffer(b, dtype) for b in (got, wanted))
+                np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(given[i], before)
+
+
+@pytest.mark.parametrize("odd", [unaligned, swapped, read_only, strided])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_odd_out_is_refused_and_not_written(odd, dtype):
+    for function, arguments in calls(np.random.default_rng(7), dtype):
+        expected = function(*arguments)
+        if isinstance(expected, tuple):
+            continue  # takes no out
+        function(*arguments, out=np.empty_like(expected))
+        out = odd(np.full_like(expected, 7))
+        with pytest.raises(ValueError, match="out"):
+            function(*arguments, out=out)
+        assert (out == 7).all()
