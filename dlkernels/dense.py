@@ -17,7 +17,8 @@ from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, the long way decides about threads.
 _MOST = _threads.NEVER_BELOW
-#: A matrix of more numbers means more work than that (and results are allocated before it is known).
+#: A matrix of more numbers, given or to be computed, means more work than that; results are allocated before
+#: the shapes are compared, so theirs must be small, too.
 _FEW = 2**16
 _product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
@@ -91,7 +92,12 @@ def dense_forward(
     >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
     array([[0. , 0.5]])
     """
-    if _simple(W, A_prev, b) and _known(activation, negative_slope) and not return_Z:
+    if (
+        _simple(W, A_prev, b)
+        and len(W) * A_prev.shape[1] <= _FEW
+        and _known(activation, negative_slope)
+        and not return_Z
+    ):
         result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
         if (out is None or native(out)) and _small_forward(
             CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
@@ -161,7 +167,7 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
     >>> db
     array([[2.]])
     """
-    if _simple(dZ, A_prev):
+    if _simple(dZ, A_prev) and len(dZ) * max(1, len(A_prev)) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         dW, db = np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         if _small_gradients(
@@ -223,7 +229,11 @@ def dense_backward(
     >>> dW
     array([[1.]])
     """
-    if _simple(W_next, dZ_next, saved, A_prev) and _known(activation, negative_slope):
+    if (
+        _simple(W_next, dZ_next, saved, A_prev)
+        and len(saved) * max(1, len(A_prev)) <= _FEW
+        and _known(activation, negative_slope)
+    ):
         (n, m), dtype = saved.shape, saved.dtype
         dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         if _small_backward(

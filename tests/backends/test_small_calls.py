@@ -87,3 +87,16 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype):
         with pytest.raises(ValueError, match="out"):
             function(*arguments, out=out)
         assert (out == 7).all()
+
+
+def test_no_large_result_is_allocated_before_the_shapes_are_compared():
+    """The first two would ask for 2^80 numbers."""
+    many = 2**40
+    with pytest.raises(ValueError, match="mean over 0 examples"):
+        dk.dense_gradients(np.zeros((many, 0)), np.zeros((many, 0)))
+    with pytest.raises(ValueError, match="mean over 0 examples"):
+        dk.dense_backward(
+            np.zeros((0, many)), np.zeros((0, 0)), np.zeros((many, 0)), np.zeros((many, 0)), "relu"
+        )
+    with pytest.raises(ValueError, match="b must have shape"):
+        dk.dense_forward(np.zeros((many, 0)), np.zeros((0, many)), np.zeros((0, 1)))
