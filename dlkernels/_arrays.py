@@ -49,10 +49,16 @@ def native(array: Any) -> bool:
 
 
 def as_kernels_take_them(*arguments: Any) -> bool:
-    """Whether all arrays among the arguments are of one float dtype, in C order, aligned and writeable."""
+    """Whether all arrays among the arguments are of one float dtype, in C order, aligned and writeable.
+
+    And whether all have one axis, or all two: each number of axes is compiled for itself.
+    """
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
-    return arrays[0].dtype in (F32, F64) and all(
-        array.dtype == arrays[0].dtype and array.dtype.isnative and array.flags.carray for array in arrays
+    first = arrays[0]
+    return (
+        first.dtype in (F32, F64)
+        and first.ndim in (1, 2)
+        and all(a.dtype is first.dtype and a.ndim == first.ndim and a.flags.carray for a in arrays)
     )
 
 

@@ -38,19 +38,25 @@ _lock = threading.Lock()
 _requested: int | None = None
 _blocks: list[tuple[object, int]] = []  # the numbers of `threads` blocks that are open, the last one counts
 _layer: str | None = None
+_waiting = False  # whether the locks are held for a fork
 #: Which twin `always` has chosen, else None.
 forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
 
 def _before_fork() -> None:
+    global _waiting
     # In this order: who starts threads may want to compile, who compiles never wants to start threads.
     _forks.FIRST_USE.acquire()
     global_compiler_lock.acquire()
+    _waiting = True
 
 
 def _after_fork() -> None:
-    global_compiler_lock.release()
-    _forks.FIRST_USE.release()
+    global _waiting
+    if _waiting:  # else this module was imported in the middle of a fork, after what comes before it
+        _waiting = False
+        global_compiler_lock.release()
+        _forks.FIRST_USE.release()
 
 
 def _after_fork_in_child() -> None:

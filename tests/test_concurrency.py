@@ -263,3 +263,42 @@ def test_a_joblib_worker_gets_its_share_of_the_cpus():
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_NUM_THREADS"}
     result = new_process(JOBLIB_SHARES, environment)
     assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr
+
+
+FORKED_WHILE_PIECES_LOAD = """
+import os, threading, time
+import numpy as np
+import dlkernels as dk
+from llvmlite.binding import ffi
+
+dk.dense_forward, dk.sigmoid  # their modules are imported before the first fork
+X, W, b = np.ones((5, 6)), np.ones((3, 5)), np.zeros((3, 1))
+
+def first_calls():
+    for dtype in ("float32", "float64"):
+        dk.dense_forward(W.astype(dtype), X.astype(dtype), b.astype(dtype), "tanh")
+        dk.dense_gradients(X.astype(dtype), X.astype(dtype))
+
+thread = threading.Thread(target=first_calls)
+thread.start()
+forks = stuck = 0
+while thread.is_alive():
+    time.sleep(0.002)
+    pid = os.fork()
+    if pid == 0:
+        lock = getattr(ffi.lib._lock, "_lock", ffi.lib._lock)
+        os._exit(0 if lock.acquire(timeout=0.5) else 1)
+    stuck += os.waitpid(pid, 0)[1] != 0
+    forks += 1
+thread.join()
+print("stuck", stuck, "some" if forks else "none")
+"""
+
+
+@needs_compiled
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_no_child_inherits_the_lock_of_llvm(tmp_path):
+    """Which a fork finds held while the address of a piece is looked up: 5 of 9 children hung."""
+    done = new_process(FORKED_WHILE_PIECES_LOAD, os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "stuck 0 some\n"

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numba import types
 from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numba.np import numpy_support
@@ -74,9 +75,11 @@ class Piece:
         if config.DISABLE_JIT:
             return self._compiled
         signature = self.signature(numpy_support.from_dtype(dtype))
-        self._compiled.compile(signature)
-        result = self._compiled.overloads[signature]
-        return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        # A fork waits for this lock, so that no child inherits llvmlite's own, which the last line takes.
+        with global_compiler_lock:
+            self._compiled.compile(signature)
+            result = self._compiled.overloads[signature]
+            return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
 def piece(body: Callable[..., None]) -> Piece:
