@@ -111,14 +111,20 @@ def aligned(a):
 
 
 @loops
+def apart(a, b):
+    """Whether two arrays in C order share no memory."""
+    first, second = a.ctypes.data, b.ctypes.data
+    return first + a.nbytes <= second or second + b.nbytes <= first
+
+
+@loops
 def _fit(a, b):
     """Whether two aligned arrays of one shape are the same memory, or apart: 1, 0; else -1."""
-    first, second = a.ctypes.data, b.ctypes.data
     if a.shape != b.shape or not (aligned(a) and aligned(b)):
         return -1
-    if first == second:
+    if a.ctypes.data == b.ctypes.data:
         return 1
-    return 0 if first + a.nbytes <= second or second + a.nbytes <= first else -1
+    return 0 if apart(a, b) else -1
 
 
 @twins

@@ -9,7 +9,7 @@ wrong, converts, or starts threads. Arrays are matrices in C order and in the by
 from __future__ import annotations
 
 from dlkernels._jit import loops
-from dlkernels._kernels.activations import aligned
+from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import BACKWARD, FORWARD, dense, dense_gradients, product_work
 from dlkernels._kernels.matmul import AS_IT_IS
 from dlkernels._kernels.pieces import Piece
@@ -17,13 +17,6 @@ from dlkernels._kernels.pieces import Piece
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
 call_dense, call_gradients = whole_dense.call, whole_gradients.call
 TRANSPOSED = AS_IT_IS | True
-
-
-@loops
-def apart(a, b):
-    """Whether two arrays in C order share no memory."""
-    first, second = a.ctypes.data, b.ctypes.data
-    return first + a.nbytes <= second or second + b.nbytes <= first
 
 
 @loops

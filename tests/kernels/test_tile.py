@@ -10,20 +10,20 @@ from dlkernels._jit import loops
 from dlkernels._kernels import tile
 
 
-@loops
-def outer(a, b, c, k):
-    sums = tile.outer_load(tile.outer_zeros(c), c, 0, tile.columns(c))
-    for p in range(k):
-        sums = tile.outer_add(sums, a, p * tile.rows(c), b, p * tile.columns(c))
-    tile.outer_store(sums, c, 0, tile.columns(c))
+def accumulated(zeros):
+    """What adds k rank-1 updates to a block of as many rows as `zeros` has."""
+
+    @loops
+    def outer(a, b, c, k):
+        sums = tile.outer_load(zeros(c), c, 0, tile.columns(c))
+        for p in range(k):
+            sums = tile.outer_add(sums, a, p * tile.outer_rows(sums), b, p * tile.columns(c))
+        tile.outer_store(sums, c, 0, tile.columns(c))
+
+    return outer
 
 
-@loops
-def half_outer(a, b, c, k):
-    sums = tile.outer_load(tile.outer_zeros_half(c), c, 0, tile.columns(c))
-    for p in range(k):
-        sums = tile.outer_add(sums, a, p * tile.outer_rows(sums), b, p * tile.columns(c))
-    tile.outer_store(sums, c, 0, tile.columns(c))
+outer, half_outer = accumulated(tile.outer_zeros), accumulated(tile.outer_zeros_half)
 
 
 @loops
