@@ -100,3 +100,16 @@ def test_no_large_result_is_allocated_before_the_shapes_are_compared():
         )
     with pytest.raises(ValueError, match="b must have shape"):
         dk.dense_forward(np.zeros((many, 0)), np.zeros((0, many)), np.zeros((0, 1)))
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_dense_forward_writes_over_no_input(position, shift):
+    memory = np.linspace(0.1, 0.9, 17)
+    given = [np.full((4, 4), 0.5), np.full((4, 4), 0.5), np.full((4, 1), 0.5)]
+    given[position] = memory[: given[position].size].reshape(given[position].shape)
+    out = memory[shift : shift + 16].reshape(4, 4)
+    before = memory.copy()
+    with pytest.raises(ValueError, match=f"out overlaps {('W', 'A_prev', 'b')[position]} in memory"):
+        dk.dense_forward(*given, out=out)
+    np.testing.assert_array_equal(memory, before)
