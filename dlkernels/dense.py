@@ -115,7 +115,7 @@ def dense_forward(
         _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
         A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
         out_flat, Z.ravel() if return_Z else out_flat, _kernels.block.at(Z.dtype),
-        scratch(W_flat.size + 8 * k, Z.dtype),
+        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype),
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -124,11 +124,16 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
     (n, m), k = dZ.shape, A_prev.shape[0]
     dW, db = np.empty((n, k), dZ.dtype), np.empty((n, 1), dZ.dtype)
     A_flat, transposed = flat_matrix(A_prev)
-    kernel = _threads.twin(_kernels.dense_gradients, _product_work(n, k, m, dZ.itemsize))
-    kernel(
-        flat(np.ascontiguousarray(dZ)), A_flat, transposed, n, k, m, dW.ravel(), db.ravel(),
-        _kernels.gradient_block.at(dZ.dtype),
-    )  # fmt: skip
+    work, dZ_flat, out, sums = _product_work(n, k, m, dZ.itemsize), flat(np.ascontiguousarray(dZ)), dW.ravel(), db.ravel()
+    if _kernels.gradients_as_product(n, k, dZ_flat):
+        _threads.twin(_kernels.dense, work)(
+            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, np.empty(2 * n, dZ.dtype), 0, float(m), n, m, k,
+            out, sums, _kernels.block.at(dZ.dtype), scratch(_kernels.scratch_numbers(n, m, k, dZ.itemsize), dZ.dtype),
+        )  # fmt: skip
+        return dW, db
+    _threads.twin(_kernels.dense_gradients, work)(
+        dZ_flat, A_flat, transposed, n, k, m, out, sums, _kernels.gradient_block.at(dZ.dtype)
+    )
     return dW, db
 
 
@@ -252,6 +257,6 @@ def dense_backward(
     kernel(
         _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
         flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
-        _kernels.block.at(dZ.dtype), scratch(W_flat.size + 8 * k, dZ.dtype),
+        _kernels.block.at(dZ.dtype), scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype),
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

@@ -12,14 +12,17 @@ from numba import prange
 from dlkernels._jit import loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
+    DEPTH,
     PANEL,
     START,
     add_gradient,
     merge,
     pack_left,
+    pack_right,
     pack_strip,
     pack_transposed,
     product,
+    strip,
     uses_in_place,
     whole_strips,
 )
@@ -28,17 +31,21 @@ from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
 #: What `dense` does with its product.
-FORWARD, FORWARD_KEEPING_Z, BACKWARD = range(3)
+FORWARD, FORWARD_KEEPING_Z, BACKWARD, GRADIENTS = range(4)
 #: Parallel loops get about this many iterations where the shape allows it: enough for 16 threads, and for
 #: 2 threads to share unequal ones. It must not depend on the machine, or the bits would.
 TASKS = 16
-#: The same where each pays for packing: 1000 x 1000 x 1000 has 21 strips of columns, which 2 threads would
-#: share 11 to 10. With fewer rows than these a block isn't divided.
-PACKING_TASKS, FEWEST_ROWS = 32, 128
-#: So many rows of the left matrix fill a 1 MB second-level cache, where each strip of columns reads them.
-MOST_ROWS = 512
-#: Numbers from which the left matrix is packed in parallel.
-PACK_IN_PARALLEL = 2**16
+#: The same for the blocks of a product whose operands are packed.
+BLOCKS = 32
+#: Bytes of the packed left matrix that a block reads again for each strip of columns: half of a 1 MB
+#: second-level cache.
+LEFT_BYTES = 2**19
+#: Bytes of the packed right matrix that all threads read: a share of the last-level cache.
+RIGHT_BYTES = 2**22
+#: Strips of the left matrix that a block has at least, where there are few columns to make tasks of.
+FEWEST_STRIPS = 4
+#: Rows of the right matrix that are packed by one task.
+PACKED_ROWS = 64
 #: The most partial results of a sum over examples.
 SLOTS = 64
 #: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
@@ -60,21 +67,10 @@ def even_parts(n, longest, multiple):
 
 
 @loops
-def _grid(n, m, in_place, like):
-    """Rows and columns of the blocks that a result (n, m) is cut into.
-
-    Each block packs its panel of the right matrix for itself unless it uses it in place. Panels are therefore
-    made narrower before a block gets few rows, with which the packing would cost too much.
-    """
-    tasks, fewest, most = (TASKS, 32, max(n, 1)) if in_place else (PACKING_TASKS, FEWEST_ROWS, MOST_ROWS)
-    if in_place:
-        width = even_parts(m, PANEL, columns(like))
-    else:
-        strips, down = (m + columns(like) - 1) // columns(like), max(1, (n + most - 1) // most)
-        width = max(1, min(PANEL // columns(like), strips * down // tasks)) * columns(like)
-    panels = max(1, (m + width - 1) // width)
-    down = (tasks + panels - 1) // panels
-    return even_parts(n, max(fewest, min(most, (n + down - 1) // down)), rows(like)), width
+def divide(numbers, count):
+    divisor = numbers.dtype.type(count)
+    for i in range(numbers.shape[0]):
+        numbers[i] /= divisor
 
 
 @loops
@@ -85,6 +81,9 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
     if kind == BACKWARD:
         times_derivative(code, slope, other[first : first + width], result)
         return
+    if kind == GRADIENTS:
+        divide(result, slope)
+        return
     if kind == FORWARD_KEEPING_Z:
         copy(Z[first : first + width], result)
     activate(code, slope, result)
@@ -92,18 +91,41 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
 
 @piece
 def block(
-    kind: Int, packed: Row, i0: Int, i1: Int, k: Int, R: Row, R_transposed: Flag, j: Int, width: Int,
-    start: Row, other: Row, code: Int, slope: Real, m: Int, out: Row, Z: Row,
+    kind: Int, left: Row, i0: Int, i1: Int, p: Int, depth: Int, k: Int, R: Row, R_transposed: Flag,
+    panel: Row, first: Int, j: Int, width: Int, start: Row, other: Row, code: Int, slope: Real, m: Int,
+    out: Row, Z: Row,
 ):  # fmt: skip
-    """Rows [i0, i1), columns [j, j + width) of what `dense` computes."""
-    length = k if R_transposed else m
-    sums = Z if kind == FORWARD_KEEPING_Z else out
-    product(packed, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j)
-    for i in range(i0, i1):
-        _epilogue(kind, other, code, slope, i, j, width, m, out, Z)
+    """Adds the terms p to p + depth to rows [i0, i1), columns [j, j + width) of what `dense` computes.
+
+    Those columns begin at panel[first], or panel is empty and they are read from R itself; left holds these
+    terms only.
+    """
+    sums, across = Z if kind == FORWARD_KEEPING_Z else out, columns(out)
+    if panel.size == 0:
+        product(left, i0, i1, k, R, k if R_transposed else m, R_transposed, j, width, start, sums, m, j)
+    else:
+        for c in range(0, width, across):
+            strip(
+                left, depth, START, i0, i1, depth, panel, first + c * depth, across, start, p == 0, sums,
+                i0 * m + j + c, m, min(across, width - c),
+            )  # fmt: skip
+    if p + depth >= k:
+        for i in range(i0, i1):
+            _epilogue(kind, other, code, slope, i, j, width, m, out, Z)
 
 
 call_block = block.call
+
+
+@loops
+def _band(depth, like):
+    """Strips of the right matrix that are packed at a time."""
+    return max(1, RIGHT_BYTES // (max(1, depth) * columns(like) * like.itemsize))
+
+
+def scratch_numbers(n: int, k: int, m: int, itemsize: int) -> int:
+    """As many numbers of scratch memory as `dense` uses, or a few more."""
+    return min(k, DEPTH) * (n + 16) + min(RIGHT_BYTES // itemsize, min(k, DEPTH) * (m + 64))
 
 
 @twins
@@ -116,29 +138,81 @@ def dense(
     FORWARD            out = g(L R + b),          other = b (n,)
     FORWARD_KEEPING_Z  the same, and Z = L R + b
     BACKWARD           out = L R * g'(saved),     other = saved (n, m)
+    GRADIENTS          out = L R / count and Z = the row sums of L / count; count is `negative_slope`, other
+                       2 n numbers that are overwritten
 
-    `scratch` may be empty; with `whole_strips(n) * k` numbers it spares an allocation.
+    `scratch` may be empty; with `scratch_numbers` numbers it spares an allocation.
     """
-    strips = whole_strips(n, out)
-    packed = scratch if scratch.size >= strips * k else np.empty(strips * k, out.dtype)
-    start = np.zeros(strips, out.dtype)
-    if n * k < PACK_IN_PARALLEL:
-        pack_left(n, k, L, L_transposed, packed)
-    else:
-        for s in prange(strips // rows(out)):
-            pack_strip(s, n, k, L, L_transposed, packed)
-    if kind != BACKWARD:
+    height, across = rows(out), columns(out)
+    down, strips = whole_strips(n, out) // height, (m + across - 1) // across
+    start = np.zeros(down * height, out.dtype)
+    if kind == GRADIENTS:
+        clear(other)
+    elif kind != BACKWARD:
         copy(other, start[:n])
     length = k if R_transposed else m
-    in_place = uses_in_place(strips // rows(out), k, length, R_transposed, out.itemsize)
-    height, width = _grid(n, m, in_place, out)
-    down, across = (n + height - 1) // height, (m + width - 1) // width
-    for task in prange(down * across):
-        i0, j = task % down * height, task // down * width
-        i1, count = min(n, i0 + height), min(width, m - j)
-        call_block(block_at, (
-            kind, packed, i0, i1, k, R, R_transposed, j, count, start, other, code, negative_slope, m, out, Z
-        ))  # fmt: skip
+    if kind != GRADIENTS and uses_in_place(down, k, length, R_transposed, out.itemsize):
+        left = np.empty(down * height * k, out.dtype)
+        pack_left(n, k, L, L_transposed, left)
+        width = even_parts(m, PANEL, across)
+        wide = (m + width - 1) // width
+        parts = (TASKS + wide - 1) // max(1, wide)
+        tall = even_parts(n, max(32, (n + parts - 1) // parts), height)
+        parts = (n + tall - 1) // tall
+        for task in prange(parts * wide):
+            i, j = task % parts * tall, task // parts * width
+            call_block(block_at, (
+                kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, scratch[:0], START, j,
+                min(width, m - j), start, other, code, negative_slope, m, out, Z,
+            ))  # fmt: skip
+        return
+    depth = even_parts(k, DEPTH, 8)
+    band = even_parts(strips, _band(depth, out), 1)
+    size = down * height * depth
+    memory = scratch if scratch.size >= size + band * across * depth else (
+        np.empty(size + band * across * depth, out.dtype)
+    )
+    left, panel = memory[:size], memory[size:]
+    most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
+    blocks = max((down + most - 1) // most, min((BLOCKS + strips - 1) // strips, down // FEWEST_STRIPS), 1)
+    for p in range(0, k, depth):
+        now = min(depth, k - p)
+        for s in prange(down):
+            pack_strip(s, n, k, L, L_transposed, p, now, left)
+            if kind == GRADIENTS:
+                for i in range(s * height, min(n, (s + 1) * height)):
+                    add_row(L[i * k + p : i * k + p + now], other, i)
+        for t0 in range(0, strips, band):
+            used = min(band, strips - t0)
+            # Each task packs some rows of a group of strips.
+            groups, parts = (used + 4) // 5, (now + PACKED_ROWS - 1) // PACKED_ROWS
+            for task in prange(groups * parts):
+                t, q = task // parts * 5, task % parts * PACKED_ROWS
+                j = (t0 + t) * across
+                pack_right(
+                    R, length, R_transposed, j, min(min(5, used - t) * across, m - j), p, q,
+                    min(now, q + PACKED_ROWS), now, panel[t * across * now :],
+                )  # fmt: skip
+            parts = min(used, max((used + 4) // 5, (BLOCKS + blocks - 1) // blocks))
+            for task in prange(blocks * parts):
+                b, c = task // parts, task % parts
+                i0, i1 = b * down // blocks * height, min(n, (b + 1) * down // blocks * height)
+                t, last = t0 + c * used // parts, t0 + (c + 1) * used // parts
+                j = t * across
+                call_block(block_at, (
+                    kind, left, i0, i1, p, now, k, R, R_transposed, panel, (t - t0) * across * now, j,
+                    min(m, last * across) - j, start, other, code, negative_slope, m, out, Z,
+                ))  # fmt: skip
+    if kind == GRADIENTS:
+        for i in range(n):
+            Z[i] = total(other, i) / out.dtype.type(negative_slope)
+
+
+@loops
+def gradients_as_product(n, k, like):
+    """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out."""
+    strips = (k + columns(like) - 1) // columns(like)
+    return n // rows(like) // FEWEST_STRIPS * strips >= TASKS
 
 
 @piece
@@ -156,7 +230,7 @@ def gradient_block(
         width = min(length, last - j)
         target = part[i0 * k + q0 :]
         if transposed:
-            pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, length + 16)
+            pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, START, length + 16)
             add_gradient(
                 dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k
             )  # fmt: skip

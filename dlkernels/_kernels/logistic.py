@@ -143,7 +143,7 @@ def slot(
             _direct_tile(w, X, n, j, Y[j : j + count], share, with_cost, row, losses, part, dw, sums)
             continue
         if transposed:
-            pack_transposed(X, n, j, count, START, n, tile, spare)
+            pack_transposed(X, n, j, count, START, n, tile, START, spare)
         inputs, at, row_length = (tile, START, spare) if transposed else (X, j, m)
         add_weighted_rows(w, n, inputs, at, row_length, row)
         output_row(row, Y[j : j + count], share, with_cost, losses, sums)

@@ -24,15 +24,24 @@ from dlkernels._kernels.tile import (
     dot_store,
     dot_zeros,
     half_rows,
+    interleave,
     lanes,
     outer_add,
+    outer_columns,
     outer_load,
+    outer_narrower,
+    outer_plus,
+    outer_plus_part,
+    outer_prefetch,
     outer_rows,
     outer_start,
     outer_store,
+    outer_store_part,
     outer_zeros,
     outer_zeros_half,
+    prefetch,
     rows,
+    transpose,
 )
 
 #: 0 and False that are no literals: Numba compiles a function anew for each literal that it is called with.
@@ -53,88 +62,93 @@ def whole_strips(n, like):
 
 
 @loops
-def pack_strip(s, n, k, W, transposed, packed):
-    """Strip s of the left matrix: packed[s * rows * k + p * height + r] = W[s * rows + r, p].
+def pack_strip(s, n, k, W, transposed, p, depth, packed):
+    """Strip s of the left matrix: packed[s * rows * depth + q * height + r] = W[s * rows + r, p + q].
 
-    W[p, s * rows + r] if `transposed`, and 0 below row n. `height` is `rows`, or `half_rows` for a last strip
-    of so few rows.
+    W[p + q, s * rows + r] if `transposed`, and 0 below row n; q < depth. `height` is `rows`, or `half_rows`
+    for a last strip of so few rows.
     """
     i = s * rows(packed)
     used = min(n - i, rows(packed))
     height = half_rows(packed) if used <= half_rows(packed) else rows(packed)
     zero = packed.dtype.type(0)
-    strip = packed[i * k : (i + height) * k]
+    strip = packed[i * depth : (i + height) * depth]
     if used < height:
-        for p in range(k * height):
-            strip[p] = zero
+        for q in range(depth * height):
+            strip[q] = zero
     if transposed:
-        for p in range(k):
-            source, target = W[p * n + i : p * n + i + used], strip[p * height : p * height + used]
+        for q in range(depth):
+            source = W[(p + q) * n + i : (p + q) * n + i + used]
+            target = strip[q * height : q * height + used]
             for r in range(used):
                 target[r] = source[r]
-    elif used == rows(packed):
-        source = W[i * k : (i + used) * k]
-        for p in range(k):
-            target = strip[p * height : (p + 1) * height]
-            for r in range(rows(packed)):
-                target[r] = source[r * k + p]
     else:
+        step = lanes(packed)
+        done = depth // step * step if used == rows(packed) else 0
+        for q in range(0, done, step):
+            interleave(W, i * k + p + q, k, strip, q * height)
         for r in range(used):
-            source = W[(i + r) * k : (i + r + 1) * k]
-            for p in range(k):
-                strip[p * height + r] = source[p]
+            source = W[(i + r) * k + p : (i + r) * k + p + depth]
+            for q in range(done, depth):
+                strip[q * height + r] = source[q]
 
 
 @loops
 def pack_left(n, k, W, transposed, packed):
     """All strips of the left matrix."""
     for s in range((n + rows(packed) - 1) // rows(packed)):
-        pack_strip(s, n, k, W, transposed, packed)
+        pack_strip(s, n, k, W, transposed, 0, k, packed)
 
 
 @loops
-def pack_transposed(B, row_length, j, width, p, depth, out, out_length):
-    """out[q, c] = B[j + c, p + q] for c < width, q < depth; B has rows of `row_length`, out `out_length`.
+def pack_transposed(B, row_length, j, width, p, depth, out, at, out_length):
+    """out[at + q * out_length + c] = B[j + c, p + q] for c < width, q < depth; B has rows of `row_length`."""
+    step = lanes(B)
+    across, down = width // step * step, depth // step * step
+    for first in range(0, across, step):
+        for q in range(0, down, step):
+            transpose(
+                B, (j + first) * row_length + p + q, row_length, out, at + q * out_length + first, out_length
+            )
+    for c in range(width):
+        source = B[(j + c) * row_length + p : (j + c) * row_length + p + depth]
+        for q in range(down if c < across else 0, depth):
+            out[at + q * out_length + c] = source[q]
 
-    Sixteen rows of B at a time, so that each store fills a vector.
+
+@loops
+def pack_right(B, row_length, transposed, j, width, p, q0, q1, depth, packed):
+    """packed[t, q, c] = B[p + q, j + t * columns + c] (B[j + ..., p + q] if `transposed`), else 0.
+
+    For q0 <= q < q1; packed is (strips, depth, columns).
     """
-    for first in range(0, width, 16):
-        count = min(16, width - first)
-        for q in range(depth):
-            column = out[q * out_length + first : q * out_length + first + count]
-            source = B[(j + first) * row_length + p + q :]
-            if count == 16:
-                for c in range(16):
-                    column[c] = source[c * row_length]
-            else:
-                for c in range(count):
-                    column[c] = source[c * row_length]
-
-
-@loops
-def pack_right(B, row_length, transposed, j, width, p, depth, packed):
-    """packed[t, q, c] = B[p + q, j + t * columns + c] (B[j + ..., p + q] if `transposed`), else 0."""
-    across = columns(packed)
+    across, height, step = columns(packed), rows(packed), lanes(packed)
     zero = packed.dtype.type(0)
-    for t in range((width + across - 1) // across):
-        strip = packed[t * across * depth : (t + 1) * across * depth]
-        used = min(across, width - t * across)
-        if used < across:
-            for q in range(depth * across):
-                strip[q] = zero
-        if transposed:
-            pack_transposed(B, row_length, j + t * across, used, p, depth, strip, across)
-    if not transposed:
-        for q in range(depth):
-            row = B[(p + q) * row_length + j : (p + q) * row_length + j + width]
-            for t in range(width // across):
-                target = packed[(t * depth + q) * across : (t * depth + q + 1) * across]
-                piece = row[t * across : (t + 1) * across]
-                for c in range(across):
-                    target[c] = piece[c]
-            done = width // across * across
-            for c in range(width - done):
-                packed[(done // across * depth + q) * across + c] = row[done + c]
+    strips = width // across
+    rest = width - strips * across
+    if rest:
+        for at in range((strips * depth + q0) * across, (strips * depth + q1) * across):
+            packed[at] = zero
+    if transposed:
+        for t in range((width + across - 1) // across):
+            pack_transposed(
+                B, row_length, j + t * across, min(across, width - t * across), p + q0, q1 - q0,
+                packed, (t * depth + q0) * across, across,
+            )  # fmt: skip
+        return
+    for q in range(q0, q1, height):
+        at, count = (p + q) * row_length + j, min(height, q1 - q)
+        for r in range(count if q + height + count <= q1 else 0):
+            for c in range(0, width, step):
+                prefetch(B, at + (height + r) * row_length + c)
+        if count == height:
+            for t in range(strips):
+                block = outer_load(outer_zeros(B), B, at + t * across, row_length)
+                outer_store(block, packed, (t * depth + q) * across, across)
+        for r in range(count):
+            row = B[at + r * row_length : at + r * row_length + width]
+            for c in range(0 if count < height else strips * across, width):
+                packed[(c // across * depth + q + r) * across + c % across] = row[c]
 
 
 @loops
@@ -147,90 +161,109 @@ def uses_in_place(strips, k, row_length, transposed, itemsize):
     return (not transposed) and (strips <= 2 or (k <= 128 and row_length * itemsize % 512 != 0))
 
 
-@loops
-def _copy_block(source, s0, s_length, height, width, target, t0, t_length):
-    """target[t0 + r * t_length + c] = source[s0 + r * s_length + c] for r < height and c < width."""
-    for r in range(height):
-        row = source[s0 + r * s_length : s0 + r * s_length + width]
-        out = target[t0 + r * t_length : t0 + r * t_length + width]
-        for c in range(width):
-            out[c] = row[c]
+@inlined_late
+def _block(
+    sums, left_matrix, left, count, B, first, step, start, i, fresh, out, corner, out_length, tall, wide
+):  # fmt: skip
+    """Adds `count` terms to a (tall, wide) block at out[corner]; to start[i] instead if it is `fresh`."""
+    height = outer_rows(sums)
+    inside = tall == height and wide == outer_columns(sums)
+    if fresh:
+        sums = outer_start(sums, start, i)
+    outer_prefetch(sums, out, corner, out_length)
+    for q in range(count):
+        sums = outer_add(sums, left_matrix, left + q * height, B, first + q * step)
+    if inside:
+        if not fresh:
+            sums = outer_plus(sums, out, corner, out_length)
+        outer_store(sums, out, corner, out_length)
+    else:
+        if not fresh:
+            sums = outer_plus_part(sums, out, corner, out_length, tall, wide)
+        outer_store_part(sums, out, corner, out_length, tall, wide)
+    # The last use of all arrays: Numba counts a reference less after the last use, and a call of that between
+    # the loops would move the tile out of its registers.
+    return left_matrix.size + B.size + start.size + out.size
 
 
 @inlined_late
-def _block(
-    sums, packed_left, i, k, p, count, B, first, row_length, packed, packed_first, in_place, start, out,
-    corner, out_length, tall, wide, edge,
+def _blocks(
+    tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
+    out_length, wide,
 ):  # fmt: skip
-    """Adds to a (tall, wide) block at out[corner], from row i of W on, the terms p to p + count of its sums.
-
-    The first terms are added to start[i]. A block that doesn't fill a tile goes through `edge`.
-    """
-    height, across = outer_rows(sums), columns(out)
-    left = i * k + p * height
-    inside = tall == height and wide == across
-    if p > 0 and not inside:
-        _copy_block(out, corner, out_length, tall, wide, edge, 0, across)
-    if p == 0:
-        sums = outer_start(sums, start, i)
-    elif inside:
-        sums = outer_load(sums, out, corner, out_length)
-    else:
-        sums = outer_load(sums, edge, 0, across)
-    if in_place:
-        for q in range(count):
-            sums = outer_add(sums, packed_left, left + q * height, B, first + q * row_length)
-    else:
-        for q in range(count):
-            sums = outer_add(sums, packed_left, left + q * height, packed, packed_first + q * across)
-    if inside:
-        outer_store(sums, out, corner, out_length)
-    else:
-        outer_store(sums, edge, 0, across)
-        _copy_block(edge, 0, across, tall, wide, out, corner, out_length)
-    # The last use of all arrays: Numba counts a reference less after the last use, and a call of that between
-    # the loops would move the tile out of its registers.
-    return packed_left.size + B.size + packed.size + start.size + out.size + edge.size
+    for i in range(i0, i1, outer_rows(tile)):
+        left, at, tall = i * length, corner + (i - i0) * out_length, min(outer_rows(tile), i1 - i)
+        if tall > outer_rows(half):
+            _block(
+                tile, left_matrix, left + skip * outer_rows(tile), count, B, first, step, start, i, fresh,
+                out, at, out_length, tall, wide,
+            )  # fmt: skip
+        else:
+            _block(
+                half, left_matrix, left + skip * outer_rows(half), count, B, first, step, start, i, fresh,
+                out, at, out_length, tall, wide,
+            )  # fmt: skip
 
 
 @loops
-def product(packed_left, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
-    """out[i, out_j + c] = start[i] + sum over p of W[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
+def strip(
+    left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner, out_length, wide
+):  # fmt: skip
+    """out[corner + (i - i0) * out_length + c] += sum over q of L[i, skip + q] * B[first + q * step + c].
 
-    W comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
+    For i0 <= i < i1, c < wide <= `tile.columns` and q < count; the sums start at start[i] if they are
+    `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. The tile is
+    no wider than it must be: 500 columns cost 10 2/3 strips of 48, not 11.
+    """
+    tile, half = outer_zeros(out), outer_zeros_half(out)
+    if wide > columns(out) - lanes(out):
+        _blocks(
+            tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
+            out_length, wide,
+        )  # fmt: skip
+    elif wide > lanes(out):
+        _blocks(
+            outer_narrower(tile), outer_narrower(half), left_matrix, length, skip, i0, i1, count, B, first,
+            step, start, fresh, out, corner, out_length, wide,
+        )  # fmt: skip
+    else:
+        _blocks(
+            outer_narrower(outer_narrower(tile)), outer_narrower(outer_narrower(half)), left_matrix, length,
+            skip, i0, i1, count, B, first, step, start, fresh, out, corner, out_length, wide,
+        )  # fmt: skip
+
+
+@loops
+def product(left_matrix, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
+    """out[i, out_j + c] = start[i] + sum over p of L[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
+
+    L comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
     `whole_strips` numbers.
     """
-    height, across = rows(out), columns(out)
+    across = columns(out)
     depth = min(max(k, 1), DEPTH)
-    strips = (i1 - i0 + height - 1) // height
     panels = (width + across - 1) // across
-    direct = uses_in_place(strips, k, row_length, transposed, out.itemsize)
+    direct = uses_in_place((i1 - i0 + rows(out) - 1) // rows(out), k, row_length, transposed, out.itemsize)
     packed = np.empty(across * depth * (1 if direct else panels), out.dtype)
-    edge = np.empty(height * across, out.dtype)
     for p in range(0, max(k, 1), depth):
         now = min(depth, k - p)
         if not direct:
-            pack_right(B, row_length, transposed, j, width, p, now, packed)
+            pack_right(B, row_length, transposed, j, width, p, START, now, now, packed)
         for t in range(panels):
             c = t * across
-            wide = min(across, width - c)
-            in_place = direct and wide == across
-            if direct and not in_place:
-                pack_right(B, row_length, transposed, j + c, wide, p, now, packed)
-            first, packed_first = p * row_length + j + c, 0 if direct else t * across * now
-            for s in range(strips):
-                i = i0 + s * height
-                corner, tall = i * out_length + out_j + c, min(height, i1 - i)
-                if tall > half_rows(out):
-                    _block(
-                        outer_zeros(out), packed_left, i, k, p, now, B, first, row_length, packed,
-                        packed_first, in_place, start, out, corner, out_length, tall, wide, edge,
-                    )  # fmt: skip
-                else:
-                    _block(
-                        outer_zeros_half(out), packed_left, i, k, p, now, B, first, row_length, packed,
-                        packed_first, in_place, start, out, corner, out_length, tall, wide, edge,
-                    )  # fmt: skip
+            wide, corner = min(across, width - c), i0 * out_length + out_j + c
+            if direct and wide == across:
+                strip(
+                    left_matrix, k, p, i0, i1, now, B, p * row_length + j + c, row_length, start, p == 0,
+                    out, corner, out_length, wide,
+                )  # fmt: skip
+                continue
+            if direct:
+                pack_right(B, row_length, transposed, j + c, wide, p, START, now, now, packed)
+            strip(
+                left_matrix, k, p, i0, i1, now, packed, START if direct else c * now, across, start, p == 0,
+                out, corner, out_length, wide,
+            )  # fmt: skip
 
 
 @loops

@@ -85,7 +85,7 @@ def slot(
     for j in range(first, last, length):
         width = min(length, last - j)
         if transposed:
-            pack_transposed(X, n_x, j, width, START, n_x, tile, length)
+            pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
         _hidden_layer(W1, packed, start, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
         row = z2[:width]

@@ -11,11 +11,13 @@ creates, adds to in a loop of its own and writes out:
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
-`half_rows` of them for a tile that began as `outer_zeros_half`.
+`half_rows` of them for a tile that began as `outer_zeros_half`, a vector less for `outer_narrower(tile)`.
+`outer_load_part`, `outer_store_part`: the first rows and columns of a block only.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
 `dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
 `sum_width` numbers at a time.
+`transpose`: a square of `lanes` by `lanes` numbers. `prefetch`: a line of memory that will be needed.
 
 Positions are plain offsets from the first element of a C-ordered array; they are checked, like every index,
 only when compiled with NUMBA_BOUNDSCHECK=1. Products are summed in the loop's order with fused multiply-add,
@@ -71,9 +73,20 @@ def outer_zeros_half(like):
     return np.zeros((half_rows(like), columns(like)), like.dtype)
 
 
+def outer_narrower(tile):
+    """Zeros in as many rows as tile has, and a vector less across, but at least one."""
+    across = max(lanes(tile), tile.shape[1] - lanes(tile))
+    return np.zeros((tile.shape[0], across), tile.dtype)
+
+
 def outer_rows(tile):
     """How many rows a block has."""
     return tile.shape[0]
+
+
+def outer_columns(tile):
+    """How many columns a block has."""
+    return tile.shape[1]
 
 
 def outer_start(tile, a, i):
@@ -99,6 +112,46 @@ def outer_store(tile, c, i, stride):
     c = c.reshape(-1)
     for r in range(tile.shape[0]):
         c[i + r * stride : i + r * stride + tile.shape[1]] = tile[r]
+
+
+def outer_plus(tile, c, i, stride):
+    """tile[r, s] + c[i + r * stride + s]."""
+    return tile + outer_load(tile, c, i, stride)
+
+
+def outer_plus_part(tile, c, i, stride, tall, wide):
+    """As `outer_plus` for r < tall and s < wide."""
+    block = tile.copy()
+    c = c.reshape(-1)
+    for r in range(min(tall, tile.shape[0])):
+        block[r, :wide] += c[i + r * stride : i + r * stride + wide]
+    return block
+
+
+def outer_prefetch(tile, c, i, stride):
+    """Asks for the cache lines that `outer_plus` and `outer_store` will use."""
+
+
+def outer_store_part(tile, c, i, stride, tall, wide):
+    """As `outer_store` for r < tall and s < wide."""
+    c = c.reshape(-1)
+    for r in range(min(tall, tile.shape[0])):
+        c[i + r * stride : i + r * stride + wide] = tile[r, :wide]
+
+
+def transpose(a, i, a_stride, out, j, out_stride):
+    """out[j + p * out_stride + r] = a[i + r * a_stride + p] for r, p < lanes."""
+    a, out, width = a.reshape(-1), out.reshape(-1), lanes(a)
+    for r in range(width):
+        for p in range(width):
+            out[j + p * out_stride + r] = a[i + r * a_stride + p]
+
+
+def interleave(a, i, stride, out, j):
+    """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes."""
+    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
+    for r in range(height):
+        out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
 
 
 def dot_zeros(like):
@@ -129,6 +182,10 @@ def dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
 def dot_store(tile, out, i):
     """out[i + r * dot_columns + c] = the sum over the lanes of tile[r, c]."""
     out.reshape(-1)[i : i + tile.shape[0] * tile.shape[1]] = tile.sum(axis=2).reshape(-1)
+
+
+def prefetch(a, i):
+    """Asks for the cache line of a[i], which need not exist, ahead of its use."""
 
 
 def sum_zeros(like):
@@ -174,9 +231,19 @@ def _overload_outer_zeros_half(like):
     return lambda like: vectors.outer_zeros_half(like)
 
 
+@overload(outer_narrower)
+def _overload_outer_narrower(tile):
+    return lambda tile: vectors.outer_narrower(tile)
+
+
 @overload(outer_rows)
 def _overload_outer_rows(tile):
     return lambda tile: vectors.outer_rows(tile)
+
+
+@overload(outer_columns)
+def _overload_outer_columns(tile):
+    return lambda tile: vectors.outer_columns(tile)
 
 
 @overload(outer_start)
@@ -194,7 +261,7 @@ def _overload_outer_add(tile, a, i, b, j):
     def add(tile, a, i, b, j):
         if _CHECKED:
             _inside(a, i, 0, 1, vectors.outer_rows(tile))
-            _inside(b, j, 0, 1, columns(b))
+            _inside(b, j, 0, 1, vectors.outer_columns(tile))
         return vectors.outer_add(tile, a, i, b, j)
 
     return add
@@ -204,7 +271,7 @@ def _overload_outer_add(tile, a, i, b, j):
 def _overload_outer_load(tile, c, i, stride):
     def load(tile, c, i, stride):
         if _CHECKED:
-            _inside(c, i, stride, vectors.outer_rows(tile), columns(c))
+            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         return vectors.outer_load(tile, c, i, stride)
 
     return load
@@ -214,10 +281,67 @@ def _overload_outer_load(tile, c, i, stride):
 def _overload_outer_store(tile, c, i, stride):
     def store(tile, c, i, stride):
         if _CHECKED:
-            _inside(c, i, stride, vectors.outer_rows(tile), columns(c))
+            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         vectors.outer_store(tile, c, i, stride)
 
     return store
+
+
+@overload(outer_plus)
+def _overload_outer_plus(tile, c, i, stride):
+    def plus(tile, c, i, stride):
+        if _CHECKED:
+            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+        return vectors.outer_plus(tile, c, i, stride)
+
+    return plus
+
+
+@overload(outer_plus_part)
+def _overload_outer_plus_part(tile, c, i, stride, tall, wide):
+    def plus(tile, c, i, stride, tall, wide):
+        if _CHECKED:
+            _inside(c, i, stride, tall, wide)
+        return vectors.outer_plus_part(tile, c, i, stride, tall, wide)
+
+    return plus
+
+
+@overload(outer_prefetch)
+def _overload_outer_prefetch(tile, c, i, stride):
+    return lambda tile, c, i, stride: vectors.outer_prefetch(tile, c, i, stride)
+
+
+@overload(outer_store_part)
+def _overload_outer_store_part(tile, c, i, stride, tall, wide):
+    def store(tile, c, i, stride, tall, wide):
+        if _CHECKED:
+            _inside(c, i, stride, tall, wide)
+        vectors.outer_store_part(tile, c, i, stride, tall, wide)
+
+    return store
+
+
+@overload(transpose)
+def _overload_transpose(a, i, a_stride, out, j, out_stride):
+    def move(a, i, a_stride, out, j, out_stride):
+        if _CHECKED:
+            _inside(a, i, a_stride, lanes(a), lanes(a))
+            _inside(out, j, out_stride, lanes(a), lanes(a))
+        vectors.transpose(a, i, a_stride, out, j, out_stride)
+
+    return move
+
+
+@overload(interleave)
+def _overload_interleave(a, i, stride, out, j):
+    def move(a, i, stride, out, j):
+        if _CHECKED:
+            _inside(a, i, stride, rows(a), lanes(a))
+            _inside(out, j, 0, 1, rows(a) * lanes(a))
+        vectors.interleave(a, i, stride, out, j)
+
+    return move
 
 
 @overload(dot_zeros)
@@ -255,6 +379,11 @@ def _overload_dot_store(tile, out, i):
         vectors.dot_store(tile, out, i)
 
     return store
+
+
+@overload(prefetch)
+def _overload_prefetch(a, i):
+    return lambda a, i: vectors.prefetch(a, i)
 
 
 @overload(sum_zeros)

@@ -44,11 +44,11 @@ SHAPES = {types.float32: _shape(4), types.float64: _shape(8)}
 
 
 class TileType(types.Type):
-    """`count` vectors of `lanes` numbers."""
+    """`rows` times `vectors` vectors of `lanes` numbers."""
 
-    def __init__(self, dtype, count, lanes):
-        self.dtype, self.count, self.lanes = dtype, count, lanes
-        super().__init__(name=f"Tile({dtype}, {count}, {lanes})")
+    def __init__(self, dtype, rows, vectors, lanes):
+        self.dtype, self.rows, self.vectors, self.lanes = dtype, rows, vectors, lanes
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {lanes})")
 
 
 @register_model(TileType)
@@ -56,7 +56,7 @@ class _TileModel(models.PrimitiveModel):
     def __init__(self, manager, fe_type):
         number = manager.lookup(fe_type.dtype).get_value_type()
         vector = ir.VectorType(number, fe_type.lanes)
-        super().__init__(manager, fe_type, ir.ArrayType(vector, fe_type.count))
+        super().__init__(manager, fe_type, ir.ArrayType(vector, fe_type.rows * fe_type.vectors))
 
 
 class _Code:
@@ -85,17 +85,50 @@ class _Code:
         vector.align = self.align
         return vector
 
-    def load_first(self, count, pointer):
-        """The first `count` numbers, which may be none or more than there are lanes, then zeros."""
+    def first(self, count):
+        """A mask of the first `count` lanes: none or all of them if that is below 0 or more than there are."""
         lanes = self.shape.lanes
         order = ir.Constant(ir.VectorType(self.index, lanes), list(range(lanes)))
-        mask = self.builder.icmp_signed("<", order, self._splat(count))
+        return self.builder.icmp_signed("<", order, self._splat(count))
+
+    def load_where(self, mask, pointer):
+        """The numbers where the mask is set, zeros elsewhere."""
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
-        zeros = ir.Constant(self.vector, None)
         kind = ir.FunctionType(self.vector, [where.type, ir.IntType(32), mask.type, self.vector])
-        name = f"llvm.masked.load.v{lanes}f{self.align * 8}.p0"
+        name = f"llvm.masked.load.v{self.shape.lanes}f{self.align * 8}.p0"
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, [where, ir.IntType(32)(self.align), mask, zeros])
+        return self.builder.call(
+            function, [where, ir.IntType(32)(self.align), mask, ir.Constant(self.vector, None)]
+        )
+
+    def store_where(self, mask, vector, pointer):
+        where = self.builder.bitcast(pointer, self.vector.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, where.type, ir.IntType(32), mask.type])
+        name = f"llvm.masked.store.v{self.shape.lanes}f{self.align * 8}.p0"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        self.builder.call(function, [vector, where, ir.IntType(32)(self.align), mask])
+
+    def load_first(self, count, pointer):
+        return self.load_where(self.first(count), pointer)
+
+    def interleaved(self, vectors):
+        """The first lanes of all vectors, then the second lanes, and so on; a power of two of vectors.
+
+        Each of the log2(n) rounds zips the first half of the vectors with the second.
+        """
+        lanes, half = self.shape.lanes, len(vectors) // 2
+        low = [i // 2 + i % 2 * lanes for i in range(lanes)]
+        high = [i + lanes // 2 for i in low]
+        for _ in range(half.bit_length()):
+            pairs = list(zip(vectors[:half], vectors[half:], strict=True))
+            vectors = [self.shuffle(a, b, order) for a, b in pairs for order in (low, high)]
+        return vectors
+
+    def prefetch(self, pointer):
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type] + [ir.IntType(32)] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        reading, keep, data = ir.IntType(32)(0), ir.IntType(32)(3), ir.IntType(32)(1)
+        self.builder.call(function, [pointer, reading, keep, data])
 
     def store(self, vector, pointer):
         where = self.builder.bitcast(pointer, vector.type.as_pointer())
@@ -149,8 +182,10 @@ class _Code:
         return self.builder.extract_element(vector, ir.IntType(32)(0))
 
 
-def _operation(tile_count, result, arguments, generate):
+def _operation(form, result, arguments, generate):
     """Signature and code of one operation; its first array or tile decides the dtype.
+
+    `form` gives rows and vectors of its tile for a Shape.
 
     `result` is TileType for a tile, "number" for one of the dtype, None for nothing.
     """
@@ -158,7 +193,7 @@ def _operation(tile_count, result, arguments, generate):
     if dtype not in SHAPES:
         return None
     shape = SHAPES[dtype]
-    tile = TileType(dtype, tile_count(shape), shape.lanes)
+    tile = TileType(dtype, *form(shape), shape.lanes)
     typed = [types.int64 if isinstance(a, types.Integer) else a for a in arguments]
     signature = {TileType: tile, "number": dtype, None: types.void}[result](*typed)
 
@@ -174,114 +209,204 @@ def _operation(tile_count, result, arguments, generate):
     return signature, codegen
 
 
-def _outer_count(shape):
-    return shape.rows * shape.vectors
+def _outer(shape):
+    return shape.rows, shape.vectors
 
 
-def _half_outer_count(shape):
-    return shape.rows // 2 * shape.vectors
+def _half_outer(shape):
+    return shape.rows // 2, shape.vectors
 
 
-def _dot_count(shape):
-    return shape.dot_rows * shape.dot_columns
+def _dots(shape):
+    return shape.dot_rows, shape.dot_columns
 
 
-def _sum_count(shape):
-    return SUM_VECTORS
+def _sums(shape):
+    return 1, SUM_VECTORS
 
 
-def _zeros(count, like):
-    def generate(code, data):
-        return ir.Constant(ir.ArrayType(code.vector, count(code.shape)), None)
+def _zeros(form, like):
+    def generate(code, *data):
+        rows, vectors = form(code.shape)
+        return ir.Constant(ir.ArrayType(code.vector, rows * vectors), None)
 
-    return _operation(count, TileType, (like,), generate)
+    return _operation(form, TileType, (like,), generate)
 
 
 @intrinsic
 def outer_zeros(typing_context, like):
-    return _zeros(_outer_count, like)
+    return _zeros(_outer, like)
 
 
 @intrinsic
 def outer_zeros_half(typing_context, like):
-    return _zeros(_half_outer_count, like)
+    return _zeros(_half_outer, like)
+
+
+@intrinsic
+def outer_narrower(typing_context, tile):
+    return _zeros(lambda shape: (tile.rows, max(1, tile.vectors - 1)), tile)
+
+
+def _number(tile, number):
+    return types.int64(tile), lambda context, builder, signature, values: ir.IntType(64)(number)
 
 
 @intrinsic
 def outer_rows(typing_context, tile):
-    rows = tile.count // SHAPES[tile.dtype].vectors
-    return types.int64(tile), lambda context, builder, signature, values: ir.IntType(64)(rows)
+    return _number(tile, tile.rows)
 
 
-def _outer(tile, result, arguments, generate):
-    """As `_operation`, for a tile of as many rows as this one; `generate` is given their number first."""
-    rows = tile.count // SHAPES[tile.dtype].vectors
+@intrinsic
+def outer_columns(typing_context, tile):
+    return _number(tile, tile.vectors * tile.lanes)
 
-    def with_rows(code, *values):
-        return generate(code, rows, *values)
 
-    return _operation(lambda shape: tile.count, result, arguments, with_rows)
+def _on_block(tile, result, arguments, generate):
+    """As `_operation`, for a tile of this one's form, with `generate` given its places and the code.
+
+    A place is the number of a vector in the tile, its row, and the first column of it.
+    """
+    places = [
+        (r * tile.vectors + v, r, v * tile.lanes) for r in range(tile.rows) for v in range(tile.vectors)
+    ]
+
+    def with_places(code, *values):
+        return generate(code, places, *values)
+
+    return _operation(lambda shape: (tile.rows, tile.vectors), result, arguments, with_places)
 
 
 @intrinsic
 def outer_start(typing_context, tile, a, i):
-    def generate(code, rows, tile, a, i):
-        vectors = code.shape.vectors
-        for r in range(rows):
-            number = code.spread(code.at(a, i, times=r))
-            for v in range(vectors):
-                tile = code.builder.insert_value(tile, number, r * vectors + v)
+    def generate(code, places, tile, a, i):
+        for place, r, _ in places:
+            tile = code.builder.insert_value(tile, code.spread(code.at(a, i, times=r)), place)
         return tile
 
-    return _outer(tile, TileType, (tile, a, i), generate)
+    return _on_block(tile, TileType, (tile, a, i), generate)
 
 
 @intrinsic
 def outer_add(typing_context, tile, a, i, b, j):
-    def generate(code, rows, tile, a, i, b, j):
-        vectors = code.shape.vectors
-        loaded = [code.load(code.at(b, j, times=v * code.shape.lanes)) for v in range(vectors)]
-        for r in range(rows):
-            factor = code.spread(code.at(a, i, times=r))
-            for v in range(vectors):
-                position = r * vectors + v
-                sums = code.builder.extract_value(tile, position)
-                tile = code.builder.insert_value(tile, code.fma(factor, loaded[v], sums), position)
+    def generate(code, places, tile, a, i, b, j):
+        loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}
+        factors = {r: code.spread(code.at(a, i, times=r)) for _, r, first in places if first == 0}
+        for place, r, first in places:
+            sums = code.fma(factors[r], loaded[first], code.builder.extract_value(tile, place))
+            tile = code.builder.insert_value(tile, sums, place)
         return tile
 
-    return _outer(tile, TileType, (tile, a, i, b, j), generate)
+    return _on_block(tile, TileType, (tile, a, i, b, j), generate)
 
 
 @intrinsic
 def outer_load(typing_context, tile, c, i, stride):
-    def generate(code, rows, tile, c, i, stride):
-        vectors = code.shape.vectors
-        for r in range(rows):
-            row = code.at(c, i, stride, r)
-            for v in range(vectors):
-                part = code.load(code.builder.gep(row, [code.index(v * code.shape.lanes)]))
-                tile = code.builder.insert_value(tile, part, r * vectors + v)
+    def generate(code, places, tile, c, i, stride):
+        for place, r, first in places:
+            part = code.load(code.at(code.at(c, i, stride, r), code.index(first)))
+            tile = code.builder.insert_value(tile, part, place)
         return tile
 
-    return _outer(tile, TileType, (tile, c, i, stride), generate)
+    return _on_block(tile, TileType, (tile, c, i, stride), generate)
 
 
 @intrinsic
 def outer_store(typing_context, tile, c, i, stride):
-    def generate(code, rows, tile, c, i, stride):
-        vectors = code.shape.vectors
-        for r in range(rows):
-            row = code.at(c, i, stride, r)
-            for v in range(vectors):
-                part = code.builder.extract_value(tile, r * vectors + v)
-                code.store(part, code.builder.gep(row, [code.index(v * code.shape.lanes)]))
+    def generate(code, places, tile, c, i, stride):
+        for place, r, first in places:
+            part = code.builder.extract_value(tile, place)
+            code.store(part, code.at(code.at(c, i, stride, r), code.index(first)))
 
-    return _outer(tile, None, (tile, c, i, stride), generate)
+    return _on_block(tile, None, (tile, c, i, stride), generate)
+
+
+def _masks(code, places, tall, wide):
+    """For each place of a block, which lanes belong to its first `tall` rows and `wide` columns."""
+    for place, r, first in places:
+        used = code.builder.select(
+            code.builder.icmp_signed("<", code.index(r), tall), wide, code.index(0)
+        )
+        yield place, r, first, code.first(code.builder.sub(used, code.index(first)))
+
+
+@intrinsic
+def outer_plus(typing_context, tile, c, i, stride):
+    def generate(code, places, tile, c, i, stride):
+        for place, r, first in places:
+            part = code.load(code.at(code.at(c, i, stride, r), code.index(first)))
+            part = code.builder.fadd(part, code.builder.extract_value(tile, place))
+            tile = code.builder.insert_value(tile, part, place)
+        return tile
+
+    return _on_block(tile, TileType, (tile, c, i, stride), generate)
+
+
+@intrinsic
+def outer_plus_part(typing_context, tile, c, i, stride, tall, wide):
+    def generate(code, places, tile, c, i, stride, tall, wide):
+        for place, r, first, mask in _masks(code, places, tall, wide):
+            part = code.load_where(mask, code.at(code.at(c, i, stride, r), code.index(first)))
+            part = code.builder.fadd(part, code.builder.extract_value(tile, place))
+            tile = code.builder.insert_value(tile, part, place)
+        return tile
+
+    return _on_block(tile, TileType, (tile, c, i, stride, tall, wide), generate)
+
+
+@intrinsic
+def outer_prefetch(typing_context, tile, c, i, stride):
+    def generate(code, places, tile, c, i, stride):
+        for _, r, first in places:
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(first)))
+        for r in range(tile_rows):
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(last)))
+
+    tile_rows, last = tile.rows, tile.vectors * tile.lanes - 1
+    return _on_block(tile, None, (tile, c, i, stride), generate)
+
+
+@intrinsic
+def outer_store_part(typing_context, tile, c, i, stride, tall, wide):
+    def generate(code, places, tile, c, i, stride, tall, wide):
+        for place, r, first, mask in _masks(code, places, tall, wide):
+            part = code.builder.extract_value(tile, place)
+            code.store_where(mask, part, code.at(code.at(c, i, stride, r), code.index(first)))
+
+    return _on_block(tile, None, (tile, c, i, stride, tall, wide), generate)
+
+
+@intrinsic
+def transpose(typing_context, a, i, a_stride, out, j, out_stride):
+    def generate(code, a, i, a_stride, out, j, out_stride):
+        lanes = code.shape.lanes
+        columns = code.interleaved([code.load(code.at(a, i, a_stride, r)) for r in range(lanes)])
+        for p, column in enumerate(columns):
+            code.store(column, code.at(out, j, out_stride, p))
+
+    return _operation(_sums, None, (a, i, a_stride, out, j, out_stride), generate)
+
+
+@intrinsic
+def interleave(typing_context, a, i, stride, out, j):
+    def generate(code, a, i, stride, out, j):
+        lanes, rows = code.shape.lanes, code.shape.rows
+        if rows & (rows - 1):  # 6 rows of the smaller machines
+            for p in range(lanes):
+                for r in range(rows):
+                    number = code.builder.load(code.at(code.at(a, i, stride, r), code.index(p)))
+                    code.builder.store(number, code.at(out, j, times=p * rows + r))
+            return
+        vectors = code.interleaved([code.load(code.at(a, i, stride, r)) for r in range(rows)])
+        for v, vector in enumerate(vectors):
+            code.store(vector, code.at(out, j, times=v * lanes))
+
+    return _operation(_sums, None, (a, i, stride, out, j), generate)
 
 
 @intrinsic
 def dot_zeros(typing_context, like):
-    return _zeros(_dot_count, like)
+    return _zeros(_dots, like)
 
 
 def _dot_add(code, load, tile, a, i, a_stride, b, j, b_stride):
@@ -301,7 +426,7 @@ def dot_add(typing_context, tile, a, i, a_stride, b, j, b_stride):
     def generate(code, *values):
         return _dot_add(code, code.load, *values)
 
-    return _operation(_dot_count, TileType, (tile, a, i, a_stride, b, j, b_stride), generate)
+    return _operation(_dots, TileType, (tile, a, i, a_stride, b, j, b_stride), generate)
 
 
 @intrinsic
@@ -310,24 +435,32 @@ def dot_add_first(typing_context, tile, a, i, a_stride, b, j, b_stride, count):
         *operands, count = values
         return _dot_add(code, lambda pointer: code.load_first(count, pointer), *operands)
 
-    return _operation(_dot_count, TileType, (tile, a, i, a_stride, b, j, b_stride, count), generate)
+    return _operation(_dots, TileType, (tile, a, i, a_stride, b, j, b_stride, count), generate)
 
 
 @intrinsic
 def dot_store(typing_context, tile, out, i):
     def generate(code, tile, out, i):
-        count, lanes = _dot_count(code.shape), code.shape.lanes
+        count, lanes = code.shape.dot_rows * code.shape.dot_columns, code.shape.lanes
         totals = code.totals([code.builder.extract_value(tile, position) for position in range(count)])
         for v, vector in enumerate(totals):
             some = code.shuffle(vector, vector, range(min(lanes, count - v * lanes)))
             code.store(some, code.at(out, i, times=v * lanes))
 
-    return _operation(_dot_count, None, (tile, out, i), generate)
+    return _operation(_dots, None, (tile, out, i), generate)
+
+
+@intrinsic
+def prefetch(typing_context, a, i):
+    def generate(code, a, i):
+        code.prefetch(code.at(a, i))
+
+    return _operation(_sums, None, (a, i), generate)
 
 
 @intrinsic
 def sum_zeros(typing_context, like):
-    return _zeros(_sum_count, like)
+    return _zeros(_sums, like)
 
 
 @intrinsic
@@ -341,7 +474,7 @@ def sum_add(typing_context, tile, a, i, count):
             tile = code.builder.insert_value(tile, sums, v)
         return tile
 
-    return _operation(_sum_count, TileType, (tile, a, i, count), generate)
+    return _operation(_sums, TileType, (tile, a, i, count), generate)
 
 
 @intrinsic
@@ -356,7 +489,7 @@ def sum_add_product(typing_context, tile, a, i, b, j, count):
             tile = code.builder.insert_value(tile, sums, v)
         return tile
 
-    return _operation(_sum_count, TileType, (tile, a, i, b, j, count), generate)
+    return _operation(_sums, TileType, (tile, a, i, b, j, count), generate)
 
 
 @intrinsic
@@ -367,4 +500,4 @@ def sum_total(typing_context, tile):
             sums = [code.builder.fadd(a, b) for a, b in zip(sums[::2], sums[1::2], strict=True)]
         return code.total(sums[0])
 
-    return _operation(_sum_count, "number", (tile,), generate)
+    return _operation(_sums, "number", (tile,), generate)

@@ -72,13 +72,48 @@ def test_gradient_is_added(shape, dtype, rng):
     np.testing.assert_array_equal(G, expected)
 
 
-@pytest.mark.parametrize(("width", "depth"), [(1, 1), (15, 2), (16, 3), (17, 4), (33, 1)])
+@pytest.mark.parametrize(("width", "depth"), [(1, 1), (15, 2), (16, 16), (17, 20), (33, 1), (35, 40)])
 def test_pack_transposed(width, depth, dtype, rng):
-    B = whole_numbers(rng, dtype, 40, 6)
-    out = np.full((depth, width + 2), np.nan, dtype)
-    matmul.pack_transposed(B.reshape(-1), 6, 3, width, 1, depth, out.reshape(-1), width + 2)
-    np.testing.assert_array_equal(out[:, :width], B[3 : 3 + width, 1 : 1 + depth].T)
-    assert np.isnan(out[:, width:]).all()
+    B = whole_numbers(rng, dtype, 40, 43)
+    out = np.full((depth + 2, width + 2), np.nan, dtype)
+    matmul.pack_transposed(B.reshape(-1), 43, 3, width, 1, depth, out.reshape(-1), width + 2, width + 2)
+    np.testing.assert_array_equal(out[1:-1, :width], B[3 : 3 + width, 1 : 1 + depth].T)
+    out[1:-1, :width] = np.nan
+    assert np.isnan(out).all()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("depth", [1, 8, 21])
+def test_pack_right(transposed, depth, dtype, rng):
+    across = tile.columns(np.zeros(1, dtype))
+    for width in (1, across - 1, across, 2 * across + 5):
+        B = whole_numbers(rng, dtype, depth + 3, width + 4)  # as it is meant, of which a part is packed
+        strips = -(-width // across)
+        packed = np.full((strips, depth, across), np.nan, dtype)
+        stored = np.ascontiguousarray(B.T if transposed else B)
+        for q0, q1 in ((0, depth // 2), (depth // 2, depth)):
+            matmul.pack_right(
+                stored.reshape(-1), stored.shape[1], transposed, 3, width, 2, q0, q1, depth, packed.reshape(-1)
+            )
+        expected = np.zeros((depth, strips * across), dtype)
+        expected[:, :width] = B[2 : 2 + depth, 3 : 3 + width]
+        np.testing.assert_array_equal(packed, expected.reshape(depth, strips, across).transpose(1, 0, 2))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("n", "depth"), [(1, 3), (4, 17), (8, 33), (21, 16)])
+def test_pack_strip(transposed, n, depth, dtype, rng):
+    W = whole_numbers(rng, dtype, n, depth + 3)
+    packed = np.full(matmul.whole_strips(n, W) * depth, np.nan, dtype)
+    stored = np.ascontiguousarray(W.T if transposed else W).reshape(-1)
+    for s in range(matmul.whole_strips(n, W) // tile.rows(W)):
+        matmul.pack_strip(s, n, depth + 3, stored, transposed, 2, depth, packed)
+        rest = W[s * tile.rows(W) : (s + 1) * tile.rows(W), 2 : 2 + depth]
+        height = tile.half_rows(W) if len(rest) <= tile.half_rows(W) else tile.rows(W)
+        expected = np.zeros((depth, height), dtype)
+        expected[:, : len(rest)] = rest.T
+        first = s * tile.rows(W) * depth
+        np.testing.assert_array_equal(packed[first : first + depth * height], expected.reshape(-1))
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 5, 8])

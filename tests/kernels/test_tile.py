@@ -10,20 +10,53 @@ from dlkernels._jit import loops
 from dlkernels._kernels import tile
 
 
+@loops
+def whole(c):
+    return tile.outer_zeros(c)
+
+
+@loops
+def half(c):
+    return tile.outer_zeros_half(c)
+
+
+@loops
+def narrower(c):
+    return tile.outer_narrower(tile.outer_zeros(c))
+
+
+@loops
+def narrowest_half(c):
+    return tile.outer_narrower(tile.outer_narrower(tile.outer_zeros_half(c)))
+
+
+FORMS = (whole, half, narrower, narrowest_half)
+
+
+def size_of(zeros, like):
+    @loops
+    def size(like):
+        sums = zeros(like)
+        return tile.outer_rows(sums), tile.outer_columns(sums)
+
+    return size(like)
+
+
 def accumulated(zeros):
-    """What adds k rank-1 updates to a block of as many rows as `zeros` has."""
+    """What adds k rank-1 updates to a block of the form that `zeros` makes."""
 
     @loops
     def outer(a, b, c, k):
-        sums = tile.outer_load(zeros(c), c, 0, tile.columns(c))
+        sums = tile.outer_load(zeros(c), c, 0, tile.outer_columns(zeros(c)))
         for p in range(k):
-            sums = tile.outer_add(sums, a, p * tile.outer_rows(sums), b, p * tile.columns(c))
-        tile.outer_store(sums, c, 0, tile.columns(c))
+            sums = tile.outer_add(sums, a, p * tile.outer_rows(sums), b, p * tile.outer_columns(sums))
+        tile.outer_prefetch(sums, c, 0, tile.outer_columns(sums))
+        tile.outer_store(sums, c, 0, tile.outer_columns(sums))
 
     return outer
 
 
-outer, half_outer = accumulated(tile.outer_zeros), accumulated(tile.outer_zeros_half)
+outer = accumulated(whole)
 
 
 @loops
@@ -45,20 +78,83 @@ def row_sum(a, n):
     return tile.sum_total(sums)
 
 
-@pytest.mark.parametrize(("outer", "rows"), [(outer, tile.rows), (half_outer, tile.half_rows)])
-def test_outer(outer, rows, dtype, rng):
+def test_forms(dtype):
     like = np.zeros(1, dtype)
-    height, across, k = rows(like), tile.columns(like), 7
+    step, across, height = tile.lanes(like), tile.columns(like), tile.rows(like)
+    assert size_of(whole, like) == (height, across)
+    assert size_of(half, like) == (tile.half_rows(like), across)
+    assert size_of(narrower, like) == (height, max(step, across - step))
+    assert size_of(narrowest_half, like) == (tile.half_rows(like), max(step, across - 2 * step))
+
+
+@pytest.mark.parametrize("zeros", FORMS)
+def test_outer(zeros, dtype, rng):
+    height, across = size_of(zeros, np.zeros(1, dtype))
+    k = 7
     a = rng.integers(-9, 9, (k, height)).astype(dtype)
     b = rng.integers(-9, 9, (k, across)).astype(dtype)
     c = rng.integers(-9, 9, (height, across)).astype(dtype)
     expected = c + a.T @ b  # whole numbers: exact in any order
     around = np.full(c.size + 2 * across, np.nan, dtype)
     around[across:-across] = c.reshape(-1)
-    outer(a.reshape(-1), b.reshape(-1), around[across:], k)
+    accumulated(zeros)(a.reshape(-1), b.reshape(-1), around[across:], k)
     c = around[across:-across].reshape(height, across)
     assert np.isnan(around[[0, across - 1, -across, -1]]).all()  # nothing written beside it
     np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("zeros", FORMS)
+def test_plus_and_parts(zeros, dtype, rng):
+    @loops
+    def twice(c, target, stride):
+        sums = tile.outer_load(zeros(c), c, 0, stride)
+        tile.outer_store(tile.outer_plus(sums, c, 0, stride), target, 0, stride)
+
+    @loops
+    def twice_in_part(c, target, stride, tall, wide):
+        sums = tile.outer_load(zeros(c), c, 0, stride)
+        sums = tile.outer_plus_part(sums, c, 0, stride, tall, wide)
+        tile.outer_store_part(sums, target, 0, stride, tall, wide)
+
+    height, across = size_of(zeros, np.zeros(1, dtype))
+    c = rng.normal(size=(height, across + 1)).astype(dtype)
+    target = np.full_like(c, np.nan)
+    twice(c.reshape(-1), target.reshape(-1), across + 1)
+    np.testing.assert_array_equal(target[:, :across], 2 * c[:, :across])
+    assert np.isnan(target[:, across]).all()
+    for tall in (0, 1, height - 1, height):
+        for wide in (0, 1, across // 2, across - 1, across):
+            target = np.full_like(c, np.nan)
+            twice_in_part(c.reshape(-1), target.reshape(-1), across + 1, tall, wide)
+            np.testing.assert_array_equal(target[:tall, :wide], 2 * c[:tall, :wide])
+            target[:tall, :wide] = np.nan
+            assert np.isnan(target).all()
+
+
+@pytest.mark.parametrize("skip", [0, 3])
+def test_moves(skip, dtype, rng):
+    @loops
+    def transposed(a, i, stride, out):
+        tile.prefetch(a, i)
+        tile.transpose(a, i, stride, out, 1, stride)
+
+    @loops
+    def interleaved(a, i, stride, out):
+        tile.interleave(a, i, stride, out, 1)
+
+    like = np.zeros(1, dtype)
+    step, height = tile.lanes(like), tile.rows(like)
+    a = rng.normal(size=(step, step + skip)).astype(dtype)
+    around = np.full(a.size + 2, np.nan, dtype)
+    transposed(a.reshape(-1), skip, step + skip, around)
+    np.testing.assert_array_equal(around[1:-1].reshape(a.shape)[:, :step].T, a[:, skip:])
+    around[1:-1].reshape(a.shape)[:, :step] = np.nan
+    assert np.isnan(around).all()
+    a = rng.normal(size=(height, step + skip)).astype(dtype)
+    around = np.full(height * step + 2, np.nan, dtype)
+    interleaved(a.reshape(-1), skip, step + skip, around)
+    np.testing.assert_array_equal(around[1:-1].reshape(step, height), a[:, skip:].T)
+    assert np.isnan(around[[0, -1]]).all()
 
 
 @pytest.mark.parametrize("more", [0, 1, 3])
@@ -81,16 +177,13 @@ def test_row_sum_takes_no_number_more(dtype, rng):
         assert row_sum(a, n) == a[:n].sum()
 
 
-@pytest.mark.parametrize(
-    ("zeros", "rows"), [(tile.outer_zeros, tile.rows), (tile.outer_zeros_half, tile.half_rows)]
-)
-def test_start(zeros, rows, dtype, rng):
+@pytest.mark.parametrize("zeros", FORMS)
+def test_start(zeros, dtype, rng):
     @loops
     def store(a, c):
-        tile.outer_store(tile.outer_start(zeros(c), a, 1), c, 0, tile.columns(c))
+        tile.outer_store(tile.outer_start(zeros(c), a, 1), c, 0, tile.outer_columns(zeros(c)))
 
-    like = np.zeros(1, dtype)
-    height, across = rows(like), tile.columns(like)
+    height, across = size_of(zeros, np.zeros(1, dtype))
     a, c = rng.normal(size=height + 1).astype(dtype), np.full((height, across), np.nan, dtype)
     store(a, c.reshape(-1))
     np.testing.assert_array_equal(c, np.repeat(a[1:, None], across, axis=1))
