@@ -44,8 +44,8 @@ LEFT_BYTES = 2**19
 RIGHT_BYTES = 2**22
 #: Strips of the left matrix that a block has at least, where there are few columns to make tasks of.
 FEWEST_STRIPS = 4
-#: Rows of the right matrix that are packed by one task.
-PACKED_ROWS = 64
+#: Numbers from which operands are packed in parallel, and what is packed at a time: rows and strips of R.
+PACK_IN_PARALLEL, PACKED_ROWS, GROUP_STRIPS = 2**18, 64, 5
 #: The most partial results of a sum over examples.
 SLOTS = 64
 #: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
@@ -177,23 +177,27 @@ def dense(
     blocks = max((down + most - 1) // most, min((BLOCKS + strips - 1) // strips, down // FEWEST_STRIPS), 1)
     for p in range(0, k, depth):
         now = min(depth, k - p)
-        for s in prange(down):
-            pack_strip(s, n, k, L, L_transposed, p, now, left)
-            if kind == GRADIENTS:
-                for i in range(s * height, min(n, (s + 1) * height)):
-                    add_row(L[i * k + p : i * k + p + now], other, i)
         for t0 in range(0, strips, band):
             used = min(band, strips - t0)
-            # Each task packs some rows of a group of strips.
-            groups, parts = (used + 4) // 5, (now + PACKED_ROWS - 1) // PACKED_ROWS
-            for task in prange(groups * parts):
-                t, q = task // parts * 5, task % parts * PACKED_ROWS
-                j = (t0 + t) * across
-                pack_right(
-                    R, length, R_transposed, j, min(min(5, used - t) * across, m - j), p, q,
-                    min(now, q + PACKED_ROWS), now, panel[t * across * now :],
-                )  # fmt: skip
-            parts = min(used, max((used + 4) // 5, (BLOCKS + blocks - 1) // blocks))
+            # Both operands are packed by one loop: a piece is some rows of a group of strips of R.
+            parts = (now + PACKED_ROWS - 1) // PACKED_ROWS
+            pieces = (used + GROUP_STRIPS - 1) // GROUP_STRIPS * parts
+            packers = BLOCKS if ((n if t0 == 0 else 0) + used * across) * now >= PACK_IN_PARALLEL else 1
+            for packer in prange(packers):
+                if t0 == 0:
+                    for s in range(packer * down // packers, (packer + 1) * down // packers):
+                        pack_strip(s, n, k, L, L_transposed, p, now, left)
+                        if kind == GRADIENTS:
+                            for i in range(s * height, min(n, (s + 1) * height)):
+                                add_row(L[i * k + p : i * k + p + now], other, i)
+                for piece in range(packer * pieces // packers, (packer + 1) * pieces // packers):
+                    t, q = piece // parts * GROUP_STRIPS, piece % parts * PACKED_ROWS
+                    j = (t0 + t) * across
+                    pack_right(
+                        R, length, R_transposed, j, min(min(GROUP_STRIPS, used - t) * across, m - j), p, q,
+                        min(now, q + PACKED_ROWS), now, panel[t * across * now :],
+                    )  # fmt: skip
+            parts = min(used, max((used + GROUP_STRIPS - 1) // GROUP_STRIPS, (BLOCKS + blocks - 1) // blocks))
             for task in prange(blocks * parts):
                 b, c = task // parts, task % parts
                 i0, i1 = b * down // blocks * height, min(n, (b + 1) * down // blocks * height)
