@@ -6,7 +6,8 @@ The formulas, for m examples as columns of X:
     dw = X dzᵀ / m,   db = the sum of dz / m.
 
 X is cut into tiles of columns small enough for the second-level cache: a tile is read from memory for z
-and found in the cache for dw. Each slot owns a fixed range of tiles and a dw of its own.
+and found in the cache for dw. Meanwhile the next tile is asked for, half of it in each of the two loops, so
+that memory is never idle. Each slot owns a fixed range of tiles and a dw of its own.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import START, merge, pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
+from dlkernels._kernels.tile import lanes, prefetch
 
-#: A tile of X fills half of a 1 MB second-level cache, but is never shorter or longer than this.
-TILE_BYTES, SHORTEST, LONGEST = 2**19, 240, 960
+#: Two tiles of X fill half of a 1 MB second-level cache, but are never shorter or longer than this.
+TILE_BYTES, SHORTEST, LONGEST = 2**18, 240, 960
 #: From this many features on, X in Fortran order is used as it is: 100 x 200,000 float32 in 4.0 ms instead of
 #: 21.6. Shorter examples don't fill a vector and are transposed tile by tile (2 features: 0.44 ms, not 0.81).
 LONG_EXAMPLE = 8
@@ -57,8 +59,18 @@ def output_row(z, y, share, with_cost, losses, sums):
 
 
 @loops
-def add_weighted_rows(w, n, X, first, row_length, z):
-    """z[j] += sum over i of w[i] * X[first + i * row_length + j]; four rows a sweep over z."""
+def _ask_for_two_rows(X, at, row_length, width):
+    for j in range(0, width, lanes(X)):
+        prefetch(X, at + j)
+        prefetch(X, at + row_length + j)
+
+
+@loops
+def add_weighted_rows(w, n, X, first, row_length, z, ahead):
+    """z[j] += sum over i of w[i] * X[first + i * row_length + j]; four rows a sweep over z.
+
+    Asks for half of the rows that lie `ahead` numbers further on, unless that is 0.
+    """
     width = z.shape[0]
     whole = n // 4 * 4
     for i in range(0, whole, 4):
@@ -68,6 +80,8 @@ def add_weighted_rows(w, n, X, first, row_length, z):
         x1 = X[at + row_length : at + row_length + width]
         x2 = X[at + 2 * row_length : at + 2 * row_length + width]
         x3 = X[at + 3 * row_length : at + 3 * row_length + width]
+        if ahead > 0:
+            _ask_for_two_rows(X, at + ahead, row_length, width)
         for j in range(width):
             z[j] += (w0 * x0[j] + w1 * x1[j]) + (w2 * x2[j] + w3 * x3[j])
     for i in range(whole, n):
@@ -78,8 +92,11 @@ def add_weighted_rows(w, n, X, first, row_length, z):
 
 
 @loops
-def add_row_dots(n, X, first, row_length, dz, dw):
-    """dw[i] += sum over j of X[first + i * row_length + j] * dz[j]; four rows a sweep over dz."""
+def add_row_dots(n, X, first, row_length, dz, dw, ahead):
+    """dw[i] += sum over j of X[first + i * row_length + j] * dz[j]; four rows a sweep over dz.
+
+    Asks for the rows `ahead` that `add_weighted_rows` doesn't ask for.
+    """
     width = dz.shape[0]
     zero = dz.dtype.type(0)
     whole = n // 4 * 4
@@ -90,6 +107,8 @@ def add_row_dots(n, X, first, row_length, dz, dw):
         x2 = X[at + 2 * row_length : at + 2 * row_length + width]
         x3 = X[at + 3 * row_length : at + 3 * row_length + width]
         s0, s1, s2, s3 = zero, zero, zero, zero
+        if ahead > 0:
+            _ask_for_two_rows(X, at + 2 * row_length + ahead, row_length, width)
         for j in range(width):
             d = dz[j]
             s0 += x0[j] * d
@@ -112,13 +131,13 @@ def tile_width(floats_per_example, m, itemsize):
 
 
 @loops
-def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums):
+def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums, ahead):
     """A tile of X in Fortran order, whose examples are rows in memory: the two products change roles."""
     count = z.shape[0]
-    add_row_dots(count, X, j * n, n, w, z)
+    add_row_dots(count, X, j * n, n, w, z, ahead)
     output_row(z, y, share, with_cost, losses, sums)
     clear(part)
-    add_weighted_rows(z, count, X, j * n, n, part)
+    add_weighted_rows(z, count, X, j * n, n, part, ahead)
     for i in range(n):
         dw[i] += part[i]
 
@@ -139,15 +158,17 @@ def slot(
         row = z[:count]
         for c in range(count):
             row[c] = b
+        ahead = START if j + width >= last else width * n if direct else width
         if direct:
-            _direct_tile(w, X, n, j, Y[j : j + count], share, with_cost, row, losses, part, dw, sums)
+            _direct_tile(w, X, n, j, Y[j : j + count], share, with_cost, row, losses, part, dw, sums, ahead)
             continue
         if transposed:
             pack_transposed(X, n, j, count, START, n, tile, START, spare)
+            ahead = START
         inputs, at, row_length = (tile, START, spare) if transposed else (X, j, m)
-        add_weighted_rows(w, n, inputs, at, row_length, row)
+        add_weighted_rows(w, n, inputs, at, row_length, row, ahead)
         output_row(row, Y[j : j + count], share, with_cost, losses, sums)
-        add_row_dots(n, inputs, at, row_length, row, dw)
+        add_row_dots(n, inputs, at, row_length, row, dw, ahead)
 
 
 call_slot = slot.call
@@ -193,9 +214,9 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_a
 def partial_z(w: Row, X: Row, transposed: Flag, n: Int, m: Int, p: Int, depth: Int, z: Row):
     """z[j] += the part of wᵀX that the features [p, p + depth) contribute."""
     if transposed:
-        add_row_dots(m, X, p, n, w[p : p + depth], z)
+        add_row_dots(m, X, p, n, w[p : p + depth], z, START)
     else:
-        add_weighted_rows(w[p : p + depth], depth, X, p * m, m, z)
+        add_weighted_rows(w[p : p + depth], depth, X, p * m, m, z, START)
 
 
 @piece
@@ -206,9 +227,9 @@ def partial_dw(
     part = dw[p : p + depth]
     clear(part)
     if transposed:
-        add_weighted_rows(dz, m, X, p, n, part)
+        add_weighted_rows(dz, m, X, p, n, part, START)
     else:
-        add_row_dots(depth, X, p * m, m, dz, part)
+        add_row_dots(depth, X, p * m, m, dz, part, START)
     for i in range(depth):
         part[i] /= count
 

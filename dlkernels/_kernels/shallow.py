@@ -52,7 +52,7 @@ def _hidden_layer(W1, packed, start, code, slope, n_h, n_x, X, j, row_length, wi
             bias = start[h]
             for c in range(width):
                 z[c] = bias
-            add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z)
+            add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z, START)
         copy(z, a)
         activate(code, slope, a)
 
@@ -91,9 +91,9 @@ def slot(
         row = z2[:width]
         for c in range(width):
             row[c] = b2[0]
-        add_weighted_rows(W2, n_h, A1, START, length, row)
+        add_weighted_rows(W2, n_h, A1, START, length, row, START)
         output_row(row, Y[j : j + width], share, with_cost, losses, sums)
-        add_row_dots(n_h, A1, START, length, row, dW2)
+        add_row_dots(n_h, A1, START, length, row, dW2, START)
         _hidden_gradient(W2, row, code, slope, n_h, width, saved, dZ1, length, sums)
         add_gradient(dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
 

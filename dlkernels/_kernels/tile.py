@@ -129,7 +129,7 @@ def outer_plus_part(tile, c, i, stride, tall, wide):
 
 
 def outer_prefetch(tile, c, i, stride):
-    """Asks for the cache lines that `outer_plus` and `outer_store` will use."""
+    """Asks for the cache lines that `outer_plus` and `outer_store` will use, into the first level."""
 
 
 def outer_store_part(tile, c, i, stride, tall, wide):
@@ -185,7 +185,7 @@ def dot_store(tile, out, i):
 
 
 def prefetch(a, i):
-    """Asks for the cache line of a[i], which need not exist, ahead of its use."""
+    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the second level."""
 
 
 def sum_zeros(like):

@@ -124,11 +124,12 @@ class _Code:
             vectors = [self.shuffle(a, b, order) for a, b in pairs for order in (low, high)]
         return vectors
 
-    def prefetch(self, pointer):
+    def prefetch(self, pointer, level):
+        """Into the cache of this level."""
         kind = ir.FunctionType(ir.VoidType(), [pointer.type] + [ir.IntType(32)] * 3)
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        reading, keep, data = ir.IntType(32)(0), ir.IntType(32)(3), ir.IntType(32)(1)
-        self.builder.call(function, [pointer, reading, keep, data])
+        reading, locality, data = 0, 4 - level, 1
+        self.builder.call(function, [pointer, *map(ir.IntType(32), (reading, locality, data))])
 
     def store(self, vector, pointer):
         where = self.builder.bitcast(pointer, vector.type.as_pointer())
@@ -358,9 +359,9 @@ def outer_plus_part(typing_context, tile, c, i, stride, tall, wide):
 def outer_prefetch(typing_context, tile, c, i, stride):
     def generate(code, places, tile, c, i, stride):
         for _, r, first in places:
-            code.prefetch(code.at(code.at(c, i, stride, r), code.index(first)))
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(first)), level=1)
         for r in range(tile_rows):
-            code.prefetch(code.at(code.at(c, i, stride, r), code.index(last)))
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(last)), level=1)
 
     tile_rows, last = tile.rows, tile.vectors * tile.lanes - 1
     return _on_block(tile, None, (tile, c, i, stride), generate)
@@ -453,7 +454,7 @@ def dot_store(typing_context, tile, out, i):
 @intrinsic
 def prefetch(typing_context, a, i):
     def generate(code, a, i):
-        code.prefetch(code.at(a, i))
+        code.prefetch(code.at(a, i), level=2)
 
     return _operation(_sums, None, (a, i), generate)
 
