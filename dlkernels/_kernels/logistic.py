@@ -17,7 +17,7 @@ from numba import prange
 
 from dlkernels._jit import loops, twins
 from dlkernels._kernels.costs import logit_loss
-from dlkernels._kernels.dense import SLOTS, even_parts
+from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import START, merge, pack_transposed
@@ -240,7 +240,8 @@ call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
 @twins
 def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, z_at, dw_at):
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
-    depth = even_parts(n, max(256, (n + SLOTS - 1) // SLOTS), 16)
+    # In Fortran order a slot reads pieces of `depth` numbers: 12,288 x 209, 256 at a time 209 us, 768 170 us.
+    depth = even_parts(n, max(256, min(1024, n // TASKS), (n + SLOTS - 1) // SLOTS), 16)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
