@@ -121,19 +121,22 @@ def dense_forward(
 
 
 def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
-    (n, m), k = dZ.shape, A_prev.shape[0]
-    dW, db = np.empty((n, k), dZ.dtype), np.empty((n, 1), dZ.dtype)
+    (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
+    dW, db = np.empty((n, k), dtype), np.empty((n, 1), dtype)
+    dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), dW.ravel(), db.ravel()
     A_flat, transposed = flat_matrix(A_prev)
-    work, dZ_flat, out, sums = _product_work(n, k, m, dZ.itemsize), flat(np.ascontiguousarray(dZ)), dW.ravel(), db.ravel()
-    if _kernels.gradients_as_product(n, k, dZ_flat):
+    work = _product_work(n, k, m, dtype.itemsize)
+    if _kernels.gradients_as_product(n, k, dW_flat):
+        room = np.empty(2 * n, dtype)
         _threads.twin(_kernels.dense, work)(
-            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, np.empty(2 * n, dZ.dtype), 0, float(m), n, m, k,
-            out, sums, _kernels.block.at(dZ.dtype), scratch(_kernels.scratch_numbers(n, m, k, dZ.itemsize), dZ.dtype),
+            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, room, 0, float(m), n, m, k,
+            dW_flat, db_flat, _kernels.block.at(dtype),
+            scratch(_kernels.scratch_numbers(n, m, k, dtype.itemsize), dtype),
         )  # fmt: skip
-        return dW, db
-    _threads.twin(_kernels.dense_gradients, work)(
-        dZ_flat, A_flat, transposed, n, k, m, out, sums, _kernels.gradient_block.at(dZ.dtype)
-    )
+    else:
+        _threads.twin(_kernels.dense_gradients, work)(
+            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, _kernels.gradient_block.at(dtype)
+        )
     return dW, db
 
 

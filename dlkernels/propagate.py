@@ -13,11 +13,6 @@ from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
 
 
-def _is_tall(n: int, m: int) -> bool:
-    """Whether the features rather than the examples are shared out."""
-    return n > _logistic.TALL and m <= _logistic.LONGEST
-
-
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
     """Estimated nanoseconds of one pass."""
     return (0.12 * n + 0.6) * m * itemsize / 4
@@ -35,7 +30,7 @@ def logistic_steps(
     n, m = c.X.shape
     dw = np.empty((n, 1), c.X.dtype)
     X_flat, transposed = flat_matrix(c.X)
-    if _is_tall(n, m):
+    if _logistic.is_tall(n, m):
         twins, pieces = _logistic.logistic_tall, [_logistic.partial_z, _logistic.partial_dw]
     else:
         twins, pieces = _logistic.logistic_wide, [_logistic.slot]
@@ -53,11 +48,15 @@ def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple
     gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
     dW1, db1, dW2, db2 = gradients
     X_flat, transposed = flat_matrix(c.X)
-    kernel = _threads.twin(_shallow.shallow, _shallow_work(n_h, n_x, m, c.X.itemsize))
+    if _shallow.is_tall(n_h, n_x, m):
+        twins, pieces = _shallow.shallow_tall, [_shallow.partial_hidden, _shallow.partial_dW1]
+    else:
+        twins, pieces = _shallow.shallow, [_shallow.slot]
+    kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
     cost = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), _shallow.slot.at(c.X.dtype),
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), *[piece.at(c.X.dtype) for piece in pieces],
     )  # fmt: skip
     return gradients, cost
 
@@ -157,7 +156,7 @@ def shallow_propagate(
     Notes
     -----
     dZ2 = A2 - Y, dW2 = 1/m dZ2 A1ᵀ, dZ1 = W2ᵀ dZ2 * g'(Z1), dW1 = 1/m dZ1 Xᵀ, and the row sums of dZ2 and
-    dZ1 over m for db2 and db1: the same course, week 3. Z1, A1 and dZ1 are never written to memory.
+    dZ1 over m for db2 and db1: the same course, week 3. Z1, A1 and dZ1 exist for a few examples at a time.
 
     Examples
     --------

@@ -9,23 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import loops, twins
+from dlkernels._jit import START, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.matmul import (
-    DEPTH,
-    PANEL,
-    START,
-    add_gradient,
-    merge,
-    pack_left,
-    pack_right,
-    pack_strip,
-    pack_transposed,
-    product,
-    strip,
-    uses_in_place,
-    whole_strips,
-)
+from dlkernels._kernels.matmul import DEPTH, PANEL, add_gradient, merge, product, strip, uses_in_place
+from dlkernels._kernels.packing import pack_left, pack_right, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
@@ -68,6 +55,7 @@ def even_parts(n, longest, multiple):
 
 @loops
 def divide(numbers, count):
+    """Each number by count."""
     divisor = numbers.dtype.type(count)
     for i in range(numbers.shape[0]):
         numbers[i] /= divisor
@@ -117,15 +105,40 @@ def block(
 call_block = block.call
 
 
-@loops
-def _band(depth, like):
-    """Strips of the right matrix that are packed at a time."""
-    return max(1, RIGHT_BYTES // (max(1, depth) * columns(like) * like.itemsize))
-
-
 def scratch_numbers(n: int, k: int, m: int, itemsize: int) -> int:
     """As many numbers of scratch memory as `dense` uses, or a few more."""
-    return min(k, DEPTH) * (n + 16) + min(RIGHT_BYTES // itemsize, min(k, DEPTH) * (m + 64))
+    depth = min(k, DEPTH)
+    return depth * (n + 16) + min(RIGHT_BYTES // itemsize, depth * (m + 64))
+
+
+@loops
+def _pack(
+    share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, depth, t0, strips, left, panel, sums
+):  # fmt: skip
+    """One of several equal shares of packing the terms p to p + depth.
+
+    They are those of all of L, unless that was done for t0 = 0, and of `strips` strips of R from t0 on.
+    For gradients the sums of L's rows are added up on the way.
+    """
+    height, across = rows(left), columns(left)
+    if t0 == 0:
+        down = whole_strips(n, left) // height
+        for s in range(share * down // shares, (share + 1) * down // shares):
+            pack_strip(s, n, k, L, L_transposed, p, depth, left)
+            if kind == GRADIENTS:
+                for i in range(s * height, min(n, (s + 1) * height)):
+                    add_row(L[i * k + p : i * k + p + depth], sums, i)
+    # A part is some rows of a group of strips.
+    parts = (depth + PACKED_ROWS - 1) // PACKED_ROWS
+    all_parts = (strips + GROUP_STRIPS - 1) // GROUP_STRIPS * parts
+    for part in range(share * all_parts // shares, (share + 1) * all_parts // shares):
+        t, q = part // parts * GROUP_STRIPS, part % parts * PACKED_ROWS
+        j = (t0 + t) * across
+        width = min(min(GROUP_STRIPS, strips - t) * across, m - j)
+        pack_right(
+            R, k if R_transposed else m, R_transposed, j, width, p, q, min(depth, q + PACKED_ROWS), depth,
+            panel[t * across * depth :],
+        )  # fmt: skip
 
 
 @twins
@@ -151,60 +164,49 @@ def dense(
     elif kind != BACKWARD:
         copy(other, start[:n])
     length = k if R_transposed else m
-    if kind != GRADIENTS and uses_in_place(down, k, length, R_transposed, out.itemsize):
-        left = np.empty(down * height * k, out.dtype)
+    in_place = k == 0 or uses_in_place(down, k, length, R_transposed, out.itemsize)
+    in_place = in_place and kind != GRADIENTS
+    depth = k if in_place else even_parts(k, DEPTH, height)
+    # Strips of R that are packed at a time.
+    band = 0 if in_place else even_parts(strips, max(1, RIGHT_BYTES // (depth * across * out.itemsize)), 1)
+    size = down * height * depth
+    needed = size + band * across * depth
+    memory = scratch if scratch.size >= needed else np.empty(needed, out.dtype)
+    left, panel = memory[:size], memory[size:needed]
+    if in_place:
         pack_left(n, k, L, L_transposed, left)
         width = even_parts(m, PANEL, across)
-        wide = (m + width - 1) // width
-        parts = (TASKS + wide - 1) // max(1, wide)
-        tall = even_parts(n, max(32, (n + parts - 1) // parts), height)
+        wide = max(1, (m + width - 1) // width)
+        tall = even_parts(n, max(32, n * wide // TASKS), height)
         parts = (n + tall - 1) // tall
         for task in prange(parts * wide):
             i, j = task % parts * tall, task // parts * width
             call_block(block_at, (
-                kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, scratch[:0], START, j,
+                kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
                 min(width, m - j), start, other, code, negative_slope, m, out, Z,
             ))  # fmt: skip
         return
-    depth = even_parts(k, DEPTH, 8)
-    band = even_parts(strips, _band(depth, out), 1)
-    size = down * height * depth
-    memory = scratch if scratch.size >= size + band * across * depth else (
-        np.empty(size + band * across * depth, out.dtype)
-    )
-    left, panel = memory[:size], memory[size:]
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
     blocks = max((down + most - 1) // most, min((BLOCKS + strips - 1) // strips, down // FEWEST_STRIPS), 1)
     for p in range(0, k, depth):
         now = min(depth, k - p)
         for t0 in range(0, strips, band):
             used = min(band, strips - t0)
-            # Both operands are packed by one loop: a piece is some rows of a group of strips of R.
-            parts = (now + PACKED_ROWS - 1) // PACKED_ROWS
-            pieces = (used + GROUP_STRIPS - 1) // GROUP_STRIPS * parts
-            packers = BLOCKS if ((n if t0 == 0 else 0) + used * across) * now >= PACK_IN_PARALLEL else 1
-            for packer in prange(packers):
-                if t0 == 0:
-                    for s in range(packer * down // packers, (packer + 1) * down // packers):
-                        pack_strip(s, n, k, L, L_transposed, p, now, left)
-                        if kind == GRADIENTS:
-                            for i in range(s * height, min(n, (s + 1) * height)):
-                                add_row(L[i * k + p : i * k + p + now], other, i)
-                for piece in range(packer * pieces // packers, (packer + 1) * pieces // packers):
-                    t, q = piece // parts * GROUP_STRIPS, piece % parts * PACKED_ROWS
-                    j = (t0 + t) * across
-                    pack_right(
-                        R, length, R_transposed, j, min(min(GROUP_STRIPS, used - t) * across, m - j), p, q,
-                        min(now, q + PACKED_ROWS), now, panel[t * across * now :],
-                    )  # fmt: skip
+            packed = ((n if t0 == 0 else 0) + used * across) * now
+            shares = BLOCKS if packed >= PACK_IN_PARALLEL else 1
+            for share in prange(shares):
+                _pack(
+                    share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, now, t0, used, left,
+                    panel, other,
+                )  # fmt: skip
             parts = min(used, max((used + GROUP_STRIPS - 1) // GROUP_STRIPS, (BLOCKS + blocks - 1) // blocks))
             for task in prange(blocks * parts):
                 b, c = task // parts, task % parts
-                i0, i1 = b * down // blocks * height, min(n, (b + 1) * down // blocks * height)
-                t, last = t0 + c * used // parts, t0 + (c + 1) * used // parts
-                j = t * across
+                i, end = b * down // blocks * height, min(n, (b + 1) * down // blocks * height)
+                t, last = c * used // parts, t0 + (c + 1) * used // parts
+                j = (t0 + t) * across
                 call_block(block_at, (
-                    kind, left, i0, i1, p, now, k, R, R_transposed, panel, (t - t0) * across * now, j,
+                    kind, left, i, end, p, now, k, R, R_transposed, panel, t * across * now, j,
                     min(m, last * across) - j, start, other, code, negative_slope, m, out, Z,
                 ))  # fmt: skip
     if kind == GRADIENTS:

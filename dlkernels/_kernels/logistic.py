@@ -15,12 +15,13 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import loops, twins
+from dlkernels._jit import START, loops, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
-from dlkernels._kernels.matmul import START, merge, pack_transposed
+from dlkernels._kernels.matmul import merge
+from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 from dlkernels._kernels.tile import lanes, prefetch
@@ -210,6 +211,22 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_a
     return float(cost), float(db), float(bias)
 
 
+def is_tall(n: int, m: int) -> bool:
+    """Whether features rather than examples are shared out."""
+    return n > TALL and m <= LONGEST
+
+
+@loops
+def feature_slots(n, transposed):
+    """How many features a slot has: few, for its part of X to stay in the second-level cache.
+
+    More in Fortran order, where it reads pieces of so many numbers: 12,288 x 209, 256 at a time 209 us, 768
+    170 us.
+    """
+    most = min(1024, n // TASKS) if transposed else 256
+    return even_parts(n, max(256, most, (n + SLOTS - 1) // SLOTS), 16)
+
+
 @piece
 def partial_z(w: Row, X: Row, transposed: Flag, n: Int, m: Int, p: Int, depth: Int, z: Row):
     """z[j] += the part of wᵀX that the features [p, p + depth) contribute."""
@@ -240,8 +257,7 @@ call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
 @twins
 def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, z_at, dw_at):
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
-    # In Fortran order a slot reads pieces of `depth` numbers: 12,288 x 209, 256 at a time 209 us, 768 170 us.
-    depth = even_parts(n, max(256, min(1024, n // TASKS), (n + SLOTS - 1) // SLOTS), 16)
+    depth = feature_slots(n, transposed)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)

@@ -8,7 +8,8 @@ The formulas, for m examples as columns of X, n_h hidden units and activation g:
 
 X is cut into tiles of columns. Z1, A1 and dZ1 exist for one tile at a time and stay in the second-level
 cache; nothing of length m is written to memory. Each slot owns a fixed range of tiles and gradients of
-its own.
+its own. Few examples of many features (`shallow_tall`) are cut into slots of features instead: Z1 is added
+up from them, and each has its own columns of dW1.
 """
 
 from __future__ import annotations
@@ -17,56 +18,80 @@ import numpy as np
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import loops, twins
+from dlkernels._jit import AS_IT_IS, START, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.dense import SLOTS
+from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
-from dlkernels._kernels.logistic import COST, DB, add_row_dots, add_weighted_rows, output_row, tile_width
-from dlkernels._kernels.matmul import (
-    AS_IT_IS,
-    START,
-    add_gradient,
-    merge,
-    pack_left,
-    pack_transposed,
-    product,
-    whole_strips,
+from dlkernels._kernels.logistic import (
+    COST,
+    DB,
+    add_row_dots,
+    add_weighted_rows,
+    feature_slots,
+    output_row,
+    tile_width,
 )
+from dlkernels._kernels.logistic import is_tall as logistic_is_tall
+from dlkernels._kernels.matmul import add_gradient, merge, product
+from dlkernels._kernels.packing import pack_left, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
+from dlkernels._kernels.tile import rows
 
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
 #: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.
 NARROW_FEATURES, NARROW_UNITS = 8, 4
+#: With more hidden units than this, the slots of `shallow_tall` would take much memory.
+FEW_UNITS = 32
+
+
+def is_tall(n_h: int, n_x: int, m: int) -> bool:
+    """Whether features rather than examples are shared out."""
+    return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS
 
 
 @loops
-def _hidden_layer(W1, packed, start, code, slope, n_h, n_x, X, j, row_length, width, Z1, A1, length):
-    """Z1 = W1 X + b1 and A1 = g(Z1) for one tile; rows of Z1 and A1 are `length` apart."""
-    narrow = n_x <= NARROW_FEATURES or n_h <= NARROW_UNITS
-    if not narrow:
+def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length):
+    """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart."""
+    if n_x > NARROW_FEATURES and n_h > NARROW_UNITS:
         product(packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START)
+        return
     for h in range(n_h):
-        z, a = Z1[h * length : h * length + width], A1[h * length : h * length + width]
-        if narrow:
-            bias = start[h]
-            for c in range(width):
-                z[c] = bias
-            add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z, START)
-        copy(z, a)
-        activate(code, slope, a)
+        z, bias = Z1[h * length : h * length + width], start[h]
+        for c in range(width):
+            z[c] = bias
+        add_weighted_rows(W1[h * n_x : (h + 1) * n_x], n_x, X, j, row_length, z, START)
 
 
 @loops
-def _hidden_gradient(W2, dz2, code, slope, n_h, width, saved, dZ1, length, sums):
-    """dZ1 = W2ᵀ dz2 * g'(saved) for one tile, and its row sums added to those of the slot."""
+def _there_and_back(
+    W2, b2, y, code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2, sums
+):  # fmt: skip
+    """From Z1 to dZ1, which takes the place of A1 or Z1, whichever the derivative doesn't need.
+
+    A1 = g(Z1), z2, dz2, dZ1 = W2ᵀ dz2 * g'; adds to dW2 and to the sums of a slot. Says whether dZ1 is in Z1.
+    """
+    width = y.shape[0]
+    for h in range(n_h):
+        a = A1[h * length : h * length + width]
+        copy(Z1[h * length : h * length + width], a)
+        activate(code, slope, a)
+    row = z2[:width]
+    for c in range(width):
+        row[c] = b2[0]
+    add_weighted_rows(W2, n_h, A1, START, length, row, START)
+    output_row(row, y, share, with_cost, losses, sums)
+    add_row_dots(n_h, A1, START, length, row, dW2, START)
+    keeps_A = (code == SIGMOID) | (code == TANH)
+    saved, dZ1 = (A1, Z1) if keeps_A else (Z1, A1)
     for h in range(n_h):
         d = dZ1[h * length : h * length + width]
         weight = W2[h]
         for c in range(width):
-            d[c] = weight * dz2[c]
+            d[c] = weight * row[c]
         times_derivative(code, slope, saved[h * length : h * length + width], d)
         add_row(d, sums, 2 + h)
+    return keeps_A
 
 
 @piece
@@ -79,26 +104,38 @@ def slot(
     Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
     z2, losses = np.empty(length, X.dtype), np.empty(length, X.dtype)
     tile = np.empty(n_x * length if transposed else 0, X.dtype)
-    # What the derivative doesn't need is overwritten by dZ1.
-    keeps_A = (code == SIGMOID) | (code == TANH)
-    saved, dZ1 = (A1, Z1) if keeps_A else (Z1, A1)
     for j in range(first, last, length):
         width = min(length, last - j)
         if transposed:
             pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
-        _hidden_layer(W1, packed, start, code, slope, n_h, n_x, inputs, at, row_length, width, Z1, A1, length)
-        row = z2[:width]
-        for c in range(width):
-            row[c] = b2[0]
-        add_weighted_rows(W2, n_h, A1, START, length, row, START)
-        output_row(row, Y[j : j + width], share, with_cost, losses, sums)
-        add_row_dots(n_h, A1, START, length, row, dW2, START)
-        _hidden_gradient(W2, row, code, slope, n_h, width, saved, dZ1, length, sums)
+        _products(W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length)
+        in_Z1 = _there_and_back(
+            W2, b2, Y[j : j + width], code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2,
+            sums,
+        )  # fmt: skip
+        dZ1 = Z1 if in_Z1 else A1
         add_gradient(dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
 
 
 call_slot = slot.call
+
+
+@loops
+def _divide(n_h, part, sums, count, db1, dW2, db2):
+    """The gradients but dW1 from what the slots added up."""
+    for h in range(n_h):
+        dW2[h] = part[h] / count
+        db1[h] = total(sums, 2 + h) / count
+    db2[0] = total(sums, DB) / count
+
+
+@loops
+def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
+    step(W1, dW1, rate)
+    step(b1, db1, rate)
+    step(W2, dW2, rate)
+    step(b2, db2, rate)
 
 
 @twins
@@ -137,15 +174,88 @@ def shallow(
         merge_pairs(slots, pairs, sums)
         for i in range(n_h * n_x):
             dW1[i] = parts[i] / count
-        for h in range(n_h):
-            dW2[h] = parts[n_h * n_x + h] / count
-            db1[h] = total(sums, 2 + h) / count
-        db2[0] = total(sums, DB) / count
+        _divide(n_h, parts[n_h * n_x : size], sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)
         if steps > 0:
-            step(W1, dW1, rate)
-            step(b1, db1, rate)
-            step(W2, dW2, rate)
-            step(b2, db2, rate)
+            _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2)
+    return float(cost)
+
+
+@piece
+def partial_hidden(
+    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row
+):  # fmt: skip
+    """Z1 (n_h, m) = the part of W1 X that the features [p, p + depth) contribute."""
+    strips = whole_strips(n_h, Z1)
+    left, start = np.empty(strips * depth, Z1.dtype), np.zeros(strips, Z1.dtype)
+    for s in range(strips // rows(Z1)):
+        pack_strip(s, n_h, n_x, W1, AS_IT_IS, p, depth, left)
+    first, row_length = (p, n_x) if transposed else (p * m, m)
+    product(left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START)
+
+
+@piece
+def partial_dW1(
+    dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, count: Number,
+    dW1: Row,
+):  # fmt: skip
+    """dW1 = dZ1 Xᵀ / count for the features [p, p + depth)."""
+    target = dW1[p:]
+    if transposed:
+        strips = whole_strips(n_h, dZ1)
+        left, start = np.empty(strips * m, dZ1.dtype), np.zeros(strips, dZ1.dtype)
+        pack_left(n_h, m, dZ1, AS_IT_IS, left)
+        product(left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START)
+    else:
+        for h in range(n_h):
+            clear(target[h * n_x : h * n_x + depth])
+        add_gradient(dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x)
+    for h in range(n_h):
+        divide(target[h * n_x : h * n_x + depth], count)
+
+
+call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
+
+
+@twins
+def shallow_tall(
+    W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
+    dW1, db1, dW2, db2, hidden_at, dW1_at,
+):  # fmt: skip
+    """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
+    depth = feature_slots(n_x, transposed)
+    slots, pairs = (n_x + depth - 1) // depth, 2 + n_h
+    share = exact_share(m, X)
+    count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
+    parts, sums = np.empty(slots * n_h * m, X.dtype), np.empty(pairs * 2, X.dtype)
+    Z1, A1 = parts[: n_h * m], np.empty(n_h * m, X.dtype)
+    z2, losses, part = np.empty(m, X.dtype), np.empty(m, X.dtype), np.empty(n_h, X.dtype)
+    cost = X.dtype.type(0)
+    for k in range(max(1, steps)):
+        clear(sums)
+        clear(part)
+        for s in prange(slots):
+            call_partial_hidden(hidden_at, (
+                W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
+                parts[s * n_h * m : (s + 1) * n_h * m],
+            ))  # fmt: skip
+        merge(slots, n_h * m, parts)
+        for h in range(n_h):
+            bias = b1[h]
+            for j in range(m):
+                Z1[h * m + j] += bias
+        in_Z1 = _there_and_back(
+            W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
+        )
+        dZ1 = Z1 if in_Z1 else A1
+        for s in prange(slots):
+            call_partial_dW1(dW1_at, (
+                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1
+            ))  # fmt: skip
+        _divide(n_h, part, sums, count, db1, dW2, db2)
+        if k == 0:
+            cost = total(sums, COST) / (count * share)
+        if steps > 0:
+            _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2)
     return float(cost)

@@ -8,10 +8,9 @@ wrong, converts, or starts threads. Arrays are matrices in C order and in the by
 
 from __future__ import annotations
 
-from dlkernels._jit import loops
+from dlkernels._jit import AS_IT_IS, loops
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import BACKWARD, FORWARD, dense, dense_gradients, product_work
-from dlkernels._kernels.matmul import AS_IT_IS
 from dlkernels._kernels.pieces import Piece
 
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)

@@ -33,13 +33,13 @@ from numba.core import config
 from numba.extending import overload
 
 from dlkernels._jit import loops
-from dlkernels._kernels import vectors
+from dlkernels._kernels import registers, vectors
 
 _CHECKED = bool(config.BOUNDSCHECK)
 
 
-def _shape_of(array) -> vectors.Shape:
-    return vectors.SHAPES[types.float32 if array.dtype == np.float32 else types.float64]
+def _shape_of(array) -> registers.Shape:
+    return registers.SHAPES[types.float32 if array.dtype == np.float32 else types.float64]
 
 
 def _constant(of_shape):
@@ -48,7 +48,7 @@ def _constant(of_shape):
 
     @overload(function)
     def choose(array):
-        number = of_shape(vectors.SHAPES[array.dtype])
+        number = of_shape(registers.SHAPES[array.dtype])
         return lambda array: number
 
     return function
@@ -60,7 +60,7 @@ half_rows = _constant(lambda shape: shape.rows // 2)
 columns = _constant(lambda shape: shape.columns)
 dot_rows = _constant(lambda shape: shape.dot_rows)
 dot_columns = _constant(lambda shape: shape.dot_columns)
-sum_width = _constant(lambda shape: shape.lanes * vectors.SUM_VECTORS)
+sum_width = _constant(lambda shape: shape.lanes * registers.SUM_VECTORS)
 
 
 def outer_zeros(like):
@@ -221,29 +221,23 @@ def _inside(array, first, stride, times, count):
         raise IndexError("a tile reaches beyond its array")
 
 
-@overload(outer_zeros)
-def _overload_outer_zeros(like):
-    return lambda like: vectors.outer_zeros(like)
+def _unchecked(function):
+    """What has one argument reaches into no array."""
+    operation = getattr(vectors, function.__name__)
+    overload(function)(lambda like: lambda like: operation(like))
 
 
-@overload(outer_zeros_half)
-def _overload_outer_zeros_half(like):
-    return lambda like: vectors.outer_zeros_half(like)
-
-
-@overload(outer_narrower)
-def _overload_outer_narrower(tile):
-    return lambda tile: vectors.outer_narrower(tile)
-
-
-@overload(outer_rows)
-def _overload_outer_rows(tile):
-    return lambda tile: vectors.outer_rows(tile)
-
-
-@overload(outer_columns)
-def _overload_outer_columns(tile):
-    return lambda tile: vectors.outer_columns(tile)
+for _function in (
+    outer_zeros,
+    outer_zeros_half,
+    outer_narrower,
+    outer_rows,
+    outer_columns,
+    dot_zeros,
+    sum_zeros,
+    sum_total,
+):
+    _unchecked(_function)
 
 
 @overload(outer_start)
@@ -344,11 +338,6 @@ def _overload_interleave(a, i, stride, out, j):
     return move
 
 
-@overload(dot_zeros)
-def _overload_dot_zeros(like):
-    return lambda like: vectors.dot_zeros(like)
-
-
 @overload(dot_add)
 def _overload_dot_add(tile, a, i, a_stride, b, j, b_stride):
     def add(tile, a, i, a_stride, b, j, b_stride):
@@ -386,11 +375,6 @@ def _overload_prefetch(a, i):
     return lambda a, i: vectors.prefetch(a, i)
 
 
-@overload(sum_zeros)
-def _overload_sum_zeros(like):
-    return lambda like: vectors.sum_zeros(like)
-
-
 @overload(sum_add)
 def _overload_sum_add(tile, a, i, count):
     def add(tile, a, i, count):
@@ -410,8 +394,3 @@ def _overload_sum_add_product(tile, a, i, b, j, count):
         return vectors.sum_add_product(tile, a, i, b, j, count)
 
     return add
-
-
-@overload(sum_total)
-def _overload_sum_total(tile):
-    return lambda tile: vectors.sum_total(tile)

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from dlkernels._kernels import matmul, tile
+from dlkernels._kernels import matmul, packing, tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
 if not numba.config.DISABLE_JIT:
@@ -21,12 +21,12 @@ def whole_numbers(rng, dtype, *shape):
 def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     (n, k), m = W.shape, X.shape[1]
     out = np.full((n, m + 3), np.nan, dtype)  # rows are 3 longer than what is written
-    packed = np.full(matmul.whole_strips(n, out) * k, np.nan, dtype)
+    packed = np.full(packing.whole_strips(n, out) * k, np.nan, dtype)
     left = np.ascontiguousarray(W.T if W_transposed else W).reshape(-1)
     right = np.ascontiguousarray(X.T if X_transposed else X).reshape(-1)
-    matmul.pack_left(n, k, left, W_transposed, packed)
+    packing.pack_left(n, k, left, W_transposed, packed)
     length = k if X_transposed else m
-    padded = np.full(matmul.whole_strips(n, out), np.nan, dtype)
+    padded = np.full(packing.whole_strips(n, out), np.nan, dtype)
     padded[:n] = start
     for j in range(0, m, matmul.PANEL):
         width = min(matmul.PANEL, m - j)
@@ -52,9 +52,9 @@ def test_product(shape, W_transposed, X_transposed, dtype, rng):
 def test_product_of_some_rows_only(dtype, rng):
     W, X = whole_numbers(rng, dtype, 20, 3), whole_numbers(rng, dtype, 3, 5)
     out = np.full((20, 5), np.nan, dtype)
-    strips = matmul.whole_strips(20, out)
+    strips = packing.whole_strips(20, out)
     packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
-    matmul.pack_left(20, 3, W.reshape(-1), False, packed)
+    packing.pack_left(20, 3, W.reshape(-1), False, packed)
     first = tile.rows(out)
     matmul.product(packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0)
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
@@ -76,7 +76,7 @@ def test_gradient_is_added(shape, dtype, rng):
 def test_pack_transposed(width, depth, dtype, rng):
     B = whole_numbers(rng, dtype, 40, 43)
     out = np.full((depth + 2, width + 2), np.nan, dtype)
-    matmul.pack_transposed(B.reshape(-1), 43, 3, width, 1, depth, out.reshape(-1), width + 2, width + 2)
+    packing.pack_transposed(B.reshape(-1), 43, 3, width, 1, depth, out.reshape(-1), width + 2, width + 2)
     np.testing.assert_array_equal(out[1:-1, :width], B[3 : 3 + width, 1 : 1 + depth].T)
     out[1:-1, :width] = np.nan
     assert np.isnan(out).all()
@@ -92,9 +92,8 @@ def test_pack_right(transposed, depth, dtype, rng):
         packed = np.full((strips, depth, across), np.nan, dtype)
         stored = np.ascontiguousarray(B.T if transposed else B)
         for q0, q1 in ((0, depth // 2), (depth // 2, depth)):
-            matmul.pack_right(
-                stored.reshape(-1), stored.shape[1], transposed, 3, width, 2, q0, q1, depth, packed.reshape(-1)
-            )
+            length, flat = stored.shape[1], packed.reshape(-1)
+            packing.pack_right(stored.reshape(-1), length, transposed, 3, width, 2, q0, q1, depth, flat)
         expected = np.zeros((depth, strips * across), dtype)
         expected[:, :width] = B[2 : 2 + depth, 3 : 3 + width]
         np.testing.assert_array_equal(packed, expected.reshape(depth, strips, across).transpose(1, 0, 2))
@@ -104,10 +103,10 @@ def test_pack_right(transposed, depth, dtype, rng):
 @pytest.mark.parametrize(("n", "depth"), [(1, 3), (4, 17), (8, 33), (21, 16)])
 def test_pack_strip(transposed, n, depth, dtype, rng):
     W = whole_numbers(rng, dtype, n, depth + 3)
-    packed = np.full(matmul.whole_strips(n, W) * depth, np.nan, dtype)
+    packed = np.full(packing.whole_strips(n, W) * depth, np.nan, dtype)
     stored = np.ascontiguousarray(W.T if transposed else W).reshape(-1)
-    for s in range(matmul.whole_strips(n, W) // tile.rows(W)):
-        matmul.pack_strip(s, n, depth + 3, stored, transposed, 2, depth, packed)
+    for s in range(packing.whole_strips(n, W) // tile.rows(W)):
+        packing.pack_strip(s, n, depth + 3, stored, transposed, 2, depth, packed)
         rest = W[s * tile.rows(W) : (s + 1) * tile.rows(W), 2 : 2 + depth]
         height = tile.half_rows(W) if len(rest) <= tile.half_rows(W) else tile.rows(W)
         expected = np.zeros((depth, height), dtype)

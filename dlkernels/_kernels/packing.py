@@ -1,0 +1,118 @@
+"""Packing of matrices, so that the inner loop of a product reads both in one sweep.
+
+The left matrix is packed into strips of `tile.rows` rows, the right one into strips of `tile.columns`
+columns. Matrices are flat and C-ordered; one in Fortran order is passed as its transpose with `transposed`
+set.
+"""
+
+from __future__ import annotations
+
+from dlkernels._jit import START, loops
+from dlkernels._kernels.tile import (
+    columns,
+    half_rows,
+    interleave,
+    lanes,
+    outer_load,
+    outer_store,
+    outer_zeros,
+    prefetch,
+    rows,
+    transpose,
+)
+
+
+@loops
+def whole_strips(n, like):
+    """n rounded up to whole strips; `pack_left` writes k times as many numbers."""
+    return (n + rows(like) - 1) // rows(like) * rows(like)
+
+
+@loops
+def pack_strip(s, n, k, W, transposed, p, depth, packed):
+    """Strip s of the left matrix: packed[s * rows * depth + q * height + r] = W[s * rows + r, p + q].
+
+    W[p + q, s * rows + r] if `transposed`, and 0 below row n; q < depth. `height` is `rows`, or `half_rows`
+    for a last strip of so few rows.
+    """
+    i = s * rows(packed)
+    used = min(n - i, rows(packed))
+    height = half_rows(packed) if used <= half_rows(packed) else rows(packed)
+    zero = packed.dtype.type(0)
+    strip = packed[i * depth : (i + height) * depth]
+    if used < height:
+        for q in range(depth * height):
+            strip[q] = zero
+    if transposed:
+        for q in range(depth):
+            source = W[(p + q) * n + i : (p + q) * n + i + used]
+            target = strip[q * height : q * height + used]
+            for r in range(used):
+                target[r] = source[r]
+    else:
+        step = lanes(packed)
+        done = depth // step * step if used == rows(packed) else 0
+        for q in range(0, done, step):
+            interleave(W, i * k + p + q, k, strip, q * height)
+        for r in range(used):
+            source = W[(i + r) * k + p : (i + r) * k + p + depth]
+            for q in range(done, depth):
+                strip[q * height + r] = source[q]
+
+
+@loops
+def pack_left(n, k, W, transposed, packed):
+    """All strips of the left matrix."""
+    for s in range((n + rows(packed) - 1) // rows(packed)):
+        pack_strip(s, n, k, W, transposed, START, k, packed)
+
+
+@loops
+def pack_transposed(B, row_length, j, width, p, depth, out, at, out_length):
+    """out[at + q * out_length + c] = B[j + c, p + q] for c < width, q < depth; B has rows of `row_length`."""
+    step = lanes(B)
+    across, down = width // step * step, depth // step * step
+    for first in range(0, across, step):
+        for q in range(0, down, step):
+            transpose(
+                B, (j + first) * row_length + p + q, row_length, out, at + q * out_length + first, out_length
+            )
+    for c in range(width):
+        source = B[(j + c) * row_length + p : (j + c) * row_length + p + depth]
+        for q in range(down if c < across else 0, depth):
+            out[at + q * out_length + c] = source[q]
+
+
+@loops
+def pack_right(B, row_length, transposed, j, width, p, q0, q1, depth, packed):
+    """packed[t, q, c] = B[p + q, j + t * columns + c] (B[j + ..., p + q] if `transposed`), else 0.
+
+    For q0 <= q < q1; packed is (strips, depth, columns).
+    """
+    across, height, step = columns(packed), rows(packed), lanes(packed)
+    zero = packed.dtype.type(0)
+    strips = width // across
+    rest = width - strips * across
+    if rest:
+        for at in range((strips * depth + q0) * across, (strips * depth + q1) * across):
+            packed[at] = zero
+    if transposed:
+        for t in range((width + across - 1) // across):
+            pack_transposed(
+                B, row_length, j + t * across, min(across, width - t * across), p + q0, q1 - q0,
+                packed, (t * depth + q0) * across, across,
+            )  # fmt: skip
+        return
+    for q in range(q0, q1, height):
+        at, count = (p + q) * row_length + j, min(height, q1 - q)
+        for r in range(count if q + height + count <= q1 else 0):
+            for c in range(0, width, step):
+                prefetch(B, at + (height + r) * row_length + c)
+        if count == height:
+            for t in range(strips):
+                block = outer_load(outer_zeros(B), B, at + t * across, row_length)
+                outer_store(block, packed, (t * depth + q) * across, across)
+        for r in range(count):
+            row = B[at + r * row_length : at + r * row_length + width]
+            for c in range(0 if count < height else strips * across, width):
+                packed[(c // across * depth + q + r) * across + c % across] = row[c]
