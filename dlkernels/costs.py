@@ -11,7 +11,8 @@ from dlkernels._kernels import costs as _kernels
 
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
-    return float(_threads.twin(_kernels.reduction, nanoseconds * a.nbytes / 4)(code, flat(a), flat(b)))
+    kernel = _threads.twin(_kernels.reduction, nanoseconds * a.nbytes / 4)
+    return float(kernel(code, flat(a), flat(b), _kernels.chunk.at(a.dtype)))
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:

@@ -27,6 +27,18 @@ _small_gradients = guarded(_small.gradients, as_kernels_take_them)
 _small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
+#: The addresses of the pieces of `dense`, and of itself, by dtype.
+_addresses: dict[np.dtype[Any], tuple[Any, ...]] = {}
+
+
+def _dense_pieces(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    addresses = _addresses.get(dtype)
+    if addresses is None:
+        pieces = (_small.whole_dense, *_kernels.PIECES)
+        addresses = _addresses[dtype] = tuple(piece.at(dtype) for piece in pieces)
+    return addresses
+
+
 def _simple(*matrices: Any) -> bool:
     """Whether all are small float matrices of the machine's byte order, and nobody chose a twin by hand."""
     return forced.get() is None and all(
@@ -101,7 +113,7 @@ def dense_forward(
         result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
         if (out is None or native(out)) and _small_forward(
             CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
-            _small.whole_dense.at(W.dtype), _kernels.block.at(W.dtype),
+            *_dense_pieces(W.dtype),
         ):  # fmt: skip
             return result
     c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
@@ -114,8 +126,8 @@ def dense_forward(
     kernel(
         _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
         A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
-        out_flat, Z.ravel() if return_Z else out_flat, _kernels.block.at(Z.dtype),
-        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype),
+        out_flat, Z.ravel() if return_Z else out_flat,
+        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype), *_dense_pieces(Z.dtype)[1:],
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -130,8 +142,8 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
         room = np.empty(2 * n, dtype)
         _threads.twin(_kernels.dense, work)(
             _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, room, 0, float(m), n, m, k,
-            dW_flat, db_flat, _kernels.block.at(dtype),
-            scratch(_kernels.scratch_numbers(n, m, k, dtype.itemsize), dtype),
+            dW_flat, db_flat, scratch(_kernels.scratch_numbers(n, m, k, dtype.itemsize), dtype),
+            *_dense_pieces(dtype)[1:],
         )  # fmt: skip
     else:
         _threads.twin(_kernels.dense_gradients, work)(
@@ -246,8 +258,7 @@ def dense_backward(
         dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         if _small_backward(
             CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, dZ, dW, db,
-            _small.whole_dense.at(dtype), _kernels.block.at(dtype), _small.whole_gradients.at(dtype),
-            _kernels.gradient_block.at(dtype),
+            *_dense_pieces(dtype), _small.whole_gradients.at(dtype), _kernels.gradient_block.at(dtype),
         ):  # fmt: skip
             return dZ, dW, db
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
@@ -260,6 +271,6 @@ def dense_backward(
     kernel(
         _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
         flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
-        _kernels.block.at(dZ.dtype), scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype),
+        scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype), *_dense_pieces(dZ.dtype)[1:],
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

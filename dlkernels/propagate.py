@@ -11,6 +11,7 @@ from dlkernels._arguments import flat, flat_matrix
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
+from dlkernels._kernels.matmul import strip
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -52,6 +53,7 @@ def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple
         twins, pieces = _shallow.shallow_tall, [_shallow.partial_hidden, _shallow.partial_dW1]
     else:
         twins, pieces = _shallow.shallow, [_shallow.slot]
+    pieces += [_shallow.there_and_back, strip]
     kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
     cost = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,

@@ -7,6 +7,7 @@ from numba import prange
 
 from dlkernels._jit import loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
+from dlkernels._kernels.pieces import Int, Number, Row, piece
 from dlkernels._kernels.sums import BLOCK, accumulate, add_row, exact_share, merge_pairs, row_dot, total
 
 CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
@@ -66,8 +67,9 @@ def squared_error(a, y, share, losses):
         losses[j] = _square(a[j] - y[j], share)
 
 
-@loops
-def _chunk(code, a, y, share, sums, i):
+@piece
+def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int):
+    """Adds the losses of some examples, or their part of the dot product, to the i-th pair of sums."""
     n = a.shape[0]
     losses = np.empty(BLOCK, a.dtype)
     for start in range(0, n, BLOCK):
@@ -85,8 +87,11 @@ def _chunk(code, a, y, share, sums, i):
         add_row(losses[: stop - start], sums, i)
 
 
+call_chunk = chunk.call
+
+
 @twins
-def reduction(code, a, y):
+def reduction(code, a, y, chunk_at):
     """The mean cost, or a dot product, of the rows a and y, both (m,)."""
     m = a.shape[0]
     chunks = (m + CHUNK - 1) // CHUNK
@@ -94,7 +99,7 @@ def reduction(code, a, y):
     sums = np.zeros(2 * max(chunks, 1), a.dtype)
     for i in prange(chunks):
         stop = min(m, (i + 1) * CHUNK)
-        _chunk(code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i)
+        call_chunk(chunk_at, (code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i))
     merge_pairs(chunks, 1, sums)
     result = total(sums, 0)
     return result if code == DOT else result / (a.dtype.type(m) * share)

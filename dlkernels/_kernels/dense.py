@@ -11,8 +11,17 @@ from numba import prange
 
 from dlkernels._jit import START, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.matmul import DEPTH, PANEL, add_gradient, merge, product, strip, uses_in_place
-from dlkernels._kernels.packing import pack_left, pack_right, pack_strip, pack_transposed, whole_strips
+from dlkernels._kernels.matmul import (
+    DEPTH,
+    PANEL,
+    add_gradient,
+    call_strip,
+    merge,
+    product,
+    strip,
+    uses_in_place,
+)
+from dlkernels._kernels.packing import pack_right, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
@@ -81,7 +90,7 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
 def block(
     kind: Int, left: Row, i0: Int, i1: Int, p: Int, depth: Int, k: Int, R: Row, R_transposed: Flag,
     panel: Row, first: Int, j: Int, width: Int, start: Row, other: Row, code: Int, slope: Real, m: Int,
-    out: Row, Z: Row,
+    out: Row, Z: Row, strip_at: Int,
 ):  # fmt: skip
     """Adds the terms p to p + depth to rows [i0, i1), columns [j, j + width) of what `dense` computes.
 
@@ -90,13 +99,14 @@ def block(
     """
     sums, across = Z if kind == FORWARD_KEEPING_Z else out, columns(out)
     if panel.size == 0:
-        product(left, i0, i1, k, R, k if R_transposed else m, R_transposed, j, width, start, sums, m, j)
+        length = k if R_transposed else m
+        product(left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, strip_at)
     else:
         for c in range(0, width, across):
-            strip(
+            call_strip(strip_at, (
                 left, depth, START, i0, i1, depth, panel, first + c * depth, across, start, p == 0, sums,
                 i0 * m + j + c, m, min(across, width - c),
-            )  # fmt: skip
+            ))  # fmt: skip
     if p + depth >= k:
         for i in range(i0, i1):
             _epilogue(kind, other, code, slope, i, j, width, m, out, Z)
@@ -111,9 +121,10 @@ def scratch_numbers(n: int, k: int, m: int, itemsize: int) -> int:
     return depth * (n + 16) + min(RIGHT_BYTES // itemsize, depth * (m + 64))
 
 
-@loops
-def _pack(
-    share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, depth, t0, strips, left, panel, sums
+@piece
+def pack(
+    share: Int, shares: Int, kind: Int, L: Row, L_transposed: Flag, n: Int, k: Int, R: Row,
+    R_transposed: Flag, m: Int, p: Int, depth: Int, t0: Int, strips: Int, left: Row, panel: Row, sums: Row,
 ):  # fmt: skip
     """One of several equal shares of packing the terms p to p + depth.
 
@@ -141,10 +152,14 @@ def _pack(
         )  # fmt: skip
 
 
+call_pack = pack.call
+
+
 @twins
 def dense(
     kind: Int, L: Row, L_transposed: Flag, R: Row, R_transposed: Flag, other: Row, code: Int,
-    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, block_at: Int, scratch: Row,
+    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, scratch: Row, block_at: Int,
+    strip_at: Int, pack_at: Int,
 ):  # fmt: skip
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
@@ -174,7 +189,9 @@ def dense(
     memory = scratch if scratch.size >= needed else np.empty(needed, out.dtype)
     left, panel = memory[:size], memory[size:needed]
     if in_place:
-        pack_left(n, k, L, L_transposed, left)
+        call_pack(pack_at, (
+            0, 1, kind, L, L_transposed, n, k, R, R_transposed, m, 0, k, 0, 0, left, panel, other
+        ))  # fmt: skip
         width = even_parts(m, PANEL, across)
         wide = max(1, (m + width - 1) // width)
         tall = even_parts(n, max(32, n * wide // TASKS), height)
@@ -183,7 +200,7 @@ def dense(
             i, j = task % parts * tall, task // parts * width
             call_block(block_at, (
                 kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
-                min(width, m - j), start, other, code, negative_slope, m, out, Z,
+                min(width, m - j), start, other, code, negative_slope, m, out, Z, strip_at,
             ))  # fmt: skip
         return
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
@@ -195,10 +212,10 @@ def dense(
             packed = ((n if t0 == 0 else 0) + used * across) * now
             shares = BLOCKS if packed >= PACK_IN_PARALLEL else 1
             for share in prange(shares):
-                _pack(
+                call_pack(pack_at, (
                     share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, now, t0, used, left,
                     panel, other,
-                )  # fmt: skip
+                ))  # fmt: skip
             parts = min(used, max((used + GROUP_STRIPS - 1) // GROUP_STRIPS, (BLOCKS + blocks - 1) // blocks))
             for task in prange(blocks * parts):
                 b, c = task // parts, task % parts
@@ -207,11 +224,15 @@ def dense(
                 j = (t0 + t) * across
                 call_block(block_at, (
                     kind, left, i, end, p, now, k, R, R_transposed, panel, t * across * now, j,
-                    min(m, last * across) - j, start, other, code, negative_slope, m, out, Z,
+                    min(m, last * across) - j, start, other, code, negative_slope, m, out, Z, strip_at,
                 ))  # fmt: skip
     if kind == GRADIENTS:
         for i in range(n):
             Z[i] = total(other, i) / out.dtype.type(negative_slope)
+
+
+#: What `dense` takes the addresses of, in its order.
+PIECES = (block, strip, pack)
 
 
 @loops

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, loops, twins
+from dlkernels._jit import START, inlined, loops, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
@@ -131,7 +131,7 @@ def tile_width(floats_per_example, m, itemsize):
     return min(even_parts(m, max(SHORTEST, min(LONGEST, fitting)), 16), LONGEST)
 
 
-@loops
+@inlined
 def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums, ahead):
     """A tile of X in Fortran order, whose examples are rows in memory: the two products change roles."""
     count = z.shape[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from dlkernels._jit import START, inlined_late, loops
 from dlkernels._kernels.packing import pack_right
+from dlkernels._kernels.pieces import Flag, Int, Row, piece
 from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
@@ -27,7 +28,6 @@ from dlkernels._kernels.tile import (
     lanes,
     outer_add,
     outer_columns,
-    outer_narrower,
     outer_plus,
     outer_plus_part,
     outer_prefetch,
@@ -35,6 +35,7 @@ from dlkernels._kernels.tile import (
     outer_start,
     outer_store,
     outer_store_part,
+    outer_vector,
     outer_zeros,
     outer_zeros_half,
     rows,
@@ -103,15 +104,16 @@ def _blocks(
             )  # fmt: skip
 
 
-@loops
+@piece
 def strip(
-    left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner, out_length, wide
+    left_matrix: Row, length: Int, skip: Int, i0: Int, i1: Int, count: Int, B: Row, first: Int, step: Int,
+    start: Row, fresh: Flag, out: Row, corner: Int, out_length: Int, wide: Int,
 ):  # fmt: skip
     """out[corner + (i - i0) * out_length + c] += sum over q of L[i, skip + q] * B[first + q * step + c].
 
     For i0 <= i < i1, c < wide <= `tile.columns` and q < count; the sums start at start[i] if they are
-    `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. The tile is
-    no wider than it must be: 500 columns cost 10 2/3 strips of 48, not 11.
+    `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. What doesn't
+    fill a tile is formed a vector at a time: 500 columns cost 10 2/3 strips of 48, not 11.
     """
     tile, half = outer_zeros(out), outer_zeros_half(out)
     if wide > columns(out) - lanes(out):
@@ -119,20 +121,22 @@ def strip(
             tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
             out_length, wide,
         )  # fmt: skip
-    elif wide > lanes(out):
+        return
+    narrow, narrow_half = outer_vector(tile), outer_vector(half)
+    for c in range(0, wide, lanes(out)):
         _blocks(
-            outer_narrower(tile), outer_narrower(half), left_matrix, length, skip, i0, i1, count, B, first,
-            step, start, fresh, out, corner, out_length, wide,
+            narrow, narrow_half, left_matrix, length, skip, i0, i1, count, B, first + c, step, start, fresh,
+            out, corner + c, out_length, min(lanes(out), wide - c),
         )  # fmt: skip
-    else:
-        _blocks(
-            outer_narrower(outer_narrower(tile)), outer_narrower(outer_narrower(half)), left_matrix, length,
-            skip, i0, i1, count, B, first, step, start, fresh, out, corner, out_length, wide,
-        )  # fmt: skip
+
+
+call_strip = strip.call
 
 
 @loops
-def product(left_matrix, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j):
+def product(
+    left_matrix, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j, strip_at
+):  # fmt: skip
     """out[i, out_j + c] = start[i] + sum over p of L[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
 
     L comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
@@ -151,17 +155,17 @@ def product(left_matrix, i0, i1, k, B, row_length, transposed, j, width, start, 
             c = t * across
             wide, corner = min(across, width - c), i0 * out_length + out_j + c
             if direct and wide == across:
-                strip(
+                call_strip(strip_at, (
                     left_matrix, k, p, i0, i1, now, B, p * row_length + j + c, row_length, start, p == 0,
                     out, corner, out_length, wide,
-                )  # fmt: skip
+                ))  # fmt: skip
                 continue
             if direct:
                 pack_right(B, row_length, transposed, j + c, wide, p, START, now, now, packed)
-            strip(
+            call_strip(strip_at, (
                 left_matrix, k, p, i0, i1, now, packed, START if direct else c * now, across, start, p == 0,
                 out, corner, out_length, wide,
-            )  # fmt: skip
+            ))  # fmt: skip
 
 
 @loops

@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, loops, twins
+from dlkernels._jit import AS_IT_IS, START, inlined, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -50,11 +50,13 @@ def is_tall(n_h: int, n_x: int, m: int) -> bool:
     return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS
 
 
-@loops
-def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length):
+@inlined
+def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, strip_at):
     """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart."""
     if n_x > NARROW_FEATURES and n_h > NARROW_UNITS:
-        product(packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START)
+        product(
+            packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START, strip_at
+        )
         return
     for h in range(n_h):
         z, bias = Z1[h * length : h * length + width], start[h]
@@ -64,13 +66,17 @@ def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length):
 
 
 @loops
-def _there_and_back(
-    W2, b2, y, code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2, sums
-):  # fmt: skip
-    """From Z1 to dZ1, which takes the place of A1 or Z1, whichever the derivative doesn't need.
+def _keeps_A(code):
+    """Whether the derivative is found from A1 and not from Z1; dZ1 takes the place of the other."""
+    return (code == SIGMOID) | (code == TANH)
 
-    A1 = g(Z1), z2, dz2, dZ1 = W2ᵀ dz2 * g'; adds to dW2 and to the sums of a slot. Says whether dZ1 is in Z1.
-    """
+
+@piece
+def there_and_back(
+    W2: Row, b2: Row, y: Row, code: Int, slope: Real, n_h: Int, Z1: Row, A1: Row, length: Int, share: Number,
+    with_cost: Flag, z2: Row, losses: Row, dW2: Row, sums: Row,
+):  # fmt: skip
+    """From Z1 to dZ1: A1 = g(Z1), z2, dz2, dZ1 = W2ᵀ dz2 * g'; adds to dW2 and to the sums of a slot."""
     width = y.shape[0]
     for h in range(n_h):
         a = A1[h * length : h * length + width]
@@ -82,8 +88,7 @@ def _there_and_back(
     add_weighted_rows(W2, n_h, A1, START, length, row, START)
     output_row(row, y, share, with_cost, losses, sums)
     add_row_dots(n_h, A1, START, length, row, dW2, START)
-    keeps_A = (code == SIGMOID) | (code == TANH)
-    saved, dZ1 = (A1, Z1) if keeps_A else (Z1, A1)
+    saved, dZ1 = (A1, Z1) if _keeps_A(code) else (Z1, A1)
     for h in range(n_h):
         d = dZ1[h * length : h * length + width]
         weight = W2[h]
@@ -91,30 +96,32 @@ def _there_and_back(
             d[c] = weight * row[c]
         times_derivative(code, slope, saved[h * length : h * length + width], d)
         add_row(d, sums, 2 + h)
-    return keeps_A
+
+
+call_there_and_back = there_and_back.call
 
 
 @piece
 def slot(
     W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int,
     Y: Row, code: Int, slope: Real, first: Int, last: Int, length: Int, share: Number, with_cost: Flag,
-    dW1: Row, dW2: Row, sums: Row,
+    dW1: Row, dW2: Row, sums: Row, back_at: Int, strip_at: Int,
 ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
     Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
     z2, losses = np.empty(length, X.dtype), np.empty(length, X.dtype)
     tile = np.empty(n_x * length if transposed else 0, X.dtype)
+    dZ1 = Z1 if _keeps_A(code) else A1
     for j in range(first, last, length):
         width = min(length, last - j)
         if transposed:
             pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
-        _products(W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length)
-        in_Z1 = _there_and_back(
+        _products(W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, strip_at)
+        call_there_and_back(back_at, (
             W2, b2, Y[j : j + width], code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2,
             sums,
-        )  # fmt: skip
-        dZ1 = Z1 if in_Z1 else A1
+        ))  # fmt: skip
         add_gradient(dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
 
 
@@ -141,7 +148,7 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, slot_at,
+    dW1, db1, dW2, db2, slot_at, back_at, strip_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
@@ -168,7 +175,8 @@ def shallow(
             call_slot(slot_at, (
                 W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
                 s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, k == 0,
-                part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
+                part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2], back_at,
+                strip_at,
             ))  # fmt: skip
         merge(slots, size, parts)
         merge_pairs(slots, pairs, sums)
@@ -184,7 +192,7 @@ def shallow(
 
 @piece
 def partial_hidden(
-    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row
+    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, strip_at: Int
 ):  # fmt: skip
     """Z1 (n_h, m) = the part of W1 X that the features [p, p + depth) contribute."""
     strips = whole_strips(n_h, Z1)
@@ -192,13 +200,15 @@ def partial_hidden(
     for s in range(strips // rows(Z1)):
         pack_strip(s, n_h, n_x, W1, AS_IT_IS, p, depth, left)
     first, row_length = (p, n_x) if transposed else (p * m, m)
-    product(left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START)
+    product(
+        left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START, strip_at
+    )
 
 
 @piece
 def partial_dW1(
     dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, count: Number,
-    dW1: Row,
+    dW1: Row, strip_at: Int,
 ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features [p, p + depth)."""
     target = dW1[p:]
@@ -206,7 +216,7 @@ def partial_dW1(
         strips = whole_strips(n_h, dZ1)
         left, start = np.empty(strips * m, dZ1.dtype), np.zeros(strips, dZ1.dtype)
         pack_left(n_h, m, dZ1, AS_IT_IS, left)
-        product(left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START)
+        product(left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, strip_at)
     else:
         for h in range(n_h):
             clear(target[h * n_x : h * n_x + depth])
@@ -221,7 +231,7 @@ call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, hidden_at, dW1_at,
+    dW1, db1, dW2, db2, hidden_at, dW1_at, back_at, strip_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     depth = feature_slots(n_x, transposed)
@@ -231,6 +241,7 @@ def shallow_tall(
     parts, sums = np.empty(slots * n_h * m, X.dtype), np.empty(pairs * 2, X.dtype)
     Z1, A1 = parts[: n_h * m], np.empty(n_h * m, X.dtype)
     z2, losses, part = np.empty(m, X.dtype), np.empty(m, X.dtype), np.empty(n_h, X.dtype)
+    dZ1 = Z1 if _keeps_A(code) else A1
     cost = X.dtype.type(0)
     for k in range(max(1, steps)):
         clear(sums)
@@ -238,20 +249,19 @@ def shallow_tall(
         for s in prange(slots):
             call_partial_hidden(hidden_at, (
                 W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
-                parts[s * n_h * m : (s + 1) * n_h * m],
+                parts[s * n_h * m : (s + 1) * n_h * m], strip_at,
             ))  # fmt: skip
         merge(slots, n_h * m, parts)
         for h in range(n_h):
             bias = b1[h]
             for j in range(m):
                 Z1[h * m + j] += bias
-        in_Z1 = _there_and_back(
+        call_there_and_back(back_at, (
             W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
-        )
-        dZ1 = Z1 if in_Z1 else A1
+        ))  # fmt: skip
         for s in prange(slots):
             call_partial_dW1(dW1_at, (
-                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1
+                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1, strip_at
             ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:

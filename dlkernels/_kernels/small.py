@@ -19,7 +19,7 @@ TRANSPOSED = AS_IT_IS | True
 
 
 @loops
-def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at):
+def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at, strip_at, pack_at):
     """out = g(W A_prev + b), if that takes less than `most` nanoseconds."""
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
     if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
@@ -33,7 +33,7 @@ def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at):
     result = out.reshape(n * m)
     call_dense(dense_at, (
         FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
-        n, k, m, result, result, block_at, result[:0],
+        n, k, m, result, result, result[:0], block_at, strip_at, pack_at,
     ))  # fmt: skip
     return True
 
@@ -55,8 +55,8 @@ def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at):
 
 @loops
 def backward(
-    code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, dense_at, block_at, gradients_at,
-    gradient_block_at,
+    code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, dense_at, block_at, strip_at, pack_at,
+    gradients_at, gradient_block_at,
 ):  # fmt: skip
     """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, if each takes less than `most` nanoseconds."""
     k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
@@ -69,6 +69,6 @@ def backward(
     result = dZ.reshape(n * m)
     call_dense(dense_at, (
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
-        code, slope, n, k, m, result, result, block_at, result[:0],
+        code, slope, n, k, m, result, result, result[:0], block_at, strip_at, pack_at,
     ))  # fmt: skip
     return gradients(most, dZ, A_prev, dW, db, gradients_at, gradient_block_at)

@@ -11,7 +11,7 @@ creates, adds to in a loop of its own and writes out:
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
-`half_rows` of them for a tile that began as `outer_zeros_half`, a vector less for `outer_narrower(tile)`.
+`half_rows` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
 `outer_load_part`, `outer_store_part`: the first rows and columns of a block only.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
 `dot_add_first` for what doesn't fill a vector.
@@ -73,10 +73,9 @@ def outer_zeros_half(like):
     return np.zeros((half_rows(like), columns(like)), like.dtype)
 
 
-def outer_narrower(tile):
-    """Zeros in as many rows as tile has, and a vector less across, but at least one."""
-    across = max(lanes(tile), tile.shape[1] - lanes(tile))
-    return np.zeros((tile.shape[0], across), tile.dtype)
+def outer_vector(tile):
+    """Zeros in as many rows as tile has, one vector across."""
+    return np.zeros((tile.shape[0], lanes(tile)), tile.dtype)
 
 
 def outer_rows(tile):
@@ -230,7 +229,7 @@ def _unchecked(function):
 for _function in (
     outer_zeros,
     outer_zeros_half,
-    outer_narrower,
+    outer_vector,
     outer_rows,
     outer_columns,
     dot_zeros,

@@ -47,8 +47,8 @@ def outer_zeros_half(typing_context, like):
 
 
 @intrinsic
-def outer_narrower(typing_context, tile):
-    return _zeros(lambda shape: (tile.rows, max(1, tile.vectors - 1)), tile)
+def outer_vector(typing_context, tile):
+    return _zeros(lambda shape: (tile.rows, 1), tile)
 
 
 def _number(tile, number):

@@ -31,7 +31,20 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     for j in range(0, m, matmul.PANEL):
         width = min(matmul.PANEL, m - j)
         matmul.product(
-            packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1
+            packed,
+            0,
+            n,
+            k,
+            right,
+            length,
+            X_transposed,
+            j,
+            width,
+            padded,
+            out.reshape(-1),
+            m + 3,
+            j + 1,
+            matmul.strip.at(out.dtype),
         )
     return out
 
@@ -56,7 +69,22 @@ def test_product_of_some_rows_only(dtype, rng):
     packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
     packing.pack_left(20, 3, W.reshape(-1), False, packed)
     first = tile.rows(out)
-    matmul.product(packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0)
+    matmul.product(
+        packed,
+        first,
+        2 * first,
+        3,
+        X.reshape(-1),
+        5,
+        False,
+        0,
+        5,
+        zeros,
+        out.reshape(-1),
+        5,
+        0,
+        matmul.strip.at(out.dtype),
+    )
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()
     assert np.isnan(out[2 * first :]).all()

@@ -125,7 +125,7 @@ def test_both_twins_come_from_one_body():
 
     kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense]
     kernels += [dense.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
-    kernels += [shallow.shallow, descent.update]
+    kernels += [shallow.shallow, shallow.shallow_tall, descent.update]
     for twins in kernels:
         assert twins.serial.py_func.__code__ is twins.parallel.py_func.__code__
         assert twins.parallel.targetoptions["parallel"].prange
