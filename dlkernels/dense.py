@@ -13,6 +13,7 @@ from dlkernels._checks import CODES
 from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
 from dlkernels._kernels import small as _small
+from dlkernels._kernels.pieces import addresses
 from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, the long way decides about threads.
@@ -27,16 +28,9 @@ _small_gradients = guarded(_small.gradients, as_kernels_take_them)
 _small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
-#: The addresses of the pieces of `dense`, and of itself, by dtype.
-_addresses: dict[np.dtype[Any], tuple[Any, ...]] = {}
-
-
-def _dense_pieces(dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    addresses = _addresses.get(dtype)
-    if addresses is None:
-        pieces = (_small.whole_dense, *_kernels.PIECES)
-        addresses = _addresses[dtype] = tuple(piece.at(dtype) for piece in pieces)
-    return addresses
+#: Of `dense` and `dense_gradients`, each with the pieces that it calls.
+_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
+_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PIECES)
 
 
 def _simple(*matrices: Any) -> bool:
@@ -147,7 +141,7 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
         )  # fmt: skip
     else:
         _threads.twin(_kernels.dense_gradients, work)(
-            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, _kernels.gradient_block.at(dtype)
+            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, *_gradient_pieces(dtype)[1:]
         )
     return dW, db
 
@@ -190,9 +184,7 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
     if _simple(dZ, A_prev) and len(dZ) * max(1, len(A_prev)) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         dW, db = np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
-        if _small_gradients(
-            _MOST, dZ, A_prev, dW, db, _small.whole_gradients.at(dtype), _kernels.gradient_block.at(dtype)
-        ):
+        if _small_gradients(_MOST, dZ, A_prev, dW, db, *_gradient_pieces(dtype)):
             return dW, db
     return _gradients(*_checks.dense_gradients(dZ, A_prev))
 
@@ -258,7 +250,7 @@ def dense_backward(
         dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         if _small_backward(
             CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, dZ, dW, db,
-            *_dense_pieces(dtype), _small.whole_gradients.at(dtype), _kernels.gradient_block.at(dtype),
+            *_dense_pieces(dtype), *_gradient_pieces(dtype),
         ):  # fmt: skip
             return dZ, dW, db
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)

@@ -11,7 +11,9 @@ from dlkernels._arguments import flat, flat_matrix
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
-from dlkernels._kernels.matmul import strip
+from dlkernels._kernels.pieces import addresses
+
+_pieces, _tall_pieces = addresses(*_shallow.PIECES), addresses(*_shallow.TALL_PIECES)
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -49,16 +51,13 @@ def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple
     gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
     dW1, db1, dW2, db2 = gradients
     X_flat, transposed = flat_matrix(c.X)
-    if _shallow.is_tall(n_h, n_x, m):
-        twins, pieces = _shallow.shallow_tall, [_shallow.partial_hidden, _shallow.partial_dW1]
-    else:
-        twins, pieces = _shallow.shallow, [_shallow.slot]
-    pieces += [_shallow.there_and_back, strip]
+    tall = _shallow.is_tall(n_h, n_x, m)
+    twins, pieces = (_shallow.shallow_tall, _tall_pieces) if tall else (_shallow.shallow, _pieces)
     kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
     cost = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), *[piece.at(c.X.dtype) for piece in pieces],
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), *pieces(c.X.dtype),
     )  # fmt: skip
     return gradients, cost
 

@@ -15,6 +15,8 @@ from dlkernels._kernels.matmul import (
     DEPTH,
     PANEL,
     add_gradient,
+    call_add_gradient,
+    call_product,
     call_strip,
     merge,
     product,
@@ -90,7 +92,7 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
 def block(
     kind: Int, left: Row, i0: Int, i1: Int, p: Int, depth: Int, k: Int, R: Row, R_transposed: Flag,
     panel: Row, first: Int, j: Int, width: Int, start: Row, other: Row, code: Int, slope: Real, m: Int,
-    out: Row, Z: Row, strip_at: Int,
+    out: Row, Z: Row, strip_at: Int, product_at: Int,
 ):  # fmt: skip
     """Adds the terms p to p + depth to rows [i0, i1), columns [j, j + width) of what `dense` computes.
 
@@ -100,7 +102,9 @@ def block(
     sums, across = Z if kind == FORWARD_KEEPING_Z else out, columns(out)
     if panel.size == 0:
         length = k if R_transposed else m
-        product(left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, strip_at)
+        call_product(product_at, (
+            left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, strip_at
+        ))  # fmt: skip
     else:
         for c in range(0, width, across):
             call_strip(strip_at, (
@@ -159,7 +163,7 @@ call_pack = pack.call
 def dense(
     kind: Int, L: Row, L_transposed: Flag, R: Row, R_transposed: Flag, other: Row, code: Int,
     negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, scratch: Row, block_at: Int,
-    strip_at: Int, pack_at: Int,
+    strip_at: Int, product_at: Int, pack_at: Int,
 ):  # fmt: skip
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
@@ -200,7 +204,7 @@ def dense(
             i, j = task % parts * tall, task // parts * width
             call_block(block_at, (
                 kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
-                min(width, m - j), start, other, code, negative_slope, m, out, Z, strip_at,
+                min(width, m - j), start, other, code, negative_slope, m, out, Z, strip_at, product_at,
             ))  # fmt: skip
         return
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
@@ -225,6 +229,7 @@ def dense(
                 call_block(block_at, (
                     kind, left, i, end, p, now, k, R, R_transposed, panel, t * across * now, j,
                     min(m, last * across) - j, start, other, code, negative_slope, m, out, Z, strip_at,
+                product_at,
                 ))  # fmt: skip
     if kind == GRADIENTS:
         for i in range(n):
@@ -232,7 +237,7 @@ def dense(
 
 
 #: What `dense` takes the addresses of, in its order.
-PIECES = (block, strip, pack)
+PIECES = (block, strip, product, pack)
 
 
 @loops
@@ -245,7 +250,7 @@ def gradients_as_product(n, k, like):
 @piece
 def gradient_block(
     dZ: Row, i0: Int, i1: Int, A_prev: Row, transposed: Flag, q0: Int, q1: Int, k: Int, m: Int, first: Int,
-    last: Int, length: Int, part: Row, sums: Row,
+    last: Int, length: Int, part: Row, sums: Row, add_at: Int,
 ):  # fmt: skip
     """Rows [i0, i1), columns [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
 
@@ -258,24 +263,26 @@ def gradient_block(
         target = part[i0 * k + q0 :]
         if transposed:
             pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, START, length + 16)
-            add_gradient(
+            call_add_gradient(add_at, (
                 dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k
-            )  # fmt: skip
+            ))  # fmt: skip
         else:
-            add_gradient(
+            call_add_gradient(add_at, (
                 dZ, i0 * m + j, m, i1 - i0, A_prev, q0 * m + j, m, q1 - q0, width, target, k
-            )  # fmt: skip
+            ))  # fmt: skip
         if q0 == 0:
             for i in range(i0, i1):
                 add_row(dZ[i * m + j : i * m + j + width], sums, i)
 
 
 call_gradient_block = gradient_block.call
+GRADIENT_PIECES = (gradient_block, add_gradient)
 
 
 @twins
 def dense_gradients(
-    dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, block_at: Int
+    dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, block_at: Int,
+    add_at: Int,
 ):  # fmt: skip
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
@@ -296,7 +303,7 @@ def dense_gradients(
         call_gradient_block(block_at, (
             dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + width), k, m,
             s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
-            parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2],
+            parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], add_at,
         ))  # fmt: skip
     merge(slots, n * k, parts)
     merge_pairs(slots, n, sums)

@@ -133,9 +133,10 @@ def strip(
 call_strip = strip.call
 
 
-@loops
+@piece
 def product(
-    left_matrix, i0, i1, k, B, row_length, transposed, j, width, start, out, out_length, out_j, strip_at
+    left_matrix: Row, i0: Int, i1: Int, k: Int, B: Row, row_length: Int, transposed: Flag, j: Int, width: Int,
+    start: Row, out: Row, out_length: Int, out_j: Int, strip_at: Int,
 ):  # fmt: skip
     """out[i, out_j + c] = start[i] + sum over p of L[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
 
@@ -168,8 +169,14 @@ def product(
             ))  # fmt: skip
 
 
-@loops
-def add_gradient(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length):
+call_product = product.call
+
+
+@piece
+def add_gradient(
+    D: Row, d0: Int, d_length: Int, n: Int, B: Row, b0: Int, b_length: Int, k: Int, width: Int, G: Row,
+    g_length: Int,
+):  # fmt: skip
     """G[i, q] += sum over c of D[i, c] * B[q, c], for i < n, q < k and c < width.
 
     Row i of D begins at d0 + i * d_length, row q of B at b0 + q * b_length. Both run along the summed
@@ -209,6 +216,9 @@ def add_gradient(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length):
                     for r in range(i - top, height):
                         for s in range(q - left, across):
                             G[(top + r) * g_length + left + s] += sums[r * across + s]
+
+
+call_add_gradient = add_gradient.call
 
 
 @loops

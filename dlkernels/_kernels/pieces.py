@@ -50,11 +50,14 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 
 
 class Piece:
-    """A function that has its own machine code for each dtype; see the module."""
+    """A function that has its own machine code for each dtype; see the module.
+
+    `compiled` is Numba's own, to be called from Python.
+    """
 
     def __init__(self, compiled: Any) -> None:
         body = getattr(compiled, "py_func", compiled)
-        self._compiled = compiled
+        self.compiled = compiled
         self._kinds = [kind for name, kind in body.__annotations__.items() if name != "return"]
         self._addresses: dict[Any, Any] = {}
         self.call = _caller(body.__name__, self.signature)
@@ -73,18 +76,31 @@ class Piece:
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"no kernel is for {dtype}")
         if config.DISABLE_JIT:
-            return self._compiled
+            return self.compiled
         signature = self.signature(numpy_support.from_dtype(dtype))
         # A fork waits for this lock, so that no child inherits llvmlite's own, which the last line takes.
         with global_compiler_lock:
-            self._compiled.compile(signature)
-            result = self._compiled.overloads[signature]
+            self.compiled.compile(signature)
+            result = self.compiled.overloads[signature]
             return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
 def piece(body: Callable[..., None]) -> Piece:
     """Make a piece of a function that returns nothing and whose arguments are annotated with their kinds."""
     return Piece(loops(body))
+
+
+def addresses(*pieces: Piece) -> Callable[[np.dtype[Any]], tuple[Any, ...]]:
+    """What looks up where the machine code of several pieces begins, for a dtype."""
+    known: dict[np.dtype[Any], tuple[Any, ...]] = {}
+
+    def look_up(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+        found = known.get(dtype)
+        if found is None:
+            found = known[dtype] = tuple(piece.at(dtype) for piece in pieces)
+        return found
+
+    return look_up
 
 
 def _fits(given: Any, expected: Any) -> bool:

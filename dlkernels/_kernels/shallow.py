@@ -32,7 +32,7 @@ from dlkernels._kernels.logistic import (
     tile_width,
 )
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
-from dlkernels._kernels.matmul import add_gradient, merge, product
+from dlkernels._kernels.matmul import add_gradient, call_add_gradient, call_product, merge, product, strip
 from dlkernels._kernels.packing import pack_left, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
@@ -51,12 +51,12 @@ def is_tall(n_h: int, n_x: int, m: int) -> bool:
 
 
 @inlined
-def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, strip_at):
+def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, strip_at, product_at):
     """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart."""
     if n_x > NARROW_FEATURES and n_h > NARROW_UNITS:
-        product(
+        call_product(product_at, (
             packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START, strip_at
-        )
+        ))  # fmt: skip
         return
     for h in range(n_h):
         z, bias = Z1[h * length : h * length + width], start[h]
@@ -106,6 +106,7 @@ def slot(
     W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int,
     Y: Row, code: Int, slope: Real, first: Int, last: Int, length: Int, share: Number, with_cost: Flag,
     dW1: Row, dW2: Row, sums: Row, back_at: Int, strip_at: Int,
+    product_at: Int, add_at: Int,
 ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
     Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
@@ -117,12 +118,14 @@ def slot(
         if transposed:
             pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
-        _products(W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, strip_at)
+        _products(
+            W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, strip_at, product_at
+        )
         call_there_and_back(back_at, (
             W2, b2, Y[j : j + width], code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2,
             sums,
         ))  # fmt: skip
-        add_gradient(dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x)
+        call_add_gradient(add_at, (dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x))
 
 
 call_slot = slot.call
@@ -145,10 +148,13 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
     step(b2, db2, rate)
 
 
+PIECES = (slot, there_and_back, strip, product, add_gradient)
+
+
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, slot_at, back_at, strip_at,
+    dW1, db1, dW2, db2, slot_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
@@ -176,7 +182,7 @@ def shallow(
                 W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
                 s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, k == 0,
                 part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2], back_at,
-                strip_at,
+                strip_at, product_at, add_at,
             ))  # fmt: skip
         merge(slots, size, parts)
         merge_pairs(slots, pairs, sums)
@@ -192,7 +198,8 @@ def shallow(
 
 @piece
 def partial_hidden(
-    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, strip_at: Int
+    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, strip_at: Int,
+    product_at: Int,
 ):  # fmt: skip
     """Z1 (n_h, m) = the part of W1 X that the features [p, p + depth) contribute."""
     strips = whole_strips(n_h, Z1)
@@ -200,15 +207,15 @@ def partial_hidden(
     for s in range(strips // rows(Z1)):
         pack_strip(s, n_h, n_x, W1, AS_IT_IS, p, depth, left)
     first, row_length = (p, n_x) if transposed else (p * m, m)
-    product(
+    call_product(product_at, (
         left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START, strip_at
-    )
+    ))  # fmt: skip
 
 
 @piece
 def partial_dW1(
     dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, count: Number,
-    dW1: Row, strip_at: Int,
+    dW1: Row, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features [p, p + depth)."""
     target = dW1[p:]
@@ -216,11 +223,13 @@ def partial_dW1(
         strips = whole_strips(n_h, dZ1)
         left, start = np.empty(strips * m, dZ1.dtype), np.zeros(strips, dZ1.dtype)
         pack_left(n_h, m, dZ1, AS_IT_IS, left)
-        product(left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, strip_at)
+        call_product(product_at, (
+            left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, strip_at
+        ))  # fmt: skip
     else:
         for h in range(n_h):
             clear(target[h * n_x : h * n_x + depth])
-        add_gradient(dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x)
+        call_add_gradient(add_at, (dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x))
     for h in range(n_h):
         divide(target[h * n_x : h * n_x + depth], count)
 
@@ -228,10 +237,13 @@ def partial_dW1(
 call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 
 
+TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[1:])
+
+
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, hidden_at, dW1_at, back_at, strip_at,
+    dW1, db1, dW2, db2, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     depth = feature_slots(n_x, transposed)
@@ -249,7 +261,7 @@ def shallow_tall(
         for s in prange(slots):
             call_partial_hidden(hidden_at, (
                 W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
-                parts[s * n_h * m : (s + 1) * n_h * m], strip_at,
+                parts[s * n_h * m : (s + 1) * n_h * m], strip_at, product_at,
             ))  # fmt: skip
         merge(slots, n_h * m, parts)
         for h in range(n_h):
@@ -261,7 +273,8 @@ def shallow_tall(
         ))  # fmt: skip
         for s in prange(slots):
             call_partial_dW1(dW1_at, (
-                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1, strip_at
+                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1, strip_at,
+                product_at, add_at,
             ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:

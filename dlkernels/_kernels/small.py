@@ -19,7 +19,7 @@ TRANSPOSED = AS_IT_IS | True
 
 
 @loops
-def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at, strip_at, pack_at):
+def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at, strip_at, product_at, pack_at):
     """out = g(W A_prev + b), if that takes less than `most` nanoseconds."""
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
     if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
@@ -33,13 +33,13 @@ def forward(code, slope, most, W, A_prev, b, out, dense_at, block_at, strip_at, 
     result = out.reshape(n * m)
     call_dense(dense_at, (
         FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
-        n, k, m, result, result, result[:0], block_at, strip_at, pack_at,
+        n, k, m, result, result, result[:0], block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
     return True
 
 
 @loops
-def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at):
+def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at, add_at):
     """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     if A_prev.shape[1] != m or m == 0 or product_work(n, k, m, dZ.itemsize) > most:
@@ -48,15 +48,15 @@ def gradients(most, dZ, A_prev, dW, db, gradients_at, block_at):
         return False
     call_gradients(gradients_at, (
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
-        block_at,
+        block_at, add_at,
     ))  # fmt: skip
     return True
 
 
 @loops
 def backward(
-    code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, dense_at, block_at, strip_at, pack_at,
-    gradients_at, gradient_block_at,
+    code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, dense_at, block_at, strip_at, product_at,
+    pack_at, gradients_at, gradient_block_at, add_at,
 ):  # fmt: skip
     """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, if each takes less than `most` nanoseconds."""
     k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
@@ -69,6 +69,6 @@ def backward(
     result = dZ.reshape(n * m)
     call_dense(dense_at, (
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
-        code, slope, n, k, m, result, result, result[:0], block_at, strip_at, pack_at,
+        code, slope, n, k, m, result, result, result[:0], block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
-    return gradients(most, dZ, A_prev, dW, db, gradients_at, gradient_block_at)
+    return gradients(most, dZ, A_prev, dW, db, gradients_at, gradient_block_at, add_at)

@@ -30,22 +30,10 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     padded[:n] = start
     for j in range(0, m, matmul.PANEL):
         width = min(matmul.PANEL, m - j)
-        matmul.product(
-            packed,
-            0,
-            n,
-            k,
-            right,
-            length,
-            X_transposed,
-            j,
-            width,
-            padded,
-            out.reshape(-1),
-            m + 3,
-            j + 1,
+        matmul.product.compiled(
+            packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1,
             matmul.strip.at(out.dtype),
-        )
+        )  # fmt: skip
     return out
 
 
@@ -69,22 +57,10 @@ def test_product_of_some_rows_only(dtype, rng):
     packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
     packing.pack_left(20, 3, W.reshape(-1), False, packed)
     first = tile.rows(out)
-    matmul.product(
-        packed,
-        first,
-        2 * first,
-        3,
-        X.reshape(-1),
-        5,
-        False,
-        0,
-        5,
-        zeros,
-        out.reshape(-1),
-        5,
-        0,
+    matmul.product.compiled(
+        packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0,
         matmul.strip.at(out.dtype),
-    )
+    )  # fmt: skip
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()
     assert np.isnan(out[2 * first :]).all()
@@ -96,7 +72,7 @@ def test_gradient_is_added(shape, dtype, rng):
     D, B = whole_numbers(rng, dtype, n, m), whole_numbers(rng, dtype, k, m)
     G = whole_numbers(rng, dtype, n, k)
     expected = G + D @ B.T
-    matmul.add_gradient(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k)
+    matmul.add_gradient.compiled(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k)
     np.testing.assert_array_equal(G, expected)
 
 
