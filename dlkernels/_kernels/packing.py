@@ -14,7 +14,9 @@ from dlkernels._kernels.tile import (
     interleave,
     lanes,
     outer_load,
+    outer_plus_part,
     outer_store,
+    outer_store_part,
     outer_zeros,
     prefetch,
     rows,
@@ -90,14 +92,13 @@ def pack_right(B, row_length, transposed, j, width, p, q0, q1, depth, packed):
     For q0 <= q < q1; packed is (strips, depth, columns).
     """
     across, height, step = columns(packed), rows(packed), lanes(packed)
-    zero = packed.dtype.type(0)
-    strips = width // across
-    rest = width - strips * across
-    if rest:
-        for at in range((strips * depth + q0) * across, (strips * depth + q1) * across):
-            packed[at] = zero
+    strips = (width + across - 1) // across
     if transposed:
-        for t in range((width + across - 1) // across):
+        if width < strips * across:
+            zero, last = packed.dtype.type(0), (strips - 1) * depth
+            for at in range((last + q0) * across, (last + q1) * across):
+                packed[at] = zero
+        for t in range(strips):
             pack_transposed(
                 B, row_length, j + t * across, min(across, width - t * across), p + q0, q1 - q0,
                 packed, (t * depth + q0) * across, across,
@@ -105,14 +106,13 @@ def pack_right(B, row_length, transposed, j, width, p, q0, q1, depth, packed):
         return
     for q in range(q0, q1, height):
         at, count = (p + q) * row_length + j, min(height, q1 - q)
-        for r in range(count if q + height + count <= q1 else 0):
+        for r in range(height if q + 2 * height <= q1 else 0):
             for c in range(0, width, step):
                 prefetch(B, at + (height + r) * row_length + c)
-        if count == height:
-            for t in range(strips):
-                block = outer_load(outer_zeros(B), B, at + t * across, row_length)
-                outer_store(block, packed, (t * depth + q) * across, across)
-        for r in range(count):
-            row = B[at + r * row_length : at + r * row_length + width]
-            for c in range(0 if count < height else strips * across, width):
-                packed[(c // across * depth + q + r) * across + c % across] = row[c]
+        for t in range(strips):
+            wide, to = min(across, width - t * across), (t * depth + q) * across
+            if count == height and wide == across:
+                outer_store(outer_load(outer_zeros(B), B, at + t * across, row_length), packed, to, across)
+            else:
+                block = outer_plus_part(outer_zeros(B), B, at + t * across, row_length, count, wide)
+                outer_store_part(block, packed, to, across, count, across)
