@@ -37,10 +37,10 @@ def scratch(size: int, dtype: np.dtype[Any]) -> Array:
     """
     if not _LEAST_KEPT <= size <= _MOST_KEPT:
         return np.empty(0, dtype)
-    array: Array | None = getattr(_kept, dtype.name, None)
+    array: Array | None = getattr(_kept, dtype.char, None)
     if array is None or array.size < size:
         array = np.empty(size, dtype)
-        setattr(_kept, dtype.name, array)
+        setattr(_kept, dtype.char, array)
     return array
 
 
