@@ -12,7 +12,7 @@ creates, adds to in a loop of its own and writes out:
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
 `half_rows` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
-`outer_load_part`, `outer_store_part`: the first rows and columns of a block only.
+`outer_plus_part`, `outer_store_part`: the first rows and columns of a block only.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
 `dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,

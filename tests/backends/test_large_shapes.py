@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from arrays import assert_close as close
 
-from dlkernels import backends
+from dlkernels import _threads, backends
 
 ours, plain = backends.get("numba"), backends.get("numpy")
 
 #: Features and examples: around tiles of 240 to 960 columns, several slots, and more than 1024 features.
 SHAPES = [(3, 239), (3, 241), (30, 959), (30, 961), (30, 1025), (700, 1100), (5, 20_000)]
 TALL = [(1025, 1), (1100, 33), (3000, 209), (1300, 960), (1300, 961)]
+#: Features, hidden units, examples; the second row for many features, up to the most units and examples.
+NETWORKS = [(2, 4, 2000), (30, 16, 961), (9, 5, 1025), (300, 40, 700)]
+NETWORKS += [(1025, 5, 1), (1100, 4, 33), (5000, 7, 209), (1300, 32, 960), (1100, 33, 40)]
+#: Units, inputs, examples; the last two are packed in several bands of columns, forward and for dW.
+LAYERS = [(130, 250, 300), (9, 600, 241), (64, 64, 1797), (3, 2, 20_000), (40, 700, 3100), (40, 3500, 600)]
 
 
 def examples(n_x, m, order, dtype):
@@ -41,7 +46,7 @@ def test_logistic(n_x, m, order, dtype):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize(("n_x", "n_h", "m"), [(2, 4, 2000), (30, 16, 961), (9, 5, 1025), (300, 40, 700)])
+@pytest.mark.parametrize(("n_x", "n_h", "m"), NETWORKS)
 def test_shallow(n_x, n_h, m, order, dtype):
     random, X, Y = examples(n_x, m, order, dtype)
     shapes = ((n_h, n_x), (n_h, 1), (1, n_h), (1, 1))
@@ -56,7 +61,7 @@ def test_shallow(n_x, n_h, m, order, dtype):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize(("n", "n_x", "m"), [(130, 250, 300), (9, 600, 241), (64, 64, 1797), (3, 2, 20_000)])
+@pytest.mark.parametrize(("n", "n_x", "m"), LAYERS)
 def test_dense(n, n_x, m, order, dtype):
     random, X, _ = examples(n_x, m, order, dtype)
     W = np.asarray(random.normal(size=(n, n_x)) / np.sqrt(n_x), dtype, order=order)
@@ -75,3 +80,36 @@ def test_dense(n, n_x, m, order, dtype):
         strict=True,
     ):
         close(actual, expected, dtype)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n", "n_x", "m"), LAYERS)
+def test_layers_have_the_same_bits_serial_and_parallel(n, n_x, m, order, dtype):
+    random, X, _ = examples(n_x, m, order, dtype)
+    W, b = random.normal(size=(n, n_x)).astype(dtype), random.normal(size=(n, 1)).astype(dtype)
+    W_next, dZ_next = random.normal(size=(2, n)).astype(dtype), random.normal(size=(2, m)).astype(dtype)
+    results = []
+    for parallel in (False, True):
+        with _threads.always(parallel):
+            A = ours.dense_forward(W, X, b, "tanh")
+            results.append((A, *ours.dense_backward(W_next, dZ_next, A, X, "tanh")))
+    for serial, parallel in zip(*results, strict=True):
+        np.testing.assert_array_equal(serial, parallel)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n_x", "n_h", "m"), NETWORKS)
+def test_networks_have_the_same_bits_serial_and_parallel(n_x, n_h, m, order, dtype):
+    random, X, Y = examples(n_x, m, order, dtype)
+    parameters = [
+        random.normal(size=shape).astype(dtype) for shape in ((n_h, n_x), (n_h, 1), (1, n_h), (1, 1))
+    ]
+    results = []
+    for parallel in (False, True):
+        updated = [p.copy() for p in parameters]
+        with _threads.always(parallel):
+            gradients = ours.shallow_propagate(*parameters, X, Y)
+            ours.shallow_descent(*updated, X, Y, 0.1, 3)
+        results.append((*gradients, *updated))
+    for serial, parallel in zip(*results, strict=True):
+        np.testing.assert_array_equal(serial, parallel)
