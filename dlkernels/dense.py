@@ -28,9 +28,10 @@ _small_gradients = guarded(_small.gradients, as_kernels_take_them)
 _small_backward = guarded(_small.backward, as_kernels_take_them)
 
 
-#: Of `dense` and `dense_gradients`, each with the pieces that it calls.
-_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
-_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PIECES)
+#: What `dense` and `dense_gradients` call; small calls run these two by address as well.
+_dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_kernels.GRADIENT_PIECES)
+_small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
+_small_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PIECES)
 
 
 def _simple(*matrices: Any) -> bool:
@@ -107,7 +108,7 @@ def dense_forward(
         result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
         if (out is None or native(out)) and _small_forward(
             CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
-            *_dense_pieces(W.dtype),
+            *_small_dense_pieces(W.dtype),
         ):  # fmt: skip
             return result
     c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
@@ -121,7 +122,7 @@ def dense_forward(
         _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
         A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
         out_flat, Z.ravel() if return_Z else out_flat,
-        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype), *_dense_pieces(Z.dtype)[1:],
+        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype), *_dense_pieces(Z.dtype),
     )  # fmt: skip
     return (c.out, Z) if return_Z else c.out
 
@@ -137,11 +138,11 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
         _threads.twin(_kernels.dense, work)(
             _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, room, 0, float(m), n, m, k,
             dW_flat, db_flat, scratch(_kernels.scratch_numbers(n, m, k, dtype.itemsize), dtype),
-            *_dense_pieces(dtype)[1:],
+            *_dense_pieces(dtype),
         )  # fmt: skip
     else:
         _threads.twin(_kernels.dense_gradients, work)(
-            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, *_gradient_pieces(dtype)[1:]
+            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, *_gradient_pieces(dtype)
         )
     return dW, db
 
@@ -184,7 +185,7 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
     if _simple(dZ, A_prev) and len(dZ) * max(1, len(A_prev)) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         dW, db = np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
-        if _small_gradients(_MOST, dZ, A_prev, dW, db, *_gradient_pieces(dtype)):
+        if _small_gradients(_MOST, dZ, A_prev, dW, db, *_small_gradient_pieces(dtype)):
             return dW, db
     return _gradients(*_checks.dense_gradients(dZ, A_prev))
 
@@ -250,7 +251,7 @@ def dense_backward(
         dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         if _small_backward(
             CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, dZ, dW, db,
-            *_dense_pieces(dtype), *_gradient_pieces(dtype),
+            *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
         ):  # fmt: skip
             return dZ, dW, db
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
@@ -263,6 +264,6 @@ def dense_backward(
     kernel(
         _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
         flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
-        scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype), *_dense_pieces(dZ.dtype)[1:],
+        scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype), *_dense_pieces(dZ.dtype),
     )  # fmt: skip
     return (dZ, *_gradients(dZ, c.A_prev))

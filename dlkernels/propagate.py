@@ -13,7 +13,10 @@ from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels.pieces import addresses
 
-_pieces, _tall_pieces = addresses(*_shallow.PIECES), addresses(*_shallow.TALL_PIECES)
+_logistic_pieces = addresses(*_logistic.PIECES)
+_tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
+_shallow_pieces = addresses(*_shallow.PIECES)
+_tall_shallow_pieces = addresses(*_shallow.TALL_PIECES)
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -34,13 +37,13 @@ def logistic_steps(
     dw = np.empty((n, 1), c.X.dtype)
     X_flat, transposed = flat_matrix(c.X)
     if _logistic.is_tall(n, m):
-        twins, pieces = _logistic.logistic_tall, [_logistic.partial_z, _logistic.partial_dw]
+        twins, pieces = _logistic.logistic_tall, _tall_logistic_pieces
     else:
-        twins, pieces = _logistic.logistic_wide, [_logistic.slot]
+        twins, pieces = _logistic.logistic_wide, _logistic_pieces
     kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
     cost, db, b = kernel(
         flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel(),
-        *[piece.at(dw.dtype) for piece in pieces],
+        *pieces(dw.dtype),
     )  # fmt: skip
     return dw, db, cost, b
 
@@ -51,8 +54,10 @@ def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple
     gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
     dW1, db1, dW2, db2 = gradients
     X_flat, transposed = flat_matrix(c.X)
-    tall = _shallow.is_tall(n_h, n_x, m)
-    twins, pieces = (_shallow.shallow_tall, _tall_pieces) if tall else (_shallow.shallow, _pieces)
+    if _shallow.is_tall(n_h, n_x, m):
+        twins, pieces = _shallow.shallow_tall, _tall_shallow_pieces
+    else:
+        twins, pieces = _shallow.shallow, _shallow_pieces
     kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
     cost = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,

@@ -240,11 +240,10 @@ def dense(
 PIECES = (block, strip, product, pack)
 
 
-@loops
-def gradients_as_product(n, k, like):
+def gradients_as_product(n: int, k: int, like: np.ndarray) -> bool:
     """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out."""
     strips = (k + columns(like) - 1) // columns(like)
-    return n // rows(like) // FEWEST_STRIPS * strips >= TASKS
+    return bool(n // rows(like) // FEWEST_STRIPS * strips >= TASKS)
 
 
 @piece

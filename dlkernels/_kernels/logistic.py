@@ -173,6 +173,7 @@ def slot(
 
 
 call_slot = slot.call
+PIECES = (slot,)
 
 
 @twins
@@ -252,6 +253,7 @@ def partial_dw(
 
 
 call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
+TALL_PIECES = (partial_z, partial_dw)
 
 
 @twins

@@ -7,7 +7,7 @@ set.
 
 from __future__ import annotations
 
-from dlkernels._jit import START, loops
+from dlkernels._jit import loops
 from dlkernels._kernels.tile import (
     columns,
     half_rows,
@@ -26,7 +26,7 @@ from dlkernels._kernels.tile import (
 
 @loops
 def whole_strips(n, like):
-    """n rounded up to whole strips; `pack_left` writes k times as many numbers."""
+    """n rounded up to whole strips; `pack_left` writes `depth` times as many numbers."""
     return (n + rows(like) - 1) // rows(like) * rows(like)
 
 
@@ -63,10 +63,10 @@ def pack_strip(s, n, k, W, transposed, p, depth, packed):
 
 
 @loops
-def pack_left(n, k, W, transposed, packed):
+def pack_left(n, k, W, transposed, p, depth, packed):
     """All strips of the left matrix."""
     for s in range((n + rows(packed) - 1) // rows(packed)):
-        pack_strip(s, n, k, W, transposed, START, k, packed)
+        pack_strip(s, n, k, W, transposed, p, depth, packed)
 
 
 @loops

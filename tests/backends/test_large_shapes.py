@@ -113,3 +113,11 @@ def test_networks_have_the_same_bits_serial_and_parallel(n_x, n_h, m, order, dty
         results.append((*gradients, *updated))
     for serial, parallel in zip(*results, strict=True):
         np.testing.assert_array_equal(serial, parallel)
+
+
+@pytest.mark.parametrize("m", [3, 128])
+def test_a_layer_without_inputs_is_its_bias(m, dtype):
+    # Rows of 128 numbers are packed rather than read in place, where there is something to pack.
+    b = np.arange(40, dtype=dtype)[:, None]
+    A = ours.dense_forward(np.zeros((40, 0), dtype), np.zeros((0, m), dtype), b)
+    np.testing.assert_array_equal(A, np.repeat(b, m, axis=1))

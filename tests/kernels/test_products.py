@@ -24,7 +24,7 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     packed = np.full(packing.whole_strips(n, out) * k, np.nan, dtype)
     left = np.ascontiguousarray(W.T if W_transposed else W).reshape(-1)
     right = np.ascontiguousarray(X.T if X_transposed else X).reshape(-1)
-    packing.pack_left(n, k, left, W_transposed, packed)
+    packing.pack_left(n, k, left, W_transposed, 0, k, packed)
     length = k if X_transposed else m
     padded = np.full(packing.whole_strips(n, out), np.nan, dtype)
     padded[:n] = start
@@ -55,7 +55,7 @@ def test_product_of_some_rows_only(dtype, rng):
     out = np.full((20, 5), np.nan, dtype)
     strips = packing.whole_strips(20, out)
     packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
-    packing.pack_left(20, 3, W.reshape(-1), False, packed)
+    packing.pack_left(20, 3, W.reshape(-1), False, 0, 3, packed)
     first = tile.rows(out)
     matmul.product.compiled(
         packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0,
