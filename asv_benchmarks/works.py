@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 
 ELEMENTWISE = ("sigmoid", "tanh", "relu", "leaky_relu")
-#: Of the works that fit a model.
+COSTS = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error")
+#: Works that take `steps` steps of gradient descent, by a function and by a model, on one kind of shape each.
+LOGISTIC_FITS = ("logistic_descent", "LogisticRegression")
+SHALLOW_FITS = ("shallow_descent", "ShallowNetwork")
+#: Of all works that descend.
 LEARNING_RATE = 0.1
 GROUPS = ("elementwise", "calls", "products", "small", "logistic", "shallow", "fit")
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """One row of the table.
+    """One row of the table: what is computed, on which shapes.
 
-    `shape` is (n,) for elementwise functions; (n, k, m) for a layer of n units, k inputs and m examples;
-    (n_x, m) for logistic regression; (n_x, n_h, m) for a network. `target` is the least ratio to the fastest
+    `operation` is the name of a public function, or of a model, whose `fit` is meant. `shape` is (n,) for
+    functions of vectors; (n, k, m) for a layer of n units, k inputs and m examples; (n_x, m) for logistic
+    regression; (n_x, n_h, m) for a network. `target` is the least ratio to the fastest
     other library that the project promises itself, `limit` what the hardware's limit is measured by.
     """
 
@@ -44,14 +49,13 @@ class Work:
         return "relu" if self.group == "products" else "tanh"
 
     def flops(self) -> float:
-        """Floating-point operations of the products in it."""
-        if self.operation in ("dense_forward", "dense_gradients"):
-            return 2.0 * float(np.prod(self.shape))
+        """Floating-point operations of the products in it, or two for each number of a vector."""
+        size = float(np.prod(self.shape))
         if self.operation == "dense_backward":
             n, k, m = self.shape
             return 2.0 * n * m * (k + units_after(n, k))
-        n_x, n_h, m = self.shape
-        return 4.0 * n_x * n_h * m
+        once = len(self.shape) == 1 or self.operation in ("dense_forward", "dense_gradients")
+        return (2.0 if once else 4.0) * size * max(1, self.steps)
 
 
 def units_after(n: int, k: int) -> int:
@@ -76,14 +80,14 @@ def _works() -> list[Work]:
     works += [Work("small", name, shape, target=1.5) for shape in small for name in dense]
     for n_x, m in ((2, 400), (30, 569), (784, 60_000), (100, 10**6), (28, 2 * 10**6)):
         limit = "read" if n_x * m > 10**7 else ""
-        works += [Work("logistic", "logistic", (n_x, m), order, 1.5, limit) for order in "CF"]
-    works += [Work("logistic", "logistic", (12288, 209), order, 1.0) for order in "CF"]
+        works += [Work("logistic", "logistic_propagate", (n_x, m), order, 1.5, limit) for order in "CF"]
+    works += [Work("logistic", "logistic_propagate", (12288, 209), order, 1.0) for order in "CF"]
     for shape in ((2, 4, 400), (30, 16, 569), (64, 32, 1797), (30, 16, 10**5)):
-        works.append(Work("shallow", "shallow", shape, target=2.0))
-    works.append(Work("shallow", "shallow", (784, 128, 60_000), target=1.1, limit="fma"))
-    works.append(Work("shallow", "shallow", (12288, 7, 209), target=1.0))
-    works.append(Work("fit", "fit", (2, 4, 400), target=1.2, steps=10_000))
-    works.append(Work("fit", "fit", (30, 16, 569), target=1.2, steps=300))
+        works.append(Work("shallow", "shallow_propagate", shape, target=2.0))
+    works.append(Work("shallow", "shallow_propagate", (784, 128, 60_000), target=1.1, limit="fma"))
+    works.append(Work("shallow", "shallow_propagate", (12288, 7, 209), target=1.0))
+    works.append(Work("fit", "shallow_descent", (2, 4, 400), target=1.2, steps=10_000))
+    works.append(Work("fit", "shallow_descent", (30, 16, 569), target=1.2, steps=300))
     return works
 
 
@@ -104,8 +108,17 @@ def arrays(work: Work, dtype: str) -> dict[str, Any]:
     def labels(m: int) -> np.ndarray:
         return (random.uniform(size=(1, m)) > 0.5).astype(dtype)
 
-    if work.group in ("elementwise", "calls"):
+    def chances(*shape: int) -> np.ndarray:
+        return (1 / (1 + np.exp(-normal(*shape)))).astype(dtype)
+
+    if len(work.shape) == 1:
         (n,) = work.shape
+        if work.operation == "dot":
+            return {"a": normal(n), "b": normal(n)}
+        if work.operation == "gradient_descent":
+            return {"parameters": [normal(n)], "gradients": [normal(n)]}
+        if work.operation in COSTS:
+            return {"Z": normal(1, n), "A": chances(1, n), "Y": labels(n)}
         Z = normal(n)
         saved = {"sigmoid_backward": lambda: 1 / (1 + np.exp(-Z)), "tanh_backward": lambda: np.tanh(Z)}
         return {
@@ -122,7 +135,7 @@ def arrays(work: Work, dtype: str) -> dict[str, Any]:
         return given | {"saved": np.tanh(normal(n, m)).astype(dtype)}
     n_x, m = work.shape[0], work.shape[-1]
     given = {"X": inputs(n_x, m), "Y": labels(m)}
-    if work.operation == "logistic":
+    if len(work.shape) == 2:
         return given | {"w": normal(n_x, 1, scale=n_x**-0.5), "b": 0.1}
     n_h = work.shape[1]
     given |= {"W1": normal(n_h, n_x, scale=n_x**-0.5), "b1": np.zeros((n_h, 1), dtype)}

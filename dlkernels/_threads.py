@@ -29,8 +29,9 @@ from dlkernels import _forks, _values
 from dlkernels._jit import Twins
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us
-#: with tbb or omp and 60-150 us with workqueue.
-_WORTH_IT = {"tbb": 20_000, "omp": 20_000, "workqueue": 600_000}
+#: with tbb or omp and 60-150 us with workqueue; on two threads, tbb's asleep before a run of calls, 30 us of
+#: work took as long as 26 to 36 us of it alone, 50 us 0.8 times as long.
+_WORTH_IT = {"tbb": 35_000, "omp": 35_000, "workqueue": 600_000}
 #: Below this a kernel is always serial, and the threads need not be started to know it.
 NEVER_BELOW = min(_WORTH_IT.values())
 

@@ -1,4 +1,4 @@
-"""dlkernels itself."""
+"""dlkernels itself, on any of its backends."""
 
 from __future__ import annotations
 
@@ -6,31 +6,68 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import dlkernels as dk
-from asv_benchmarks.works import LEARNING_RATE
+import models
+from asv_benchmarks.works import COSTS, LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
+from dlkernels import backends
+
+_PARAMETERS = ("W1", "b1", "W2", "b2")
 
 
-def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
-    name, g = work.operation, given
-    if work.group in ("elementwise", "calls"):
-        function = getattr(dk, name)
-        if name.endswith("_backward"):
-            return [partial(function, g["dA"], g["saved"], out=g["out"])]
-        return [partial(function, g["Z"], out=g["out"])]
-    if name == "dense_forward":
-        return [partial(dk.dense_forward, g["W"], g["X"], g["b"], work.activation)]
-    if name == "dense_gradients":
-        return [partial(dk.dense_gradients, g["dZ"], g["X"])]
-    if name == "dense_backward":
-        return [partial(dk.dense_backward, g["W_next"], g["dZ_next"], g["saved"], g["X"], work.activation)]
-    if name == "logistic":
-        return [partial(dk.logistic_propagate, g["w"], g["b"], g["X"], g["Y"])]
-    parameters = [g[key] for key in ("W1", "b1", "W2", "b2")]
-    if name == "shallow":
-        return [partial(dk.shallow_propagate, *parameters, g["X"], g["Y"])]
+def _arguments(work: Any, g: dict[str, Any]) -> tuple[Any, ...]:
+    """What the public function of this name is given."""
+    dense = {
+        "dense_forward": ("W", "X", "b"),
+        "dense_gradients": ("dZ", "X"),
+        "dense_backward": ("W_next", "dZ_next", "saved", "X"),
+    }
+    if work.operation in dense:
+        activation = () if work.operation == "dense_gradients" else (work.activation,)
+        return (*(g[name] for name in dense[work.operation]), *activation)
+    names = {
+        "dot": ("a", "b"),
+        "binary_cross_entropy": ("A", "Y"),
+        "binary_cross_entropy_with_logits": ("Z", "Y"),
+        "squared_error": ("A", "Y"),
+        "logistic_propagate": ("w", "b", "X", "Y"),
+        "shallow_propagate": (*_PARAMETERS, "X", "Y"),
+    }
+    backward = ("dA", "saved") if work.operation.endswith("_backward") else ("Z",)
+    return tuple(g[name] for name in names.get(work.operation, backward))
 
-    def fit() -> Any:
-        updated = [p.copy() for p in parameters]
-        return dk.shallow_descent(*updated, g["X"], g["Y"], LEARNING_RATE, work.steps)
 
-    return [fit]
+def _descent(work: Any, g: dict[str, Any], functions: Any) -> Callable[[], Any]:
+    def gradient_descent() -> Any:
+        functions.gradient_descent(g["parameters"], g["gradients"], LEARNING_RATE)
+        return g["parameters"]
+
+    def logistic_descent() -> Any:
+        w = g["w"].copy()
+        return w, functions.logistic_descent(w, g["b"], g["X"], g["Y"], LEARNING_RATE, work.steps)[0]
+
+    def shallow_descent() -> Any:
+        updated = [g[name].copy() for name in _PARAMETERS]
+        functions.shallow_descent(*updated, g["X"], g["Y"], LEARNING_RATE, work.steps)
+        return updated
+
+    chosen: Callable[[], Any] = locals()[work.operation]
+    return chosen
+
+
+def _fit(work: Any, g: dict[str, Any], backend: str) -> Callable[[], Any]:
+    settings = {"learning_rate": LEARNING_RATE, "num_iterations": work.steps, "backend": backend}
+    if work.operation == "ShallowNetwork":
+        settings["hidden_units"] = work.shape[1]
+    model = getattr(models, work.operation)(**settings)
+    start = {name: g[name] for name in (_PARAMETERS if "W1" in g else ("w", "b"))}
+    return lambda: list(model.fit(g["X"], g["Y"], parameters=start).parameters_.values())
+
+
+def build(work: Any, given: dict[str, Any], backend: str = "numba") -> list[Callable[[], Any]]:
+    functions, name = backends.get(backend), work.operation
+    if name in models.__all__:
+        return [_fit(work, given, backend)]
+    if name in ("gradient_descent", *LOGISTIC_FITS, *SHALLOW_FITS):
+        return [_descent(work, given, functions)]
+    takes_out = len(work.shape) == 1 and name not in (*COSTS, "dot")
+    out = {"out": given["out"]} if takes_out else {}
+    return [partial(getattr(functions, name), *_arguments(work, given), **out)]

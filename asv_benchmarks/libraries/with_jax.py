@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from asv_benchmarks.works import LEARNING_RATE
+from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, SHALLOW_FITS
 
 
 def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
@@ -97,7 +97,7 @@ def _by_autograd(parameters: Any, X: Any, Y: Any) -> Any:
 def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     X, Y = jnp.asarray(g["X"]), jnp.asarray(g["Y"])
     parameters = tuple(jnp.asarray(g[key]) for key in ("W1", "b1", "W2", "b2"))
-    if work.operation == "shallow":
+    if work.operation == "shallow_propagate":
         return [_ready(form, parameters, X, Y) for form in (_by_hand, _by_autograd)]
 
     def fit(form: Any) -> Callable[..., Any]:
@@ -115,8 +115,11 @@ def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
     jax.config.update("jax_enable_x64", True)
-    if work.group in ("elementwise", "calls"):
+    name = work.operation
+    if name.removesuffix("_backward") in ELEMENTWISE:
         return _elementwise(work, {key: jnp.asarray(value) for key, value in given.items()})
-    if work.operation.startswith("dense"):
+    if name.startswith("dense"):
         return _dense(work, {key: jnp.asarray(value) for key, value in given.items()})
-    return (_logistic if work.operation == "logistic" else _shallow)(work, given)
+    if name == "logistic_propagate":
+        return _logistic(work, given)
+    return _shallow(work, given) if name in ("shallow_propagate", *SHALLOW_FITS) else []

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
-from asv_benchmarks.works import LEARNING_RATE
+from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, SHALLOW_FITS
 
 aten = torch.ops.aten
 
@@ -95,14 +95,17 @@ def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
                 parameter.sub_(gradient, alpha=LEARNING_RATE)
         return updated
 
-    return [fit if work.operation == "fit" else lambda: _gradients(*parameters, X, Y)]
+    return [fit if work.operation in SHALLOW_FITS else lambda: _gradients(*parameters, X, Y)]
 
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
     torch.set_grad_enabled(False)
     g = {k: torch.from_numpy(v) if hasattr(v, "shape") else v for k, v in given.items()}
-    if work.group in ("elementwise", "calls"):
+    name = work.operation
+    if name.removesuffix("_backward") in ELEMENTWISE:
         return _elementwise(work, g)
-    if work.operation.startswith("dense"):
+    if name.startswith("dense"):
         return _dense(work, g)
-    return (_logistic if work.operation == "logistic" else _shallow)(work, g)
+    if name == "logistic_propagate":
+        return _logistic(work, g)
+    return _shallow(work, g) if name in ("shallow_propagate", *SHALLOW_FITS) else []

@@ -1,0 +1,143 @@
+"""What every timed benchmark does: an operation on each backend, and on dlkernels relative to NumPy."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+#: dlkernels' own backends, then whatever else is installed.
+BACKENDS = ("python", "numpy", "numba")
+PEERS = tuple(name for name in ("torch", "jax", "sklearn") if importlib.util.find_spec(name))
+DTYPES = ("float32", "float64")
+#: Seconds that the timed calls of one sample fill, and seconds of one turn of a ratio.
+SAMPLE, TURN = 2e-3, 4e-3
+#: Turns of each of the two that a ratio compares.
+PAIRS = 21
+#: Floating-point operations that pure Python isn't asked for more of in one call: some tenths of a second.
+MOST_FOR_PYTHON = 2**22
+#: A change of `libraries/with_numpy.py` makes other figures of all that are relative to it: count up.
+BASELINE = 1
+
+
+def seconds(call: Callable[[], Any], calls: int) -> float:
+    """Seconds a call, over a number of calls in a row."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - start) / calls
+
+
+def calls_that_fill(call: Callable[[], Any], duration: float) -> int:
+    """How many calls take about so many seconds."""
+    calls = 1
+    while (each := seconds(call, calls)) * calls < duration / 4:
+        calls *= 4
+    return max(1, round(duration / each))
+
+
+def relative(ours: Callable[[], Any], baseline: Callable[[], Any], turn: float = TURN) -> float:
+    """Our time by that of the baseline: the median of the ratios of two turns, one just after the other.
+
+    Sequential times of the same code differ by up to half on a shared machine; such ratios by 1 to 3 %.
+    """
+    counts = [calls_that_fill(call, turn) for call in (ours, baseline)]
+    ratios = []
+    for pair in range(PAIRS):
+        turns = [(ours, counts[0]), (baseline, counts[1])]
+        times = [seconds(*which) for which in (turns if pair % 2 else turns[::-1])]
+        ratios.append(times[0] / times[1] if pair % 2 else times[1] / times[0])
+    return statistics.median(ratios)
+
+
+@functools.cache
+def prepared(work: Any, backend: str, dtype: str) -> Callable[[], Any]:
+    """The operation as a function without arguments, called once already: whatever compiles has compiled.
+
+    asv runs `setup` before every sample; the preparation is therefore kept.
+    """
+    from asv_benchmarks import libraries
+    from asv_benchmarks.works import arrays
+
+    if backend == "python" and work.flops() > MOST_FOR_PYTHON:
+        raise NotImplementedError(f"{work.title} takes Python too long")
+    given = arrays(work, dtype)
+    if backend in BACKENDS:
+        import dlkernels as dk
+
+        dk.set_num_threads(1)
+        forms = libraries.module(libraries.OURS).build(work, given, backend)
+    else:
+        forms = libraries.module(backend).build(work, given)
+    if not forms:
+        raise NotImplementedError(f"{backend} has no {work.operation}")
+    times = []
+    for form in forms:
+        form()
+        times.append(min(seconds(form, 1) for _ in range(2)) if len(forms) > 1 else 0.0)
+    return forms[times.index(min(times))]
+
+
+@functools.cache
+def _calls(work: Any, backend: str, dtype: str) -> int:
+    return calls_that_fill(prepared(work, backend, dtype), SAMPLE)
+
+
+class _Operation:
+    """An operation in three sizes: a subclass says which, and what shape an exponent stands for."""
+
+    operation: str
+    #: Exponents of two.
+    sizes: tuple[int, ...]
+    #: What a size counts.
+    axis = "log2_n"
+    steps = 0
+    #: Other libraries that know the operation.
+    peers: tuple[str, ...] = ()
+    version = "1"
+    # At least 3 samples, for at most 0.3 s, in each of two processes.
+    repeat = (3, 100, 0.3)
+    rounds = 2
+    warmup_time = 0.05
+    timeout = 120
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "operation"):
+            backends = (*BACKENDS, *(name for name in cls.peers if name in PEERS))
+            cls.params = (backends, cls.sizes, DTYPES)  # type: ignore[attr-defined]
+            cls.param_names = ("backend", cls.axis, "dtype")  # type: ignore[attr-defined]
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        return (2**size,)
+
+    def work(self, size: int) -> Any:
+        from asv_benchmarks.works import Work
+
+        return Work("dashboard", self.operation, self.shape(size), steps=self.steps)
+
+    def setup(self, backend: str, size: int, dtype: str) -> None:
+        # A sample is many calls, and its clock runs as many times slower: asv records the time of one.
+        calls = _calls(self.work(size), backend, dtype)
+        self.timer = lambda: time.perf_counter() / calls
+
+    def time_call(self, backend: str, size: int, dtype: str) -> None:
+        call = prepared(self.work(size), backend, dtype)
+        for _ in range(_calls(self.work(size), backend, dtype)):
+            call()
+
+    def track_relative_time(self, backend: str, size: int, dtype: str) -> float:
+        """Time by that of NumPy, in the form that doesn't change from commit to commit."""
+        from asv_benchmarks import libraries
+        from asv_benchmarks.works import arrays
+
+        if backend == "python":
+            raise NotImplementedError
+        work = self.work(size)
+        (baseline,) = libraries.module("numpy").build(work, arrays(work, dtype))
+        return relative(prepared(work, backend, dtype), baseline)
+
+    track_relative_time.unit = "of NumPy's time"  # type: ignore[attr-defined]
+    track_relative_time.version = f"1, baseline {BASELINE}"  # type: ignore[attr-defined]

@@ -1,0 +1,42 @@
+"""Memory that a call needs beyond what was there before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._timed import prepared
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def _kilobytes(field: str) -> int:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1])
+
+
+class Memory:
+    """Peak resident memory of the second call (`peakmem_` would report the parent's, where that is higher)."""
+
+    params = (
+        ("numpy", "numba"),
+        ("dense_forward", "logistic_propagate", "shallow_propagate"),
+        (12, 16, 18),
+    )
+    param_names = ("backend", "operation", "log2_m")
+    version = "1"
+    timeout = 120
+
+    def track_peak(self, backend: str, operation: str, log2_m: int) -> int:
+        if not _CLEAR.exists():
+            raise NotImplementedError("Linux alone says how much memory a process has used at most")
+        from asv_benchmarks.works import Work
+
+        m = 2**log2_m
+        shape = {"dense_forward": (16, 30, m), "logistic_propagate": (30, m)}.get(operation, (30, 16, m))
+        call = prepared(Work("dashboard", operation, shape), backend, "float64")
+        _CLEAR.write_text("5")  # the peak becomes what is resident now
+        before = _kilobytes("VmRSS")
+        call()
+        return max(0, _kilobytes("VmHWM") - before) * 1024
+
+    track_peak.unit = "bytes"  # type: ignore[attr-defined]

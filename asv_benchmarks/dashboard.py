@@ -1,0 +1,124 @@
+"""The dashboard's commands: `python -m asv_benchmarks.dashboard --help`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import http.server
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from asv_benchmarks.pages import browser, figures, landing, offline
+
+#: What two minutes are enough for: the three backends at small sizes, in float64, and their relative times.
+QUICK = (
+    r"time_call\('(python|numpy|numba)', (4|8|10), 'float64'\)",
+    r"track_relative_time\('numba', (4|8|10), 'float64'\)",
+)
+
+
+def _asv(configuration: Path, command: str, *options: str) -> int:
+    """Run a command of asv, and say which."""
+    arguments = ["-m", "asv", command, "--config", str(configuration), *options]
+    print("+ python", *arguments, flush=True)
+    return subprocess.run([sys.executable, *arguments], check=False).returncode
+
+
+def quick(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
+    """Measure what is installed, as the newest commit."""
+    chosen = [option for benchmark in benchmarks for option in ("--bench", benchmark)]
+    return _asv(configuration, "machine", "--yes") or _asv(
+        configuration, "run", "--quick", "--show-stderr", "--environment", f"existing:{sys.executable}",
+        "--set-commit-hash", "HEAD", *chosen,
+    )  # fmt: skip
+
+
+def publish(configuration: Path) -> int:
+    """Make the site of all results: asv's pages, which then need no internet, behind a landing page."""
+    status = _asv(configuration, "publish", "--no-pull")
+    if status:
+        return status
+    conf = figures.configuration(configuration)
+    folder = Path(conf.html_dir)
+    offline.move_asv_page(folder, landing.ASV_PAGE)
+    offline.drop_unmeasured(folder)
+    (folder / "index.html").write_text(landing.render(figures.load(conf)), encoding="utf-8")
+    print(f"The site is in {folder}.")
+    return 0
+
+
+@contextlib.contextmanager
+def served(folder: Path, port: int = 0) -> Iterator[str]:
+    """The folder as a site that only this machine can see; gives its address."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", port), functools.partial(Handler, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _site(configuration: Path) -> Path:
+    folder = Path(figures.configuration(configuration).html_dir)
+    if not (folder / landing.ASV_PAGE).exists():
+        raise FileNotFoundError(f"no site in {folder}: run `python -m asv_benchmarks.dashboard publish` first")
+    return folder
+
+
+def serve(configuration: Path, port: int) -> int:
+    with served(_site(configuration), port) as address:
+        print(f"{address} (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return 0
+
+
+def picture(configuration: Path, file: Path) -> int:
+    """The top of the landing page."""
+    with served(_site(configuration)) as address, browser.browser() as running:
+        page = running.new_page(viewport={"width": 900, "height": 1040})
+        page.goto(address)
+        page.screenshot(path=str(file))
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m asv_benchmarks.dashboard", description=__doc__)
+    parser.add_argument(
+        "--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="asv's configuration"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("quick", help="measure what is installed, in two minutes")
+    commands.add_parser("publish", help="make the site of all results")
+    server = commands.add_parser("serve", help="show the site on this machine only")
+    server.add_argument("--port", type=int, default=8080)
+    taker = commands.add_parser("picture", help="save a picture of the landing page (needs Chromium)")
+    taker.add_argument("file", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "quick":
+            return quick(options.config)
+        if options.command == "publish":
+            return publish(options.config)
+        if options.command == "serve":
+            return serve(options.config, options.port)
+        return picture(options.config, options.file)
+    except (FileNotFoundError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

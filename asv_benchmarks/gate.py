@@ -1,0 +1,71 @@
+"""Did something become slower? `python -m asv_benchmarks.gate` compares relative times with stored ones.
+
+Only times relative to NumPy, measured in turns, are compared: absolute ones vary by half on a shared
+machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there is nothing to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from asv_benchmarks.pages import figures
+
+STORED = Path(__file__).resolve().parent / "relative_times.json"
+#: How many times the stored relative time is too slow.
+LIMIT = 1.3
+_SUFFIX = ".track_relative_time"
+
+
+def measured(found: figures.Figures) -> dict[str, float]:
+    """Relative times of the compiled kernels, by benchmark and parameters."""
+    return {
+        f"{name.removesuffix(_SUFFIX)}({', '.join(map(str, key[1:]))})": value
+        for name, benchmark in found.benchmarks.items()
+        if name.endswith(_SUFFIX)
+        for key, value in benchmark.values.items()
+        if key[0] == "numba"
+    }
+
+
+def slower(stored: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+    """What takes more than LIMIT times as long as it did, and how many times, the worst first."""
+    ratios = {name: value / stored[name] for name, value in now.items() if name in stored}
+    return dict(sorted(((n, r) for n, r in ratios.items() if r > LIMIT), key=lambda item: -item[1]))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m asv_benchmarks.gate", description=__doc__)
+    parser.add_argument("--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="of asv")
+    parser.add_argument("--stored", type=Path, default=STORED, metavar="FILE", help="what to compare with")
+    parser.add_argument("--update", action="store_true", help="store the figures that there are now")
+    options = parser.parse_args(arguments)
+    try:
+        found = figures.load(figures.configuration(options.config))
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    now, processor = measured(found), found.machine.get("cpu") or found.machine.get("arch", "unknown")
+    everything = json.loads(options.stored.read_text(encoding="utf-8")) if options.stored.exists() else {}
+    # A ratio is that of one processor: another has other vectors and caches.
+    stored = everything.get(processor, {})
+    if options.update:
+        everything[processor] = dict(sorted((stored | {n: float(f"{v:.4g}") for n, v in now.items()}).items()))
+        options.stored.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        print(f"{len(now)} relative times stored for {processor}.")
+        return 0
+    common = stored.keys() & now.keys()
+    if not common:
+        print(f"error: no relative times are stored for {processor}: use --update", file=sys.stderr)
+        return 2
+    worse = slower(stored, now)
+    for name, ratio in worse.items():
+        print(f"{name}: {ratio:.2f} times as long, relative to NumPy ({stored[name]:.3g} -> {now[name]:.3g})")
+    print(f"{len(common)} compared, {len(worse)} slower than {LIMIT} times what is stored.")
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
