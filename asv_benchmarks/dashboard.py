@@ -88,7 +88,7 @@ def serve(configuration: Path, port: int) -> int:
 def picture(configuration: Path, file: Path) -> int:
     """The top of the landing page."""
     with served(_site(configuration)) as address, browser.browser() as running:
-        page = running.new_page(viewport={"width": 900, "height": 1040})
+        page = running.new_page(viewport={"width": 960, "height": 1000})
         page.goto(address)
         page.screenshot(path=str(file))
     return 0

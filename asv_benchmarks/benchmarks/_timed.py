@@ -18,7 +18,7 @@ SAMPLE, TURN = 2e-3, 4e-3
 #: Turns of each of the two that a ratio compares.
 PAIRS = 21
 #: Floating-point operations that pure Python isn't asked for more of in one call: some tenths of a second.
-MOST_FOR_PYTHON = 2**22
+MOST_FOR_PYTHON = 5_000_000
 #: A change of `libraries/with_numpy.py` makes other figures of all that are relative to it: count up.
 BASELINE = 1
 

@@ -17,7 +17,7 @@ class _Logistic(_Operation):
 
 
 class _Shallow(_Operation):
-    sizes = (7, 12, 16)
+    sizes = (8, 12, 16)
     axis = "log2_m"
 
     def shape(self, size: int) -> tuple[int, ...]:
