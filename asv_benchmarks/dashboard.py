@@ -73,7 +73,9 @@ def served(folder: Path, port: int = 0) -> Iterator[str]:
 def _site(configuration: Path) -> Path:
     folder = Path(figures.configuration(configuration).html_dir)
     if not (folder / landing.ASV_PAGE).exists():
-        raise FileNotFoundError(f"no site in {folder}: run `python -m asv_benchmarks.dashboard publish` first")
+        raise FileNotFoundError(
+            f"no site in {folder}: run `python -m asv_benchmarks.dashboard publish` first"
+        )
     return folder
 
 

@@ -15,7 +15,7 @@ def _kilobytes(field: str) -> int:
 
 
 class Memory:
-    """Peak resident memory of the second call (`peakmem_` would report the parent's, where that is higher)."""
+    """Peak resident memory of the second call (`peakmem_` reports the parent's, where that is higher)."""
 
     params = (
         ("numpy", "numba"),
@@ -26,9 +26,11 @@ class Memory:
     version = "1"
     timeout = 120
 
-    def track_peak(self, backend: str, operation: str, log2_m: int) -> int:
+    def setup(self, *_: object) -> None:
         if not _CLEAR.exists():
             raise NotImplementedError("Linux alone says how much memory a process has used at most")
+
+    def track_peak(self, backend: str, operation: str, log2_m: int) -> int:
         from asv_benchmarks.works import Work
 
         m = 2**log2_m

@@ -29,7 +29,9 @@ class Threads:
     timeout = 120
 
     def setup(self, threads: int, operation: str, dtype: str) -> None:
-        if threads > len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)):
+        if threads > len(
+            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        ):
             raise NotImplementedError
         import dlkernels as dk
         from asv_benchmarks.works import Work

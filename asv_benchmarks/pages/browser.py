@@ -29,8 +29,8 @@ def browser() -> Iterator[Any]:
     path = executable()
     if path is None:
         raise FileNotFoundError(HOW_TO_GET_IT)
-    quiet = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync"]  # fmt: skip
+    features = ("gpu", "background-networking", "component-update", "sync")
+    quiet = ["--no-first-run", *(f"--disable-{feature}" for feature in features)]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         quiet.append("--no-sandbox")  # Chromium doesn't start its sandbox as root
     with sync_playwright() as playwright:

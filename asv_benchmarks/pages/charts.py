@@ -70,9 +70,7 @@ def speed_ups(ratios: dict[str, float]) -> str:
         axes = figure.subplots()
         names = list(ratios)[::-1]
         values = [ratios[name] for name in names]
-        axes.barh(
-            names, [value - 1 for value in values], left=1, color=COLOURS["numba"], height=0.7
-        )
+        axes.barh(names, [value - 1 for value in values], left=1, color=COLOURS["numba"], height=0.7)
         for name, value in zip(names, values, strict=True):
             inside = value >= 1
             axes.annotate(

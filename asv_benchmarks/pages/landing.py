@@ -95,7 +95,9 @@ class Operation:
                     {
                         "dtype": dtype,
                         "size": self.size(size),
-                        "cells": [("" if v is None else duration(v), v is not None and v == best) for v in values],
+                        "cells": [
+                            ("" if v is None else duration(v), v is not None and v == best) for v in values
+                        ],
                         "over_python": _times(self.speed_up(PYTHON, size, dtype)),
                         "over_numpy": _times(self.speed_up(NUMPY, size, dtype)),
                         "relative": "" if relative is None else f"{relative:.3g}",
@@ -206,7 +208,9 @@ def render(figures: Figures) -> str:
         commits=[
             {
                 "hash": commit.hash[:8],
-                "date": datetime.datetime.fromtimestamp(commit.date / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M"),
+                "date": datetime.datetime.fromtimestamp(commit.date / 1000, datetime.UTC).strftime(
+                    "%Y-%m-%d %H:%M"
+                ),
                 "count": f"{commit.count:,}",
             }
             for commit in figures.commits

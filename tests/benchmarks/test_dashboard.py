@@ -146,7 +146,9 @@ def page(site):
         )
         page.on(
             "response",
-            lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None,
+            lambda answer: (
+                problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None
+            ),
         )
         page.address = address
         yield page
@@ -157,7 +159,8 @@ def page(site):
 
 _SERIES = """() => {
     const plot = window.jQuery && $("#main-graph").data("plot");
-    return plot ? plot.getData().filter(s => s.data.some(point => point[1] !== null)).map(s => [s.label || "", s.data]) : [];
+    const series = plot ? plot.getData() : [];
+    return series.filter(s => s.data.some(point => point[1] !== null)).map(s => [s.label || "", s.data]);
 }"""
 
 
@@ -262,9 +265,7 @@ def test_a_slower_kernel_does_not_pass_the_gate(project, site, tmp_path, monkeyp
     source = kernel.read_text(encoding="utf-8")
     plain = "y[j] = sigmoid(x[j])"
     assert source.count(plain) == 1
-    kernel.write_text(
-        source.replace(plain, "y[j] = sigmoid(x[j] + zero * sigmoid(-x[j]))"), encoding="utf-8"
-    )
+    kernel.write_text(source.replace(plain, "y[j] = sigmoid(x[j] + zero * sigmoid(-x[j]))"), encoding="utf-8")
     monkeypatch.setenv("ASV_PYTHONPATH", str(copy.parent))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
     _git(project.parent, "commit", "--allow-empty", "-m", "slower")

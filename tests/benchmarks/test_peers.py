@@ -33,7 +33,10 @@ def values(result):
 SMALL = [small(work) for work in WORKS]
 #: What the dashboard computes and the peers' table doesn't.
 DASHBOARD = [
-    *(Work("dashboard", name, (50,)) for name in ("identity", "identity_backward", "dot", "gradient_descent", *COSTS)),
+    *(
+        Work("dashboard", name, (50,))
+        for name in ("identity", "identity_backward", "dot", "gradient_descent", *COSTS)
+    ),
     *(Work("dashboard", name, (5, 40), steps=5) for name in LOGISTIC_FITS),
     *(Work("dashboard", name, (5, 4, 40), steps=5) for name in SHALLOW_FITS),
 ]

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import itertools
 import math
+import os
 import pkgutil
 import re
 import subprocess
@@ -19,6 +20,7 @@ pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the pack
 import dlkernels as dk
 from asv_benchmarks import benchmarks
 from asv_benchmarks.benchmarks import _timed
+from asv_benchmarks.benchmarks.threads import Threads
 from dlkernels import backends
 
 _BENCHMARK = re.compile("(time|timeraw|track)_")
@@ -71,12 +73,14 @@ def test_it_runs(cls, name, parameters):
     try:
         if hasattr(benchmark, "setup"):
             benchmark.setup(*parameters)
-        value = function(*parameters)
-    except NotImplementedError:
-        # What asv takes for a benchmark that is left out.
-        assert "python" in parameters or parameters[0] in (2, 4), "nothing else is left out"
+    except NotImplementedError:  # asv leaves it out, if that is raised here and nowhere else
+        assert cls is Threads
+        assert parameters[0] > (os.cpu_count() or 1)
         return
-    if name.startswith("track_"):
+    value = function(*parameters)
+    if name == "track_relative_time" and parameters[0] == "python":
+        assert math.isnan(value)
+    elif name.startswith("track_"):
         assert math.isfinite(value)
         assert value >= 0
     else:
@@ -147,12 +151,13 @@ def test_a_relative_time_is_ours_by_theirs(monkeypatch):
 def test_errors_are_found(monkeypatch):
     from asv_benchmarks.benchmarks.accuracy import Accuracy
 
-    exact = Accuracy().track_worst_error("numba", "tanh", "float64")
-    assert 0.4 < exact <= 2
+    accuracy = Accuracy()
+    accuracy.setup("numba", "tanh", "float64")
+    assert 0.4 < accuracy.track_worst_error("numba", "tanh", "float64") <= 2
     numba = backends.get("numba")
     tanh = numba.tanh
     monkeypatch.setattr(numba, "tanh", lambda z: tanh(z) * (1 + 8 * np.finfo(z.dtype).eps))
-    assert Accuracy().track_worst_error("numba", "tanh", "float64") > 4
+    assert accuracy.track_worst_error("numba", "tanh", "float64") > 4
 
 
 def test_the_peak_is_that_of_the_call():
@@ -185,7 +190,16 @@ def test_asv_accepts_the_suite(tmp_path, monkeypatch):
     from asv_benchmarks.pages.figures import CONFIGURATION
 
     done = subprocess.run(
-        [sys.executable, "-m", "asv", "check", "--config", str(CONFIGURATION), "-E", f"existing:{sys.executable}"],
+        [
+            sys.executable,
+            "-m",
+            "asv",
+            "check",
+            "--config",
+            str(CONFIGURATION),
+            "-E",
+            f"existing:{sys.executable}",
+        ],
         capture_output=True,
         text=True,
         check=False,
