@@ -88,7 +88,7 @@ def _vectors(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
 
     def squared_error() -> Any:
         difference = g["A"] - g["Y"]
-        return float((difference @ difference.T)[0, 0]) / (2 * difference.shape[1])
+        return float((difference @ difference.T)[0, 0]) / difference.shape[1]
 
     def gradient_descent() -> Any:
         for parameter, gradient in zip(g["parameters"], g["gradients"], strict=True):
