@@ -58,7 +58,8 @@ def as_kernels_take_them(*arguments: Any) -> bool:
     return (
         first.dtype in (F32, F64)
         and first.ndim in (1, 2)
-        and all(a.dtype is first.dtype and a.ndim == first.ndim and a.flags.carray for a in arrays)
+        # Equal, not identical: the result of `newbyteorder` is another object.
+        and all(a.dtype == first.dtype and a.ndim == first.ndim and a.flags.carray for a in arrays)
     )
 
 

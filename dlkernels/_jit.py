@@ -81,6 +81,12 @@ def _refuse(*arguments: Any) -> bool:
     return False
 
 
+def not_refused(done: bool) -> None:
+    """After a call with arrays that were checked and converted: a refusal would leave its result unwritten."""
+    if not done:
+        raise AssertionError("a kernel refused arrays that were converted for it")
+
+
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)

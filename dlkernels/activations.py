@@ -9,7 +9,7 @@ from numpy import empty, ndarray
 from dlkernels import _checks, _codes, _threads, _values
 from dlkernels._arguments import flat, same_memory
 from dlkernels._arrays import F32, F64, Array, as_kernels_take_them
-from dlkernels._jit import guarded
+from dlkernels._jit import guarded, not_refused
 from dlkernels._kernels import activations as _kernels
 from dlkernels._threads import forced
 
@@ -39,7 +39,7 @@ def _apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0
             return target
     Z, out = _checks.elementwise(function, Z, out)
     kernel = _threads.twin(_kernels.activation, _COST[code] * Z.nbytes)
-    kernel(code, negative_slope, _ANY, flat(Z), flat(out))
+    not_refused(kernel(code, negative_slope, _ANY, flat(Z), flat(out)))
     return out
 
 
@@ -60,7 +60,7 @@ def _apply_backward(
     if same_memory(saved, out):
         saved = saved.copy()  # the kernel overwrites out before it reads saved
     kernel = _threads.twin(_kernels.activation_backward, _BACKWARD_COST * out.nbytes)
-    kernel(code, negative_slope, _ANY, flat(dA), flat(saved), flat(out))
+    not_refused(kernel(code, negative_slope, _ANY, flat(dA), flat(saved), flat(out)))
     return out
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels import _threads, backends
 from dlkernels._codes import ACTIVATIONS
+from processes import new_process
 
 
 def unaligned(array):
@@ -87,6 +88,23 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype):
         with pytest.raises(ValueError, match="out"):
             function(*arguments, out=out)
         assert (out == 7).all()
+
+
+@pytest.mark.parametrize("name", backends.FUNCTIONS[:10])
+def test_a_dtype_that_is_equal_but_another_object(name):
+    """First in its process, when nothing is compiled: it was refused without a word, and `out` left as it was."""
+    code = """
+import sys, numpy as np, dlkernels as dk
+v = np.linspace(0.1, 0.9, 50).astype(np.dtype("f8").newbyteorder("="))
+assert v.dtype is not np.dtype("f8") and v.dtype == np.float64
+given = (v, v) if sys.argv[1].endswith("_backward") else (v,)
+expected = getattr(dk.backends.get("numpy"), sys.argv[1])(*given)
+out = np.full_like(v, np.nan)
+np.testing.assert_allclose(getattr(dk, sys.argv[1])(*given), expected, rtol=1e-14)
+np.testing.assert_allclose(getattr(dk, sys.argv[1])(*given, out=out), expected, rtol=1e-14)
+"""
+    done = new_process(code, None, name)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_large_result_is_allocated_before_the_shapes_are_compared():
