@@ -14,12 +14,14 @@ from dlkernels import _forks, backends
 
 if TYPE_CHECKING:
     from dlkernels import data as data
+    from dlkernels import graph as graph
     from dlkernels._info import show_config as show_config
     from dlkernels._threads import get_num_threads as get_num_threads
     from dlkernels._threads import set_num_threads as set_num_threads
     from dlkernels._threads import threads as threads
     from dlkernels._warmup import warmup as warmup
     from dlkernels.backends.numba import *  # noqa: F403
+    from dlkernels.gradients import check_gradients as check_gradients
 
 __version__ = "0.1.0"
 
@@ -29,19 +31,23 @@ _HOMES = {
     "dlkernels._info": ("show_config",),
     "dlkernels._threads": ("get_num_threads", "set_num_threads", "threads"),
     "dlkernels._warmup": ("warmup",),
+    "dlkernels.gradients": ("check_gradients",),
     "dlkernels.backends.numba": backends.FUNCTIONS,
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["backends", "data", *_HOME]
+#: Modules that are imported when they are first used, too.
+_MODULES = ("data", "graph")
+
+__all__ = ["backends", *_MODULES, *_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         with _forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
-    elif name == "data":
-        value = importlib.import_module("dlkernels.data")
+    elif name in _MODULES:
+        value = importlib.import_module(f"dlkernels.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

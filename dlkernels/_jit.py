@@ -82,7 +82,7 @@ def _refuse(*arguments: Any) -> bool:
 
 
 def not_refused(done: bool) -> None:
-    """After a call with arrays that were checked and converted: a refusal would leave its result unwritten."""
+    """After a call with arrays that were converted for it: a refusal would leave its result unwritten."""
     if not done:
         raise AssertionError("a kernel refused arrays that were converted for it")
 

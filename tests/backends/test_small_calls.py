@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from processes import new_process
 
 import dlkernels as dk
 from dlkernels import _threads, backends
 from dlkernels._codes import ACTIVATIONS
-from processes import new_process
 
 
 def unaligned(array):
@@ -92,7 +92,7 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype):
 
 @pytest.mark.parametrize("name", backends.FUNCTIONS[:10])
 def test_a_dtype_that_is_equal_but_another_object(name):
-    """First in its process, when nothing is compiled: it was refused without a word, and `out` left as it was."""
+    """First in its process, with nothing compiled, it was refused in silence, and `out` left as it was."""
     code = """
 import sys, numpy as np, dlkernels as dk
 v = np.linspace(0.1, 0.9, 50).astype(np.dtype("f8").newbyteorder("="))

@@ -1,0 +1,314 @@
+"""Nodes of a computation graph: arithmetic on them, and the way back through it. See `dlkernels.graph`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dlkernels._arrays import Array
+
+#: What a derivative with respect to a node's value becomes for one of the nodes that it was computed from.
+Pullback: TypeAlias = Callable[[Array], Any]
+#: A node that another was computed from; without a pullback once `backward` has given it up.
+Parent: TypeAlias = "tuple[Variable, Pullback | None]"
+
+
+class Variable:
+    """A node of a graph: a value, where it came from, and after `backward` its derivative.
+
+    Made by `variable`, by arithmetic (``+ - * / ** @``), and by the functions of this module; numbers and
+    arrays in such a formula are constants. A node never changes, so a graph has no cycles; ``x += y`` gives
+    the name x to a new node.
+
+    Attributes
+    ----------
+    value : ndarray
+        Shape () for a single number.
+    grad : ndarray or None
+        The derivative of what `backward` was called on, with respect to this node; of its shape. A further
+        `backward` adds to it, as in PyTorch; set it to None to start anew.
+    name : str or None
+    """
+
+    __array_ufunc__ = None  # so that `array + node` comes here instead of making an array of nodes
+    __slots__ = ("_formula", "_parents", "constant", "grad", "name", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        name: str | None = None,
+        *,
+        formula: str = "",
+        parents: tuple[Parent, ...] = (),
+        constant: bool = False,
+    ) -> None:
+        self.value: Array = np.asarray(value)
+        self.grad: Array | None = None
+        self.name = name
+        self.constant = constant
+        #: With {0}, {1} for the nodes that it was computed from.
+        self._formula = formula
+        self._parents = parents
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def T(self) -> Variable:
+        return node_of("{0}ᵀ", self.value.T, (self, lambda g: g.T))
+
+    def named(self, name: str) -> Variable:
+        """Give the node a name, and return it."""
+        self.name = name
+        return self
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __repr__(self) -> str:
+        name = f"{self.name} = " if self.name else ""
+        return f"Variable({name}{np.array2string(self.value, precision=6, threshold=8)})"
+
+    def __add__(self, other: Any) -> Variable:
+        return _elementwise("+", np.add, self, other, lambda g, x, y: (g, g))
+
+    def __radd__(self, other: Any) -> Variable:
+        return constant(other) + self
+
+    def __sub__(self, other: Any) -> Variable:
+        return _elementwise("-", np.subtract, self, other, lambda g, x, y: (g, -g))
+
+    def __rsub__(self, other: Any) -> Variable:
+        return constant(other) - self
+
+    def __mul__(self, other: Any) -> Variable:
+        return _elementwise("*", np.multiply, self, other, lambda g, x, y: (g * y, g * x))
+
+    def __rmul__(self, other: Any) -> Variable:
+        return constant(other) * self
+
+    def __truediv__(self, other: Any) -> Variable:
+        return _elementwise("/", np.divide, self, other, lambda g, x, y: (g / y, -g * (x / y) / y))
+
+    def __rtruediv__(self, other: Any) -> Variable:
+        return constant(other) / self
+
+    def __pow__(self, other: Any) -> Variable:
+        return _elementwise("**", np.power, self, other, _power_slopes)
+
+    def __rpow__(self, other: Any) -> Variable:
+        return constant(other) ** self
+
+    def __matmul__(self, other: Any) -> Variable:
+        return _matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Variable:
+        return constant(other) @ self
+
+    def __neg__(self) -> Variable:
+        return node_of("-{0}", -self.value, (self, lambda g: -g))
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
+        """Derivatives of this node with respect to every node that it was computed from, into their `grad`.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            The derivative of something with respect to this node; by default 1, for a single number.
+        retain_graph : bool
+            Whether `backward` may be called again. By default what it needs is given up, as in PyTorch.
+
+        Raises
+        ------
+        RuntimeError
+            If the node is no single number and no `gradient` was given; if no variable is behind it; if a
+            former `backward` has given up what is needed; or if the graph has a cycle.
+        ValueError
+            If `gradient` has another shape.
+        """
+        if self.constant:
+            raise RuntimeError(
+                "backward: there is no variable in this graph to take derivatives with respect to"
+            )
+        if gradient is None:
+            if self.value.size != 1:
+                raise RuntimeError(
+                    f"backward: without a gradient it starts at a single number, not at shape {self.shape}; "
+                    "take the sum or the mean first"
+                )
+            gradient = np.ones_like(self.value)
+        gradient = np.asarray(gradient, self.value.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"backward: gradient has shape {gradient.shape}, but the node {self.shape}")
+        order = [node for node in _ordered(self) if not node.constant]
+        if any(pullback is None for node in order for _, pullback in node._parents):
+            raise RuntimeError(
+                "backward: a former call has given up what this one needs; call it with retain_graph=True, "
+                "or compute the formula again"
+            )
+        slopes = {id(self): gradient}
+        for node in reversed(order):
+            slope = slopes[id(node)]
+            node.grad = slope.copy() if node.grad is None else node.grad + slope
+            for parent, pullback in node._parents:
+                if pullback is not None and not parent.constant:
+                    part = _summed_to(pullback(slope), parent.value)
+                    before = slopes.get(id(parent))
+                    slopes[id(parent)] = part if before is None else before + part
+        if not retain_graph:
+            for node in order:
+                node._parents = tuple((parent, None) for parent, _ in node._parents)
+
+    def table(self) -> str:
+        """Every node from left to right: its formula, its value, and its derivative, called `dvar`."""
+        rows = [("node", "formula", "value", "dvar")]
+        rows += [
+            (name, formula, text(node.value), "" if node.grad is None else text(node.grad))
+            for name, formula, node in self._lines()
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = (
+            f"{n:<{widths[0]}}  {f:<{widths[1]}}  {v:>{widths[2]}}  {d:>{widths[3]}}" for n, f, v, d in rows
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+    def draw(self, file: str | Path) -> None:
+        """Save a picture of the graph, values above the nodes' formulas and derivatives below.
+
+        Parameters
+        ----------
+        file : path
+            Ends with .svg, .png or .pdf. Needs matplotlib.
+        """
+        from dlkernels._drawing import draw
+
+        draw(list(self._lines()), file)
+
+    def _lines(self) -> Iterator[tuple[str, str, Variable]]:
+        """Name, formula and node of all but constants, variables first; who has no name is t1, t2 ..."""
+        order = sorted(
+            (node for node in _ordered(self) if not node.constant), key=lambda node: bool(node._parents)
+        )
+        taken = {node.name for node in order}
+        spare = (f"t{i}" for i in range(1, 2 * len(order) + 1))
+        names = {id(node): node.name or next(t for t in spare if t not in taken) for node in order}
+        for node in order:
+            operands = [names.get(id(parent)) or text(parent.value) for parent, _ in node._parents]
+            yield names[id(node)], node._formula.format(*operands), node
+
+
+def _ordered(last: Variable) -> list[Variable]:
+    """All nodes that `last` was computed from, each after those that it needs, then `last`."""
+    order: list[Variable] = []
+    begun: set[int] = set()
+    stack = [(last, False)]
+    while stack:  # no recursion: graphs of loops are thousands of nodes deep
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+        elif id(node) not in begun:
+            begun.add(id(node))
+            stack.append((node, True))
+            stack += [(parent, False) for parent, _ in reversed(node._parents)]
+    position = {id(node): i for i, node in enumerate(order)}
+    if any(position[id(p)] >= position[id(node)] for node in order for p, _ in node._parents):
+        raise RuntimeError("backward: the graph has a cycle")
+    return order
+
+
+def numbers(function: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{function}: a value must be real numbers, float32 or float64, not {array.dtype}")
+    return array.astype(array.dtype.newbyteorder("="))  # a copy, that nobody changes later
+
+
+def constant(value: Any) -> Variable:
+    if isinstance(value, Variable):
+        return value
+    array = numbers("graph", value)
+    return Variable(array, constant=True)
+
+
+def node_of(formula: str, value: Any, *parents: Parent) -> Variable:
+    return Variable(value, formula=formula, parents=parents, constant=all(p.constant for p, _ in parents))
+
+
+def _summed_to(gradient: Any, like: Array) -> Array:
+    """The gradient of what was broadcast: summed along the axes that were stretched."""
+    gradient = np.asarray(gradient, like.dtype)
+    if gradient.shape == like.shape:
+        return gradient
+    gradient = gradient.sum(axis=tuple(range(gradient.ndim - like.ndim)))
+    stretched = tuple(i for i, n in enumerate(like.shape) if n == 1 and gradient.shape[i] != 1)
+    return np.asarray(gradient.sum(axis=stretched, keepdims=True), like.dtype).reshape(like.shape)
+
+
+def _elementwise(symbol: str, function: Any, a: Variable, b: Any, slopes: Any) -> Variable:
+    b = _matched(a, b)
+    a = _matched(b, a)
+    x, y = a.value, b.value
+    try:
+        np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        raise ValueError(
+            f"{symbol}: shapes {x.shape} and {y.shape} of {a.name or 'the left'} and {b.name or 'the right'} "
+            "operand can't be broadcast"
+        ) from None
+    with np.errstate(all="ignore"):
+        value = function(x, y)
+
+    def pull(side: int) -> Pullback:
+        def pullback(g: Array) -> Any:
+            with np.errstate(all="ignore"):
+                return slopes(g, x, y)[side]
+
+        return pullback
+
+    return node_of(f"{{0}} {symbol} {{1}}", value, (a, pull(0)), (b, pull(1)))
+
+
+def _matched(a: Variable, b: Any) -> Variable:
+    """b as a node; a single number that is no variable takes a's dtype, as a Python number does in NumPy."""
+    b = constant(b)
+    if b.constant and b.value.ndim == 0 and b.value.dtype != a.value.dtype:
+        return Variable(b.value.astype(a.value.dtype), b.name, constant=True)
+    return b
+
+
+def _power_slopes(g: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    # x⁰ is 1 everywhere and 0 ** y is 0 for all y > 0, where the formulas give 0 * inf.
+    by_base = np.where(y == 0, 0, g * y * np.power(x, y - 1))
+    by_exponent = np.where((x == 0) & (y >= 0), 0, g * np.power(x, y) * np.log(x))
+    return by_base, by_exponent
+
+
+def _matmul(a: Variable, b: Any) -> Variable:
+    b = constant(b)
+    x, y = a.value, b.value
+    if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2) or x.shape[-1] != y.shape[0]:
+        raise ValueError(f"@: shapes {x.shape} and {y.shape} can't be multiplied")
+    rows, columns = np.atleast_2d(x), y.reshape(len(y), -1)
+
+    def left(g: Array) -> Array:
+        return (g.reshape(len(rows), -1) @ columns.T).reshape(x.shape)
+
+    def right(g: Array) -> Array:
+        return (rows.T @ g.reshape(len(rows), -1)).reshape(y.shape)
+
+    return node_of("{0} @ {1}", x @ y, (a, left), (b, right))
+
+
+def text(value: Array) -> str:
+    """A number, a few numbers, or the shape of many."""
+    if value.ndim == 0:
+        return f"{value[()]:.6g}"
+    if value.size <= 4:
+        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
+    return f"{value.shape}"

@@ -1,0 +1,191 @@
+"""check_gradients passes the gradients of every kernel, and catches each of them when it is corrupted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dlkernels as dk
+from dlkernels._codes import ACTIVATIONS, SAVES_A
+
+rng = np.random.default_rng(11)
+RIGHT, WRONG = 1e-6, 1e-4
+
+
+def _elementwise(name):
+    Z, weights = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
+    function = getattr(dk, name)
+    saved = function(Z) if name in SAVES_A else Z
+    dZ = getattr(dk, f"{name}_backward")(weights, saved)
+    return lambda p: float((function(p["Z"]) * weights).sum()), {"Z": Z}, {"Z": dZ}
+
+
+def _layer(activation):
+    """A layer between two others: dense_backward's dZ is checked through a bias that is added to Z."""
+    W, b, X = rng.normal(size=(4, 3)), rng.normal(size=(4, 1)), rng.normal(size=(3, 6))
+    W_next, dZ_next = rng.normal(size=(2, 4)), rng.normal(size=(2, 6))
+    A, Z = dk.dense_forward(W, X, b, activation, return_Z=True)
+    dZ, dW, db = dk.dense_backward(W_next, dZ_next, A if activation in SAVES_A else Z, X, activation)
+
+    def cost(p):
+        A = getattr(dk, activation)(p["W"] @ X + p["b"] + p["Z"])
+        return float((dZ_next * (W_next @ A)).sum()) / 6
+
+    point = {"W": W, "b": b, "Z": np.zeros_like(Z)}
+    return cost, point, {"W": dW, "b": db, "Z": dZ / 6}
+
+
+def _gradients():
+    W, b, X, weights = (rng.normal(size=shape) for shape in ((4, 3), (4, 1), (3, 6), (4, 6)))
+    dW, db = dk.dense_gradients(weights, X)
+    return (
+        lambda p: float((weights * (p["W"] @ X + p["b"])).mean(axis=1).sum()),
+        {"W": W, "b": b},
+        {"W": dW, "b": db},
+    )
+
+
+def _logistic():
+    X, Y, w, b = (
+        rng.normal(size=(3, 8)),
+        rng.integers(0, 2, (1, 8)).astype(float),
+        rng.normal(size=(3, 1)),
+        0.3,
+    )
+    dw, db, _ = dk.logistic_propagate(w, b, X, Y)
+    return lambda p: dk.logistic_propagate(p["w"], p["b"], X, Y)[2], {"w": w, "b": b}, {"w": dw, "b": db}
+
+
+def _shallow(activation):
+    X, Y = rng.normal(size=(3, 8)), rng.integers(0, 2, (1, 8)).astype(float)
+    names = ("W1", "b1", "W2", "b2")
+    point = dict(zip(names, (rng.normal(size=s) for s in ((4, 3), (4, 1), (1, 4), (1, 1))), strict=True))
+    *gradients, _ = dk.shallow_propagate(*point.values(), X, Y, activation)
+
+    def cost(p):
+        return dk.shallow_propagate(*(p[name] for name in names), X, Y, activation)[-1]
+
+    return cost, point, dict(zip(names, gradients, strict=True))
+
+
+CASES = {
+    **{f"{name}_backward": _elementwise(name) for name in ACTIVATIONS},
+    **{f"dense_backward {name}": _layer(name) for name in ACTIVATIONS},
+    "dense_gradients": _gradients(),
+    "logistic_propagate": _logistic(),
+    **{f"shallow_propagate {name}": _shallow(name) for name in ACTIVATIONS},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_gradients_of_a_kernel_pass(name):
+    found = dk.check_gradients(*CASES[name])
+    assert found.relative_difference < RIGHT, str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "which"), [(name, which) for name, (_, _, gradients) in CASES.items() for which in gradients]
+)
+def test_a_corrupted_gradient_is_caught_and_named(name, which):
+    f, point, gradients = CASES[name]
+    wrong = np.array(gradients[which], dtype=float)
+    index = tuple(n // 2 for n in wrong.shape)
+    wrong[index] = -wrong[index] + 0.1
+    found = dk.check_gradients(f, point, gradients | {which: float(wrong) if wrong.ndim == 0 else wrong})
+    assert found.relative_difference > WRONG, str(found)
+    assert found.worst == (f"{which}[{', '.join(map(str, index))}]" if index else which)
+    assert found.given == pytest.approx(float(wrong[index]))
+
+
+def test_a_large_parameter_is_checked_along_directions():
+    W = rng.normal(size=(60, 40))
+    calls = []
+
+    def f(p):
+        calls.append(1)
+        return float(np.sin(p["W"]).sum())
+
+    right = dk.check_gradients(f, {"W": W}, {"W": np.cos(W)})
+    assert right.relative_difference < RIGHT
+    assert len(calls) == 100
+    wrong = np.cos(W)
+    wrong[7, 7] += 1.0
+    found = dk.check_gradients(f, {"W": W}, {"W": wrong})
+    assert found.relative_difference > WRONG
+    assert "random direction" in found.worst
+
+
+def test_the_published_example():
+    """J = theta x at x = 2, theta = 4: the course's difference is 2.9e-10; and one that isn't linear."""
+    found = dk.check_gradients(lambda theta: 2 * theta, 4.0, 2.0)
+    assert found.relative_difference < 1e-8
+    assert found.count == 1
+    assert dk.check_gradients(lambda theta: theta**3, 4.0, 47.0).relative_difference > 1e-3
+
+
+def test_parameters_come_back_in_the_form_in_which_they_were_given():
+    seen = []
+
+    def f(p):
+        seen.append(p)
+        return 0.0
+
+    dk.check_gradients(f, {"w": np.zeros((2, 1)), "b": 0.5}, {"w": np.zeros((2, 1)), "b": 0.0})
+    assert set(seen[0]) == {"w", "b"}
+    assert isinstance(seen[0]["b"], float)
+    seen.clear()
+    dk.check_gradients(f, [np.zeros(2), 1.0], [np.zeros(2), 0.0])
+    assert isinstance(seen[0], list)
+    assert isinstance(seen[0][1], float)
+    seen.clear()
+    dk.check_gradients(f, [1, 2], [0, 0])
+    assert isinstance(seen[0], np.ndarray)
+    assert seen[0].dtype == np.float64
+
+
+def test_single_precision_is_nudged_in_double():
+    w = np.ones(3, np.float32)
+    found = dk.check_gradients(lambda p: float((p**2).sum()), w, 2 * w)
+    assert found.relative_difference < 1e-8
+    np.testing.assert_array_equal(w, 1)
+
+
+def test_what_f_changes_is_its_own():
+    point = {"a": np.ones(2)}
+
+    def f(p):
+        value = float((p["a"] ** 2).sum())
+        p["a"][:] = 99
+        return value
+
+    assert dk.check_gradients(f, point, {"a": 2 * np.ones(2)}).relative_difference < 1e-8
+    np.testing.assert_array_equal(point["a"], 1)
+
+
+def test_nan_is_not_passed_over():
+    found = dk.check_gradients(lambda p: float(p.sum()), np.ones(3), [1.0, np.nan, 1.0])
+    assert np.isnan(found.relative_difference)
+    assert found.worst == "parameter[1]"
+
+
+def test_nothing_to_check():
+    assert dk.check_gradients(lambda p: 1.0, {}, {}).count == 0
+    assert dk.check_gradients(lambda p: 1.0, np.ones(3), np.zeros(3)).relative_difference == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((1, 2.0, 3.0), TypeError, "f must be callable"),
+        ((lambda p: p, np.ones(3), np.ones(3)), TypeError, r"one number.*\(3,\)"),
+        ((lambda p: "x", 1.0, 1.0), TypeError, "one number"),
+        ((lambda p: 1.0, np.ones(3), np.ones((3, 1))), ValueError, r"\(3,\).*\(3, 1\)"),
+        ((lambda p: 1.0, {"W": 1.0}, {"V": 1.0}), ValueError, "parameters are W, but gradients V"),
+        ((lambda p: 1.0, "text", 1.0), TypeError, "parameters.*real numbers"),
+        ((lambda p: 1.0, 1.0, 1.0, 0.0), ValueError, "epsilon must be positive"),
+        ((lambda p: 1.0, 1.0, 1.0, float("nan")), ValueError, "epsilon"),
+    ],
+)
+def test_errors(arguments, error, message):
+    with pytest.raises(error, match=message):
+        dk.check_gradients(*arguments)

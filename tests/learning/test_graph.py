@@ -1,0 +1,310 @@
+"""The computation graph: the notes' numbers, derivatives against differences and kernels, PyTorch's habits."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+
+import dlkernels as dk
+from dlkernels import graph
+
+
+def notes(a=5.0):
+    a, b, c = graph.variable(a, "a"), graph.variable(3, "b"), graph.variable(2, "c")
+    u = (b * c).named("u")
+    v = (a + u).named("v")
+    return (3 * v).named("J"), (v, a, u, b, c)
+
+
+def test_the_table_of_the_notes():
+    J, nodes = notes()
+    assert float(J) == 33
+    J.backward()
+    assert [float(node.grad) for node in nodes] == [3, 3, 3, 6, 9]
+    assert J.table() == (
+        "node  formula  value  dvar\n"
+        "a                  5     3\n"
+        "b                  3     6\n"
+        "c                  2     9\n"
+        "u     b * c        6     3\n"
+        "v     a + u       11     3\n"
+        "J     3 * v       33     1"
+    )
+
+
+def test_nudging_a_moves_J_three_times_as_far():
+    assert float(notes(5.001)[0]) == pytest.approx(33.003, abs=1e-12)
+
+
+def test_unnamed_nodes_are_numbered_around_the_names_that_are_taken():
+    x = graph.variable(2.0, "t1")
+    y = x * x + 1
+    assert [line.split()[0] for line in y.table().splitlines()[1:]] == ["t1", "t2", "t3"]
+
+
+rng = np.random.default_rng(3)
+A, B, V = rng.uniform(0.5, 2, (3, 4)), rng.uniform(0.5, 2, (4, 2)), rng.uniform(0.5, 2, 4)
+ROW, COLUMN, NUMBER = rng.uniform(0.5, 2, (1, 4)), rng.uniform(0.5, 2, (3, 1)), np.array(1.7)
+P, Y = rng.uniform(0.1, 0.9, (1, 5)), rng.uniform(0.1, 0.9, (1, 5))
+PAIRS = [(A, A + 0.5), (A, ROW), (COLUMN, ROW), (A, NUMBER), (NUMBER, A), (NUMBER, NUMBER), (A, V)]
+BINARY = {
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "*": lambda x, y: x * y,
+    "/": lambda x, y: x / y,
+    "**": lambda x, y: x**y,
+}
+FUNCTIONS = {
+    "negative": lambda x: -x,
+    "transposed": lambda x: x.T @ np.ones((len(x.value), 2)),
+    "exp": graph.exp,
+    "log": graph.log,
+    "sigmoid": graph.sigmoid,
+    "tanh": graph.tanh,
+    "relu": lambda x: graph.relu(x - 1),
+    "leaky_relu": lambda x: graph.leaky_relu(x - 1, 0.2),
+    "identity": graph.identity,
+    "sum": graph.sum,
+    "sum, axis 0": lambda x: graph.sum(x, axis=0),
+    "sum, axis 1, kept": lambda x: graph.sum(x, axis=1, keepdims=True),
+    "mean": graph.mean,
+    "mean, axis 0, kept": lambda x: graph.mean(x, axis=0, keepdims=True),
+    "mean, axis -1": lambda x: graph.mean(x, axis=-1),
+    "numbers on the left": lambda x: 2 / (3 - 2 * x) + 2**x + (1 + x),
+    "used twice": lambda x: x * x + x,
+}
+PRODUCTS = [(A, B), (A, V), (V, B), (V, V)]
+COSTS = {
+    "binary_cross_entropy": (graph.binary_cross_entropy, P),
+    "binary_cross_entropy_with_logits": (graph.binary_cross_entropy_with_logits, P * 6 - 3),
+    "squared_error": (graph.squared_error, P),
+}
+
+
+def gradients_agree(function, *values):
+    """Derivatives of a weighted sum of what the function returns, against differences."""
+    nodes = [graph.variable(value) for value in values]
+    result = function(*nodes)
+    weights = np.random.default_rng(5).normal(size=result.shape)
+    result.backward(weights)
+    found = dk.check_gradients(
+        lambda p: float((function(*map(graph.variable, p)).value * weights).sum()),
+        [np.atleast_1d(value) if np.ndim(value) == 0 and len(values) == 1 else value for value in values],
+        [
+            np.atleast_1d(node.grad) if node.grad.ndim == 0 and len(values) == 1 else node.grad
+            for node in nodes
+        ],
+    )
+    assert found.relative_difference < 1e-6, str(found)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0].shape} {pair[1].shape}")
+@pytest.mark.parametrize("name", BINARY)
+def test_arithmetic_with_broadcasting(name, pair):
+    if all(value.ndim == 0 for value in pair):
+        pair = tuple(value.reshape(1) for value in pair)
+    gradients_agree(BINARY[name], *pair)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    gradients_agree(FUNCTIONS[name], A)
+
+
+@pytest.mark.parametrize("pair", PRODUCTS, ids=lambda pair: f"{pair[0].shape} {pair[1].shape}")
+def test_products(pair):
+    gradients_agree(lambda x, y: x @ y, *pair)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_costs(name):
+    function, given = COSTS[name]
+    gradients_agree(function, given, Y)
+    kernels = getattr(dk, name)
+    assert float(function(given, Y)) == kernels(given, Y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "leaky_relu"])
+def test_a_whole_network_has_the_gradients_of_the_kernels(activation, dtype):
+    random = np.random.default_rng(7)
+    X, labels = random.normal(size=(3, 50)).astype(dtype), (random.uniform(size=(1, 50)) > 0.5).astype(dtype)
+    given = [random.normal(size=shape).astype(dtype) for shape in ((4, 3), (4, 1), (1, 4), (1, 1))]
+    W1, b1, W2, b2 = (graph.variable(p) for p in given)
+    A1 = getattr(graph, activation)(W1 @ X + b1)
+    cost = graph.binary_cross_entropy_with_logits(W2 @ A1 + b2, labels)
+    cost.backward()
+    *gradients, expected_cost = dk.shallow_propagate(*given, X, labels, activation)
+    tolerance = 2e-5 if dtype == "float32" else 1e-12
+    assert float(cost) == pytest.approx(expected_cost, rel=tolerance)
+    for node, expected in zip((W1, b1, W2, b2), gradients, strict=True):
+        assert node.grad.dtype == dtype
+        np.testing.assert_allclose(node.grad, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_logistic_regression_by_its_definition():
+    """z, a, L of the notes: dz = a - y, from log and arithmetic alone."""
+    w, b, x = graph.variable([[0.3], [-0.2]]), graph.variable(0.1), np.array([[1.0], [2.0]])
+    z = w.T @ x + b
+    a = graph.sigmoid(z)
+    loss = graph.sum(-(0.0 * graph.log(a) + 1.0 * graph.log(1 - a)))
+    loss.backward()
+    np.testing.assert_allclose(z.grad, a.value, rtol=1e-12)
+    np.testing.assert_allclose(w.grad, a.value * x, rtol=1e-12)
+
+
+def test_a_second_backward_is_refused_as_in_pytorch():
+    J, _ = notes()
+    J.backward()
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        J.backward()
+
+
+def test_backward_through_a_part_that_was_given_up_is_refused():
+    x = graph.variable(2.0)
+    shared = x * x
+    (shared + 1).backward()
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        (3 * shared).backward()
+    x.grad = None
+    (3 * x).backward()
+    assert float(x.grad) == 3
+
+
+def test_retained_graphs_add_up_and_start_anew():
+    J, nodes = notes()
+    J.backward(retain_graph=True)
+    J.backward()
+    assert [float(node.grad) for node in nodes] == [6, 6, 6, 12, 18]
+    x = graph.variable(2.0)
+    for _ in range(2):
+        (x * x).backward()
+    assert float(x.grad) == 8
+    x.grad = None
+    (x * x).backward()
+    assert float(x.grad) == 4
+
+
+def test_a_new_node_under_an_old_name_is_no_cycle():
+    x = first = graph.variable(2.0)
+    for _ in range(3):
+        x += x
+    x.backward()
+    assert float(first.grad) == 8
+
+
+def test_a_cycle_is_an_error():
+    J, (v, _, u, *_) = notes()
+    u._parents = ((v, lambda g: g),)
+    with pytest.raises(RuntimeError, match="cycle"):
+        J.backward()
+
+
+def test_deep_graphs():
+    x = first = graph.variable(1.0)
+    for _ in range(20_000):
+        x = x * 1.0001
+    x.backward()
+    assert float(first.grad) == pytest.approx(1.0001**20_000, rel=1e-9)
+
+
+def test_many_paths_are_walked_once():
+    """2^200 paths."""
+    x = first = graph.variable(1.0)
+    for _ in range(200):
+        x = x + x
+    x.backward()
+    assert float(first.grad) == 2.0**200
+
+
+def test_constants_get_no_derivative():
+    x, constant = graph.variable(2.0), np.ones(3)
+    node = x * constant
+    graph.sum(node).backward()
+    assert float(x.grad) == 3
+    with pytest.raises(RuntimeError, match="no variable"):
+        graph.exp(1.0).backward()
+
+
+def test_arrays_on_the_left_do_not_swallow_nodes():
+    node = np.ones((2, 3)) @ graph.variable(np.ones((3, 1)))
+    assert isinstance(node, graph.Variable)
+    assert isinstance(np.ones(3) + graph.variable(np.ones(3)), graph.Variable)
+
+
+def test_the_value_is_a_copy():
+    array = np.ones(3)
+    node = graph.variable(array)
+    array[0] = 7
+    assert node.value[0] == 1
+
+
+def test_dtypes():
+    assert graph.variable(3).value.dtype == np.float64
+    single = graph.variable(np.float32(3)) * 2 + 1.5
+    assert single.value.dtype == np.float32
+    for odd in ("text", 1j, np.float16(1), None, [object()]):
+        with pytest.raises(TypeError, match="real numbers"):
+            graph.variable(odd)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda: graph.variable(A).backward(), RuntimeError, r"single number.*\(3, 4\)"),
+        (lambda: graph.variable(A).backward(np.ones(3)), ValueError, r"\(3,\).*\(3, 4\)"),
+        (
+            lambda: graph.variable(A, "A") + graph.variable(B, "B"),
+            ValueError,
+            r"\(3, 4\) and \(4, 2\) of A and B",
+        ),
+        (lambda: graph.variable(B) @ A, ValueError, r"\(4, 2\) and \(3, 4\)"),
+        (lambda: graph.variable(2.0) @ A, ValueError, r"\(\) and \(3, 4\)"),
+        (lambda: graph.squared_error(graph.variable(P), A), ValueError, "A"),
+    ],
+)
+def test_errors_name_the_shapes(wrong, error, message):
+    with pytest.raises(error, match=message):
+        wrong()
+
+
+def test_powers_at_zero():
+    x = graph.variable([0.0, 0.0, 2.0])
+    graph.sum(x**0 + x**2).backward()
+    np.testing.assert_array_equal(x.grad, [0, 0, 4])
+    y = graph.variable([1.0, 2.0])
+    graph.sum(np.zeros(2) ** y).backward()
+    np.testing.assert_array_equal(y.grad, [0, 0])
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_drawing(tmp_path, suffix):
+    J, _ = notes()
+    J.backward()
+    J.draw(tmp_path / f"graph{suffix}")
+    written = (tmp_path / f"graph{suffix}").read_bytes()
+    assert written[:4] in (b"<?xm", b"\x89PNG", b"%PDF")
+    if suffix == ".svg":
+        texts = [element.text for element in xml.etree.ElementTree.fromstring(written).iter() if element.text]
+        for text in ("u = b * c", "v = a + u", "J = 3 * v", "33", "11", "da = 3", "db = 6", "dc = 9"):
+            assert text in texts
+
+
+def test_a_drawing_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf"):
+        notes()[0].draw(tmp_path / "graph.docx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nodes_do_not_lie_on_one_another():
+    from dlkernels._drawing import _columns
+
+    x, y = graph.variable(1.0), graph.variable(2.0)
+    last = graph.tanh(x * y + x) * graph.exp(y) + x
+    places = list(_columns(list(last._lines())).values())
+    assert len(places) == len(list(last._lines()))
+    for (x0, y0), (x1, y1) in itertools.combinations(places, 2):
+        assert abs(x0 - x1) > 1 or abs(y0 - y1) > 0.9
