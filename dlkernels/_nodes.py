@@ -31,6 +31,14 @@ class Variable:
         The derivative of what `backward` was called on, with respect to this node; of its shape. A further
         `backward` adds to it, as in PyTorch; set it to None to start anew.
     name : str or None
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable([1.0, 2.0], "x")
+    >>> graph.sum(3 * x**2).backward()
+    >>> x.grad
+    array([ 6., 12.])
     """
 
     __array_ufunc__ = None  # so that `array + node` comes here instead of making an array of nodes
@@ -62,7 +70,18 @@ class Variable:
         return node_of("{0}ᵀ", self.value.T, (self, lambda g: g.T))
 
     def named(self, name: str) -> Variable:
-        """Give the node a name, and return it."""
+        """Give the node a name, and return it.
+
+        Parameters
+        ----------
+        name : str
+            What it is called in tables and drawings from now on.
+
+        Returns
+        -------
+        Variable
+            The node itself.
+        """
         self.name = name
         return self
 

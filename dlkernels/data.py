@@ -217,7 +217,7 @@ def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: 
     path : str or path
         A .npz file with arrays X (n_x, m) and Y (1, m), or with X_train, Y_train, X_test and Y_test; and,
         if it likes, `feature_names`. Objects in it are never unpickled.
-    test_fraction, seed
+    test_fraction, seed : float, int
         As in `train_test_split`, for a file with X and Y.
 
     Returns
@@ -265,7 +265,7 @@ def load_csv(
         A .csv file in UTF-8. The first line names the columns, all others hold numbers.
     label : str
         The column of labels, 0 or 1.
-    test_fraction, seed
+    test_fraction, seed : float, int
         As in `train_test_split`.
 
     Returns

@@ -28,7 +28,7 @@ import numpy as np
 
 from dlkernels import backends
 from dlkernels._arrays import Array
-from dlkernels._codes import SAVES_A
+from dlkernels._node_functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
 from dlkernels._nodes import Pullback, Variable, constant, node_of, numbers
 
 __all__ = [
@@ -79,82 +79,6 @@ def variable(value: Any, name: str | None = None) -> Variable:
     return Variable(numbers("variable", value), name)
 
 
-def exp(x: Any) -> Variable:
-    """e^x, elementwise; its derivative is itself."""
-    x = constant(x)
-    with np.errstate(all="ignore"):
-        value = np.exp(x.value)
-    return node_of("exp({0})", value, (x, lambda g: g * value))
-
-
-def log(x: Any) -> Variable:
-    """Natural logarithm, elementwise; its derivative is 1 / x."""
-    x = constant(x)
-
-    def pullback(g: Array) -> Any:
-        with np.errstate(all="ignore"):
-            return g / x.value
-
-    with np.errstate(all="ignore"):
-        return node_of("log({0})", np.log(x.value), (x, pullback))
-
-
-def _activated(name: str, x: Any, *slope: float) -> Variable:
-    x, kernels = constant(x), backends.get("numba")
-    value = getattr(kernels, name)(x.value, *slope)
-    saved = value if name in SAVES_A else x.value
-    derivative = getattr(kernels, f"{name}_backward")
-    return node_of(f"{name}({{0}})", value, (x, lambda g: derivative(g, saved, *slope)))
-
-
-def sigmoid(x: Any) -> Variable:
-    """1 / (1 + e^-x), elementwise: `dlkernels.sigmoid` and its derivative."""
-    return _activated("sigmoid", x)
-
-
-def tanh(x: Any) -> Variable:
-    """Hyperbolic tangent, elementwise: `dlkernels.tanh` and its derivative."""
-    return _activated("tanh", x)
-
-
-def relu(x: Any) -> Variable:
-    """max(0, x), elementwise: `dlkernels.relu`, whose derivative at 0 is 1."""
-    return _activated("relu", x)
-
-
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Variable:
-    """x, times `negative_slope` below 0, elementwise: `dlkernels.leaky_relu` and its derivative."""
-    return _activated("leaky_relu", x, negative_slope)
-
-
-def identity(x: Any) -> Variable:
-    """x itself, as the activation of a linear layer."""
-    return _activated("identity", x)
-
-
-def sum(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
-    """Sum of all numbers, or along an axis; its derivative is 1 for each of them."""
-    return _reduced("sum", x, axis, keepdims, 1)
-
-
-def mean(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
-    """Mean of all numbers, or along an axis; its derivative is 1 / their count for each of them."""
-    x = constant(x)
-    return _reduced("mean", x, axis, keepdims, x.value.size if axis is None else x.shape[axis])
-
-
-def _reduced(name: str, x: Any, axis: int | None, keepdims: bool, count: int) -> Variable:
-    x = constant(x)
-    value = getattr(np, name)(x.value, axis=axis, keepdims=keepdims)
-
-    def pullback(g: Array) -> Any:
-        if axis is not None and not keepdims:
-            g = np.expand_dims(g, axis)
-        return np.broadcast_to(g / count, x.shape)
-
-    return node_of(f"{name}({{0}})" if axis is None else f"{name}({{0}}, axis={axis})", value, (x, pullback))
-
-
 def _cost(name: str, a: Any, y: Any, by_a: Callable[..., Any], by_y: Callable[..., Any]) -> Variable:
     a, y = constant(a), constant(y)
     value = getattr(backends.get("numba"), name)(a.value, y.value)
@@ -172,7 +96,33 @@ def _cost(name: str, a: Any, y: Any, by_a: Callable[..., Any], by_y: Callable[..
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> Variable:
-    """Mean of -(y log a + (1 - y) log(1 - a)); A, Y (1, m). dA = ((1 - Y) / (1 - A) - Y / A) / m."""
+    """Mean of -(y log a + (1 - y) log(1 - a)).
+
+    Parameters
+    ----------
+    A : Variable or array_like, shape (1, m)
+        Probabilities.
+    Y : Variable or array_like, shape (1, m)
+        Labels.
+
+
+    Returns
+    -------
+    Variable
+        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+
+    Notes
+    -----
+    dA = ((1 - Y) / (1 - A) - Y / A) / m.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> A = graph.variable([[0.5, 0.5]])
+    >>> graph.binary_cross_entropy(A, [[1.0, 0.0]]).backward()
+    >>> A.grad
+    array([[-1.,  1.]])
+    """
     return _cost(
         "binary_cross_entropy", A, Y,
         lambda a, y: (1 - y) / (1 - a) - y / a,
@@ -181,7 +131,33 @@ def binary_cross_entropy(A: Any, Y: Any) -> Variable:
 
 
 def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> Variable:
-    """`binary_cross_entropy` of sigmoid(Z), without overflow; shape (1, m). dZ = (sigmoid(Z) - Y) / m."""
+    """`binary_cross_entropy` of sigmoid(Z), without overflow.
+
+    Parameters
+    ----------
+    Z : Variable or array_like, shape (1, m)
+        Pre-activations.
+    Y : Variable or array_like, shape (1, m)
+        Labels.
+
+
+    Returns
+    -------
+    Variable
+        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+
+    Notes
+    -----
+    dZ = (sigmoid(Z) - Y) / m.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> Z = graph.variable([[0.0, 0.0]])
+    >>> graph.binary_cross_entropy_with_logits(Z, [[1.0, 0.0]]).backward()
+    >>> Z.grad
+    array([[-0.25,  0.25]])
+    """
     return _cost(
         "binary_cross_entropy_with_logits", Z, Y,
         lambda z, y: backends.get("numba").sigmoid(z) - y,
@@ -190,5 +166,31 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> Variable:
 
 
 def squared_error(A: Any, Y: Any) -> Variable:
-    """Mean of (a - y)²; A and Y of shape (1, m). dA = 2 (A - Y) / m."""
+    """Mean of (a - y)².
+
+    Parameters
+    ----------
+    A : Variable or array_like, shape (1, m)
+        Predictions.
+    Y : Variable or array_like, shape (1, m)
+        Labels.
+
+
+    Returns
+    -------
+    Variable
+        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+
+    Notes
+    -----
+    dA = 2 (A - Y) / m.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> A = graph.variable([[1.0, 2.0]])
+    >>> graph.squared_error(A, [[0.0, 0.0]]).backward()
+    >>> A.grad
+    array([[1., 2.]])
+    """
     return _cost("squared_error", A, Y, lambda a, y: 2 * (a - y), lambda a, y: 2 * (y - a))

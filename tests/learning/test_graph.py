@@ -1,4 +1,4 @@
-"""The computation graph: the notes' numbers, derivatives against differences and kernels, PyTorch's habits."""
+"""The computation graph: the notes' numbers, differences, the kernels' gradients, PyTorch's habits."""
 
 from __future__ import annotations
 

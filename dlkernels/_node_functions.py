@@ -1,0 +1,278 @@
+"""Functions of the nodes of a computation graph: elementwise ones, sums and means. See `dlkernels.graph`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlkernels import backends
+from dlkernels._arrays import Array
+from dlkernels._codes import SAVES_A
+from dlkernels._nodes import Variable, constant, node_of
+
+
+def exp(x: Any) -> Variable:
+    """e^x, elementwise; its derivative is itself.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(0.0)
+    >>> graph.exp(2 * x).backward()
+    >>> float(x.grad)
+    2.0
+    """
+    x = constant(x)
+    with np.errstate(all="ignore"):
+        value = np.exp(x.value)
+    return node_of("exp({0})", value, (x, lambda g: g * value))
+
+
+def log(x: Any) -> Variable:
+    """Natural logarithm, elementwise; its derivative is 1 / x.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(4.0)
+    >>> graph.log(x).backward()
+    >>> float(x.grad)
+    0.25
+    """
+    x = constant(x)
+
+    def pullback(g: Array) -> Any:
+        with np.errstate(all="ignore"):
+            return g / x.value
+
+    with np.errstate(all="ignore"):
+        return node_of("log({0})", np.log(x.value), (x, pullback))
+
+
+def _activated(name: str, x: Any, *slope: float) -> Variable:
+    x, kernels = constant(x), backends.get("numba")
+    value = getattr(kernels, name)(x.value, *slope)
+    saved = value if name in SAVES_A else x.value
+    derivative = getattr(kernels, f"{name}_backward")
+    return node_of(f"{name}({{0}})", value, (x, lambda g: derivative(g, saved, *slope)))
+
+
+def sigmoid(x: Any) -> Variable:
+    """1 / (1 + e^-x), elementwise.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        `dlkernels.sigmoid` of `x`; the derivative is `dlkernels.sigmoid_backward`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(0.0)
+    >>> graph.sigmoid(x).backward()
+    >>> float(x.grad)
+    0.25
+    """
+    return _activated("sigmoid", x)
+
+
+def tanh(x: Any) -> Variable:
+    """Hyperbolic tangent, elementwise.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        `dlkernels.tanh` of `x`; the derivative is `dlkernels.tanh_backward`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(0.0)
+    >>> graph.tanh(x).backward()
+    >>> float(x.grad)
+    1.0
+    """
+    return _activated("tanh", x)
+
+
+def relu(x: Any) -> Variable:
+    """max(0, x), elementwise; the derivative at 0 is 1, as in the course.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        `dlkernels.relu` of `x`; the derivative is `dlkernels.relu_backward`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(-3.0)
+    >>> graph.relu(x).backward()
+    >>> float(x.grad)
+    0.0
+    """
+    return _activated("relu", x)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Variable:
+    """x, times a slope below 0, elementwise.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+    negative_slope : float
+        That slope.
+
+
+    Returns
+    -------
+    Variable
+        `dlkernels.leaky_relu` of `x`; the derivative is `dlkernels.leaky_relu_backward`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(-3.0)
+    >>> graph.leaky_relu(x).backward()
+    >>> float(x.grad)
+    0.01
+    """
+    return _activated("leaky_relu", x, negative_slope)
+
+
+def identity(x: Any) -> Variable:
+    """x itself, as the activation of a linear layer.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+
+
+    Returns
+    -------
+    Variable
+        `dlkernels.identity` of `x`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable(-3.0)
+    >>> graph.identity(x).backward()
+    >>> float(x.grad)
+    1.0
+    """
+    return _activated("identity", x)
+
+
+def sum(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+    """Sum of all numbers, or along an axis; its derivative is 1 for each of them.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+    axis : int, optional
+        Along which; by default all numbers.
+    keepdims : bool
+        Whether that axis stays, with length 1.
+
+
+    Returns
+    -------
+    Variable
+        Without that axis, unless `keepdims`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable([1.0, 2.0, 4.0])
+    >>> graph.sum(x * x).backward()
+    >>> x.grad
+    array([2., 4., 8.])
+    """
+    return _reduced("sum", x, axis, keepdims, 1)
+
+
+def mean(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+    """Mean of all numbers, or along an axis; its derivative is 1 / their count for each of them.
+
+    Parameters
+    ----------
+    x : Variable or array_like
+        Any shape.
+    axis : int, optional
+        Along which; by default all numbers.
+    keepdims : bool
+        Whether that axis stays, with length 1.
+
+
+    Returns
+    -------
+    Variable
+        Without that axis, unless `keepdims`.
+
+    Examples
+    --------
+    >>> from dlkernels import graph
+    >>> x = graph.variable([1.0, 2.0, 5.0, 8.0])
+    >>> graph.mean(x).backward()
+    >>> x.grad
+    array([0.25, 0.25, 0.25, 0.25])
+    """
+    x = constant(x)
+    return _reduced("mean", x, axis, keepdims, x.value.size if axis is None else x.shape[axis])
+
+
+def _reduced(name: str, x: Any, axis: int | None, keepdims: bool, count: int) -> Variable:
+    x = constant(x)
+    value = getattr(np, name)(x.value, axis=axis, keepdims=keepdims)
+
+    def pullback(g: Array) -> Any:
+        if axis is not None and not keepdims:
+            g = np.expand_dims(g, axis)
+        return np.broadcast_to(g / count, x.shape)
+
+    return node_of(f"{name}({{0}})" if axis is None else f"{name}({{0}}, axis={axis})", value, (x, pullback))
