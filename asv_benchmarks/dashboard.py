@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import http.server
+import json
 import subprocess
 import sys
 import threading
@@ -28,7 +29,22 @@ def _asv(configuration: Path, command: str, *options: str) -> int:
     return subprocess.run([sys.executable, *arguments], check=False).returncode
 
 
-def quick(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
+def quick_configuration(configuration: Path) -> Path:
+    """The configuration of quick looks: their results and their site lie apart from those of commits.
+
+    In one folder each of asv's graphs would show both, as curves of two environments.
+    """
+    conf = json.loads(configuration.read_text(encoding="utf-8"))
+    folder = configuration.resolve().parent / ".asv" / "quick"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("repo", "benchmark_dir"):
+        conf[name] = str((configuration.parent / conf[name]).resolve())
+    conf |= {"results_dir": "results", "html_dir": "html", "env_dir": "env"}
+    (folder / "asv.conf.json").write_text(json.dumps(conf, indent=1) + "\n", encoding="utf-8")
+    return folder / "asv.conf.json"
+
+
+def measure(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
     """Measure what is installed, as the newest commit."""
     chosen = [option for benchmark in benchmarks for option in ("--bench", benchmark)]
     return _asv(configuration, "machine", "--yes") or _asv(
@@ -39,6 +55,7 @@ def quick(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
 
 def publish(configuration: Path) -> int:
     """Make the site of all results: asv's pages, which then need no internet, behind a landing page."""
+    found = figures.load(figures.configuration(configuration))
     status = _asv(configuration, "publish", "--no-pull")
     if status:
         return status
@@ -46,7 +63,7 @@ def publish(configuration: Path) -> int:
     folder = Path(conf.html_dir)
     offline.move_asv_page(folder, landing.ASV_PAGE)
     offline.drop_unmeasured(folder)
-    (folder / "index.html").write_text(landing.render(figures.load(conf)), encoding="utf-8")
+    (folder / "index.html").write_text(landing.render(found), encoding="utf-8")
     print(f"The site is in {folder}.")
     return 0
 
@@ -73,24 +90,26 @@ def served(folder: Path, port: int = 0) -> Iterator[str]:
 def _site(configuration: Path) -> Path:
     folder = Path(figures.configuration(configuration).html_dir)
     if not (folder / landing.ASV_PAGE).exists():
-        raise FileNotFoundError(
-            f"no site in {folder}: run `python -m asv_benchmarks.dashboard publish` first"
-        )
+        raise FileNotFoundError(f"no site in {folder}: `python -m asv_benchmarks.dashboard publish` makes it")
     return folder
 
 
 def serve(configuration: Path, port: int) -> int:
-    with served(_site(configuration), port) as address:
-        print(f"{address} (Ctrl-C ends it)", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+    folder = _site(configuration)
+    try:
+        with served(folder, port) as address:
+            print(f"{address} (Ctrl-C ends it)", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    except OSError as error:
+        raise OSError(f"port {port} can't be used ({error.strerror}): choose another with --port") from error
     return 0
 
 
 def picture(configuration: Path, file: Path) -> int:
     """The top of the landing page."""
     with served(_site(configuration)) as address, browser.browser() as running:
-        page = running.new_page(viewport={"width": 960, "height": 1000})
+        page = running.new_page(viewport={"width": 960, "height": 1620}, device_scale_factor=0.75)
         page.goto(address)
         page.screenshot(path=str(file))
     return 0
@@ -102,22 +121,26 @@ def main(arguments: list[str] | None = None) -> int:
         "--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="asv's configuration"
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("quick", help="measure what is installed, in two minutes")
-    commands.add_parser("publish", help="make the site of all results")
-    server = commands.add_parser("serve", help="show the site on this machine only")
+    commands.add_parser("quick", help="measure what is installed, in two minutes, and make a site of it")
+    publisher = commands.add_parser("publish", help="make the site of all results of commits")
+    server = commands.add_parser("serve", help="show a site, on this machine only")
     server.add_argument("--port", type=int, default=8080)
     taker = commands.add_parser("picture", help="save a picture of the landing page (needs Chromium)")
     taker.add_argument("file", type=Path)
+    for command in (publisher, server, taker):
+        command.add_argument("--quick", action="store_true", help="that of the last quick look")
     options = parser.parse_args(arguments)
+    is_quick = options.command == "quick" or options.quick
     try:
+        configuration = quick_configuration(options.config) if is_quick else options.config
         if options.command == "quick":
-            return quick(options.config)
+            return measure(configuration) or publish(configuration)
         if options.command == "publish":
-            return publish(options.config)
+            return publish(configuration)
         if options.command == "serve":
-            return serve(options.config, options.port)
-        return picture(options.config, options.file)
-    except (FileNotFoundError, OSError) as error:
+            return serve(configuration, options.port)
+        return picture(configuration, options.file)
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

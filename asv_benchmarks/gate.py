@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from asv_benchmarks.dashboard import quick_configuration
 from asv_benchmarks.pages import figures
 
 STORED = Path(__file__).resolve().parent / "relative_times.json"
@@ -39,11 +40,13 @@ def slower(stored: dict[str, float], now: dict[str, float]) -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m asv_benchmarks.gate", description=__doc__)
     parser.add_argument("--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="of asv")
+    parser.add_argument("--quick", action="store_true", help="compare what `dashboard quick` measured")
     parser.add_argument("--stored", type=Path, default=STORED, metavar="FILE", help="what to compare with")
     parser.add_argument("--update", action="store_true", help="store the figures that there are now")
     options = parser.parse_args(arguments)
     try:
-        found = figures.load(figures.configuration(options.config))
+        configuration = quick_configuration(options.config) if options.quick else options.config
+        found = figures.load(figures.configuration(configuration))
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

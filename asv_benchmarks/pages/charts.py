@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 #: Distinguishable for colour-blind readers, too.
 COLOURS = {
@@ -17,6 +18,14 @@ COLOURS = {
     "torch": "#ccbb44",
     "jax": "#228833",
     "sklearn": "#aa3377",
+}
+NAMES = {
+    "python": "Python",
+    "numpy": "NumPy",
+    "numba": "Numba",
+    "torch": "PyTorch",
+    "jax": "JAX",
+    "sklearn": "scikit-learn",
 }
 _STYLE = {
     "font.size": 9,
@@ -48,14 +57,17 @@ def backends(times: dict[str, dict[tuple[str, str], float]], backends_: list[str
                     [values[backend, sizes[s]] for s in at],
                     width,
                     color=COLOURS.get(backend, "#000000"),
-                    label=backend,
+                    label=NAMES.get(backend, backend),
                 )
             panel.set_yscale("log")
             panel.yaxis.set_major_formatter(EngFormatter("s"))
+            panel.yaxis.set_minor_formatter(NullFormatter())
             panel.set_xticks(range(len(sizes)), sizes)
             panel.set_title(dtype, fontsize=9, loc="left")
             panel.grid(axis="y", linewidth=0.4, alpha=0.5)
             panel.set_axisbelow(True)
+        least = min(value for values in times.values() for value in values.values())
+        panels[0].set_ylim(bottom=10.0 ** (math.ceil(math.log10(least)) - 1.5))  # the shortest bar is one
         panels[0].set_ylabel("time of a call")
         figure.legend(
             *panels[-1].get_legend_handles_labels(), loc="upper right", ncols=len(backends_), frameon=False
@@ -64,7 +76,7 @@ def backends(times: dict[str, dict[tuple[str, str], float]], backends_: list[str
 
 
 def speed_ups(ratios: dict[str, float]) -> str:
-    """A bar for each operation: how many times NumPy's time is that of the kernels."""
+    """A bar for each operation: how many times the kernels' time plain NumPy takes."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 0.4 + 0.19 * len(ratios)))
         axes = figure.subplots()
@@ -74,7 +86,7 @@ def speed_ups(ratios: dict[str, float]) -> str:
         for name, value in zip(names, values, strict=True):
             inside = value >= 1
             axes.annotate(
-                f"{value:.1f}x", (value, name), (3 if inside else -3, 0), textcoords="offset points",
+                f"{value:.2f}x", (value, name), (3 if inside else -3, 0), textcoords="offset points",
                 ha="left" if inside else "right", va="center", fontsize=8,
             )  # fmt: skip
         axes.set_xscale("log")

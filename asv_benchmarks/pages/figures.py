@@ -21,12 +21,14 @@ Parameters = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-    """What is known of one benchmark, and the newest value for each combination of its parameters."""
+    """What is known of one benchmark: the newest value for each combination of its parameters, and all."""
 
     name: str
     names: tuple[str, ...]
     unit: str
     values: dict[Parameters, float]
+    #: By commit, the newest first.
+    history: dict[Parameters, dict[str, float]]
 
     def parameters(self, name: str) -> list[Any]:
         """The values of one parameter that have figures, in the order in which they were measured."""
@@ -77,31 +79,40 @@ def load(conf: Config) -> Figures:
         known = Benchmarks.load(conf)
     except util.UserError:
         known = {}
-    results = sorted(iter_results(conf.results_dir), key=lambda result: -result.date) if known else []
+    results = list(iter_results(conf.results_dir)) if known else []
     if not results:
-        raise FileNotFoundError(f"no results in {conf.results_dir}: run `asv run` first")
+        raise FileNotFoundError(f"no results in {conf.results_dir}: run `asv run` or `dashboard quick` first")
     name = max(results, key=lambda result: max(result.started_at.values(), default=0)).params["machine"]
     machine = util.load_json(str(Path(conf.results_dir) / name / "machine.json"))
-    values: dict[str, dict[Parameters, float]] = {}
-    counts: dict[tuple[str, int], int] = {}
+    entries = []
     for result in results:
         if result.params["machine"] != name:
             continue
-        commit = (result.commit_hash, result.date)
-        counts.setdefault(commit, 0)
         for key in result.get_result_keys(known):
             own = result.get_result_params(key)
-            for combination, value in zip(
-                itertools.product(*own), result.get_result_value(key, own), strict=True
-            ):
-                if value is None or not math.isfinite(value):
-                    continue  # left out, or failed
-                counts[commit] += 1
-                parameters = tuple(_literal(text) for text in combination)
-                values.setdefault(key, {}).setdefault(parameters, value)
+            measured = zip(itertools.product(*own), result.get_result_value(key, own), strict=True)
+            for combination, value in measured:
+                if value is not None and math.isfinite(value):  # else it was left out, or failed
+                    when = (result.date, result.started_at.get(key) or 0)
+                    parameters = tuple(_literal(text) for text in combination)
+                    entries.append((when, result.commit_hash, key, parameters, value))
+    # Of one commit what was measured last, also where that was in another environment.
+    history: dict[str, dict[Parameters, dict[str, float]]] = {}
+    counts: dict[tuple[str, int], set[Any]] = {}
+    for (date, _), commit, key, parameters, value in sorted(
+        entries, key=lambda entry: entry[0], reverse=True
+    ):
+        counts.setdefault((commit, date), set()).add((key, parameters))
+        history.setdefault(key, {}).setdefault(parameters, {}).setdefault(commit, value)
     benchmarks = {
-        key: Benchmark(key, tuple(known[key]["param_names"]), known[key]["unit"], found)
-        for key, found in sorted(values.items())
+        key: Benchmark(
+            key,
+            tuple(known[key]["param_names"]),
+            known[key]["unit"],
+            {parameters: next(iter(values.values())) for parameters, values in found.items()},
+            found,
+        )
+        for key, found in sorted(history.items())
     }
-    commits = [Commit(hash_, date, count) for (hash_, date), count in counts.items()]
+    commits = [Commit(hash_, date, len(found)) for (hash_, date), found in counts.items()]
     return Figures(machine, commits, benchmarks)

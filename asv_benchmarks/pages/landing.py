@@ -18,8 +18,10 @@ from asv_benchmarks.pages.figures import Benchmark, Figures
 ASV_PAGE = "asv.html"
 #: The backends that are compared with, and the one that is.
 PYTHON, NUMPY, NUMBA = "python", "numpy", "numba"
+#: Commits in the table of what the kernels took relative to plain NumPy.
+MOST_COMMITS = 8
 _TIME, _RELATIVE = ".time_call", ".track_relative_time"
-_SIZES = {"log2_n": "{:,} numbers", "log2_side": "side {:,}", "log2_m": "{:,} examples"}
+_SIZES = {"log2_n": "{0:,} numbers", "log2_side": "{0:,} x {0:,} x {0:,}", "log2_m": "{0:,} examples"}
 _TITLES = {
     "activations": "Activations and their derivatives",
     "dense": "A dense layer",
@@ -40,10 +42,15 @@ def link(benchmark: Benchmark, axis: str = "", log: bool = False, **chosen: Any)
 
 def duration(seconds: float) -> str:
     """Three digits and a unit."""
-    for factor, unit in ((1e-9, "ns"), (1e-6, "us"), (1e-3, "ms")):
+    for factor, unit in ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms")):
         if seconds < 999.5 * factor:
-            return f"{seconds / factor:.3g} {unit}"
-    return f"{seconds:.3g} s"
+            return f"{_three(seconds / factor)} {unit}"
+    return f"{_three(seconds)} s"
+
+
+def _three(value: float) -> str:
+    """Three digits; those before the point all."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
 def _value(value: float, unit: str) -> str:
@@ -51,7 +58,7 @@ def _value(value: float, unit: str) -> str:
         return duration(value)
     if unit == "bytes":
         return f"{value / 2**20:,.2f} MB"
-    return f"{value:.3g}"
+    return _three(value)
 
 
 def _operation(name: str) -> str:
@@ -84,13 +91,34 @@ class Operation:
         ours, theirs = self.seconds(NUMBA, size, dtype), self.seconds(over, size, dtype)
         return theirs / ours if ours and theirs else None
 
+    def relative_time(self, size: int, dtype: str) -> float | None:
+        """The kernels' time by that of plain NumPy."""
+        return self.relative.values.get((NUMBA, size, dtype)) if self.relative else None
+
+    def _largest_relative(self) -> int | None:
+        keys = self.relative.values if self.relative else {}
+        return max((s for b, s, d in keys if b == NUMBA and d == self.dtypes[-1]), default=None)
+
+    def over_plain_numpy(self) -> float | None:
+        """How many times the kernels' time plain NumPy takes, at the largest size measured."""
+        size = self._largest_relative()
+        relative = self.relative_time(size, self.dtypes[-1]) if size else None
+        return 1 / relative if relative else None
+
+    def history(self, commits: list[str]) -> list[str]:
+        """The same for each of some commits."""
+        size, values = self._largest_relative(), {}
+        if self.relative and size:
+            values = self.relative.history[NUMBA, size, self.dtypes[-1]]
+        return [_times(1 / values[commit]) if commit in values else "" for commit in commits]
+
     def rows(self) -> list[dict[str, Any]]:
         found = []
         for dtype in self.dtypes:
             for size in self.sizes:
                 values = [self.seconds(backend, size, dtype) for backend in self.backends]
                 best = min((v for v in values if v is not None), default=None)
-                relative = self.relative.values.get((NUMBA, size, dtype)) if self.relative else None
+                relative = self.relative_time(size, dtype)
                 found.append(
                     {
                         "dtype": dtype,
@@ -100,7 +128,7 @@ class Operation:
                         ],
                         "over_python": _times(self.speed_up(PYTHON, size, dtype)),
                         "over_numpy": _times(self.speed_up(NUMPY, size, dtype)),
-                        "relative": "" if relative is None else f"{relative:.3g}",
+                        "relative": "" if relative is None else _three(relative),
                     }
                 )
         return found
@@ -119,6 +147,7 @@ class Operation:
             "cells": [duration(value) for value in values if value is not None],
             "over_python": _times(self.speed_up(PYTHON, size, dtype)),
             "over_numpy": _times(self.speed_up(NUMPY, size, dtype)),
+            "over_plain": _times(1 / relative if (relative := self.relative_time(size, dtype)) else None),
         }
 
     def chart(self) -> Markup:
@@ -135,7 +164,9 @@ class Operation:
         return Markup(charts.backends(times, self.backends, labels))
 
     def links(self) -> list[tuple[str, str]]:
-        middle, dtype = self.sizes[len(self.sizes) // 2], self.dtypes[-1]
+        dtype = self.dtypes[-1]
+        complete = [s for s in self.sizes if all(self.seconds(b, s, dtype) for b in (PYTHON, NUMPY, NUMBA))]
+        size = (complete or self.sizes)[-1]
         found = [
             (
                 "time against size",
@@ -143,7 +174,7 @@ class Operation:
             ),
             (
                 "time over commits",
-                link(self.times, log=True, backend=self.backends, **{self.axis: [middle]}, dtype=[dtype]),
+                link(self.times, log=True, backend=self.backends, **{self.axis: [size]}, dtype=[dtype]),
             ),
         ]
         if self.relative:
@@ -153,7 +184,7 @@ class Operation:
 
 
 def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:,.3g}x" if ratio < 1000 else f"{ratio:,.0f}x"
+    return "" if ratio is None else f"{_three(ratio)}x"
 
 
 def _other_table(benchmark: Benchmark) -> dict[str, Any]:
@@ -185,11 +216,8 @@ def render(figures: Figures) -> str:
     """The page."""
     found = operations(figures)
     overview = [row for operation in found if (row := operation.overview())]
-    ratios = {
-        operation.name: ratio
-        for operation in found
-        if (ratio := operation.speed_up(NUMPY, operation.sizes[-1], operation.dtypes[-1]))
-    }
+    ratios = {operation.name: ratio for operation in found if (ratio := operation.over_plain_numpy())}
+    newest = figures.commits[:MOST_COMMITS]
     others = [
         _other_table(benchmark)
         for name, benchmark in figures.benchmarks.items()
@@ -219,7 +247,12 @@ def render(figures: Figures) -> str:
             (_TITLES.get(family, family), [operation for operation in found if operation.family == family])
             for family in dict.fromkeys(operation.family for operation in found)
         ],
+        names=charts.NAMES,
         overview=overview,
+        newest=[commit.hash[:8] for commit in newest],
+        history=[
+            (operation.name, operation.history([commit.hash for commit in newest])) for operation in found
+        ],
         speed_ups=Markup(charts.speed_ups(ratios)) if ratios else None,
         others=others,
     )

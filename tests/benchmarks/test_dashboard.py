@@ -56,7 +56,7 @@ def project(tmp_path_factory):
         _git(folder, "init", "--initial-branch=main")
         for commit in range(3):
             _git(folder, "commit", "--allow-empty", "-m", f"commit {commit}")
-            assert dashboard.quick(configuration, CHOSEN) == 0
+            assert dashboard.measure(configuration, CHOSEN) == 0
         yield configuration
 
 
@@ -89,7 +89,10 @@ def test_the_landing_page_has_every_figure(project, site):
         assert f'id="{operation.name}"' in page
         for _, address in operation.links():
             assert address.replace("&", "&amp;") in page
+    # The speed-ups, which need relative times, and a chart for each operation.
     assert page.count("<svg") == 1 + len(landing.operations(found))
+    history = next(o for o in landing.operations(found) if o.name == "sigmoid").history
+    assert all(value and value in page for value in history([commit.hash for commit in found.commits]))
     for commit in found.commits:
         assert commit.hash[:8] in page
 
@@ -139,7 +142,14 @@ def page(site):
         page = running.new_page()
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        page.on(
+            "requestfailed",
+            lambda request: (
+                None  # a page that leads on to another at once
+                if request.is_navigation_request() and request.failure == "net::ERR_ABORTED"
+                else problems.append(f"{request.failure}: {request.url}")
+            ),
+        )
         page.on(
             "request",
             lambda request: None if request.url.startswith(address) else problems.append(request.url),
@@ -174,7 +184,7 @@ def test_the_landing_page_in_a_browser(page):
     page.goto(page.address)
     assert page.locator("h1").inner_text().startswith("dlkernels")
     header = page.locator("section#sigmoid th").all_inner_texts()
-    assert {"python", "numpy", "numba"} <= set(header)
+    assert {"Python", "NumPy", "Numba"} <= set(header)
     assert page.locator("section#sigmoid svg").bounding_box()["width"] > 300
     assert page.locator("section#sigmoid tbody tr").count() == 1
 
@@ -226,6 +236,18 @@ def test_views_of_asv(page, name, selector):
     page.wait_for_load_state("networkidle")
 
 
+def test_an_operation_with_a_point_in_its_name_is_a_place_on_the_page(page):
+    page.goto(f"{page.address}#LogisticRegression.fit")
+    page.wait_for_load_state("networkidle")
+    assert "asv.html" not in page.url
+
+
+def test_the_way_back_from_asv(page):
+    page.goto(f"{page.address}asv.html#/")
+    page.wait_for_function("() => document.querySelector('#project-name').getAttribute('href') !== '#'")
+    assert page.locator("#project-name").get_attribute("href") == "index.html"
+
+
 def test_an_address_of_asv_leads_to_its_page(page):
     """What asv writes into its feed says index.html."""
     page.goto(f"{page.address}index.html#{SIGMOID}.time_call?x-axis=log2_n&p-dtype='float64'")
@@ -247,9 +269,11 @@ def test_without_results_the_commands_say_what_to_do(tmp_path, capsys):
     configuration = tmp_path / "asv.conf.json"
     configuration.write_text(json.dumps(conf), encoding="utf-8")
     assert dashboard.main(["--config", str(configuration), "serve"]) == 1
-    assert "dashboard publish` first" in capsys.readouterr().err
+    assert "dashboard publish` makes it" in capsys.readouterr().err
+    assert dashboard.main(["--config", str(configuration), "publish"]) == 1
+    assert "dashboard quick` first" in capsys.readouterr().err
     assert gate.main(["--config", str(configuration)]) == 2
-    assert "asv run` first" in capsys.readouterr().err
+    assert "asv run` or `dashboard quick` first" in capsys.readouterr().err
 
 
 def test_a_slower_kernel_does_not_pass_the_gate(project, site, tmp_path, monkeypatch, capsys):
@@ -269,12 +293,35 @@ def test_a_slower_kernel_does_not_pass_the_gate(project, site, tmp_path, monkeyp
     monkeypatch.setenv("ASV_PYTHONPATH", str(copy.parent))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
     _git(project.parent, "commit", "--allow-empty", "-m", "slower")
-    assert dashboard.quick(project, CHOSEN[2:3]) == 0
+    assert dashboard.measure(project, CHOSEN[2:3]) == 0
     capsys.readouterr()
     assert gate.main(options) == 1
     said = capsys.readouterr().out
     assert f"{SIGMOID}(16, float64)" in said
     assert "1 compared, 1 slower" in said
+
+
+def test_a_quick_look_lies_apart(tmp_path, monkeypatch):
+    """Its results would be further curves in every graph of the commits."""
+    configuration = tmp_path / "asv.conf.json"
+    configuration.write_text(figures.CONFIGURATION.read_text(encoding="utf-8"), encoding="utf-8")
+    asked = []
+    monkeypatch.setattr(dashboard, "measure", lambda path: asked.append(path) or 0)
+    monkeypatch.setattr(dashboard, "publish", lambda path: asked.append(path) or 0)
+    assert dashboard.main(["--config", str(configuration), "quick"]) == 0
+    assert dashboard.main(["--config", str(configuration), "publish"]) == 0
+    conf = figures.configuration(asked[0])
+    assert asked[0] == asked[1] != asked[2]
+    assert Path(conf.results_dir).is_relative_to(tmp_path / ".asv" / "quick")
+    assert Path(conf.benchmark_dir) == tmp_path / "benchmarks"
+    assert Path(conf.repo) == tmp_path.parent
+
+
+def test_a_port_that_is_taken(site, project, capsys):
+    with dashboard.served(site) as address:
+        port = address.rstrip("/").rsplit(":", 1)[1]
+        assert dashboard.main(["--config", str(project), "serve", "--port", port]) == 1
+    assert "--port" in capsys.readouterr().err
 
 
 def test_only_relative_times_decide():
@@ -287,8 +334,8 @@ def test_charts_have_all_bars():
     times = {"float64": {("numpy", "1"): 1e-6, ("numba", "1"): 1e-7, ("numba", "2"): 1e-5}}
     assert charts.backends(times, ["numpy", "numba"], ["1", "2"]).count(charts.COLOURS["numba"]) >= 2
     svg = charts.speed_ups({"slow": 0.5, "fast": 20.0})
-    assert "0.5x" in svg
-    assert "20.0x" in svg
+    assert "0.50x" in svg
+    assert "20.00x" in svg
 
 
 if os.environ.get("CI") and sys.platform == "linux":
