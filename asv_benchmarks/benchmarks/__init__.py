@@ -9,9 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-# Before NumPy and the others are imported, which then start no threads.
-for _library in ("OMP", "OPENBLAS", "MKL", "VECLIB"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# JAX reads it when it is imported. The others are told in `_timed.prepared`: asv has imported NumPy by now.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 # Where `asv_benchmarks.works` is, the table of what is computed and how. At the end, since the folder holds
 # dlkernels as well, and what is to be measured is the one that is installed.

@@ -56,6 +56,19 @@ def relative(ours: Callable[[], Any], baseline: Callable[[], Any], turn: float =
     return statistics.median(ratios)
 
 
+def on_one_thread(backend: str) -> None:
+    """Limit the library of a backend, NumPy's and scikit-learn's products, and the kernels, to one thread."""
+    import threadpoolctl
+
+    import dlkernels as dk
+
+    dk.set_num_threads(1)
+    library = importlib.import_module(backend if backend in PEERS else "numpy")
+    if backend == "torch":
+        library.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)  # of what is loaded by now
+
+
 @functools.cache
 def prepared(work: Any, backend: str, dtype: str) -> Callable[[], Any]:
     """The operation as a function without arguments, called once already: whatever compiles has compiled.
@@ -67,11 +80,9 @@ def prepared(work: Any, backend: str, dtype: str) -> Callable[[], Any]:
 
     if backend == "python" and work.flops() > MOST_FOR_PYTHON:
         raise NotImplementedError(f"{work.title} takes Python too long")
+    on_one_thread(backend)
     given = arrays(work, dtype)
     if backend in BACKENDS:
-        import dlkernels as dk
-
-        dk.set_num_threads(1)
         forms = libraries.module(libraries.OURS).build(work, given, backend)
     else:
         forms = libraries.module(backend).build(work, given)

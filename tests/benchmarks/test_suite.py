@@ -142,6 +142,16 @@ def test_the_clock_counts_one_call(monkeypatch):
     assert recorded == pytest.approx(each, rel=0.9)
 
 
+def test_numpy_multiplies_on_one_thread():
+    """asv imports NumPy before the suite, which made a variable of the environment too late."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    work = next(cls for cls in TIMED if cls.operation == "dense_forward")().work(4)
+    with threadpoolctl.threadpool_limits(2):
+        _timed.prepared(work, "numpy", "float64")
+        pools = threadpoolctl.threadpool_info()
+    assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"} == {1}
+
+
 def test_a_slow_first_call_does_not_shorten_the_turns():
     """It once did: turns of 4 calls measured how cold the caches were."""
     calls = iter([0.002] + 10**6 * [0])
