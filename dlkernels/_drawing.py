@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlkernels._extras import need
+from dlkernels._nodes import short_text
 
 if TYPE_CHECKING:
     from dlkernels._nodes import Variable
@@ -15,28 +16,41 @@ _FORWARD, _BACKWARD = "#2255aa", "#bb2233"
 _FORMATS = (".svg", ".png", ".pdf")
 
 
-def _columns(lines: Sequence[tuple[str, str, Variable]]) -> dict[int, tuple[float, float]]:
-    """A place for each node: as many steps from the variables as its longest path, apart within a column.
+#: Inches that a letter takes, between columns, and between rows.
+_LETTER, _GAP, _ROW = 0.085, 0.75, 1.1
 
-    A node that is needed only further on stands just before the first that needs it.
+
+def _texts(name: str, formula: str, node: Variable) -> tuple[str, str, str]:
+    """What stands in a node's box, above it and below it: of arrays the shapes."""
+    below = "" if node.grad is None else f"d{name} = {short_text(node.grad)}"
+    return f"{name} = {formula}" if formula else name, short_text(node.value), below
+
+
+def _places(lines: Sequence[tuple[str, str, Variable]]) -> dict[int, tuple[float, float]]:
+    """A place for each node, in inches: as many columns from the variables as its longest path.
+
+    A variable that is needed only further on stands just before the first that needs it.
     """
     depth: dict[int, int] = {}
     nodes = {id(node): node for _, _, node in lines}
     for key, node in nodes.items():
         depth[key] = max((depth[id(p)] + 1 for p, _ in node._parents if id(p) in depth), default=0)
+    users: dict[int, list[int]] = {}
     for key, node in nodes.items():
-        if not node._parents:
-            used = [depth[k] for k, n in nodes.items() if any(p is node for p, _ in n._parents)]
-            depth[key] = min(used, default=1) - 1
+        for parent, _ in node._parents:
+            users.setdefault(id(parent), []).append(depth[key])
     columns: dict[int, list[int]] = {}
-    for key in nodes:
-        columns.setdefault(depth[key], []).append(key)
+    for key, node in nodes.items():
+        column = depth[key] if node._parents else min(users.get(key, [1])) - 1
+        columns.setdefault(column, []).append(key)
+    letters = {id(node): max(map(len, _texts(name, formula, node))) for name, formula, node in lines}
     height = max(map(len, columns.values()))
-    places = {}
-    for column, keys in columns.items():
-        gap = height / len(keys)
+    places, left = {}, _GAP / 2
+    for _, keys in sorted(columns.items()):
+        width = _LETTER * max(letters[key] for key in keys) + 0.2
         for row, key in enumerate(keys):
-            places[key] = (2.6 * column, -gap * (row + 0.5))
+            places[key] = (left + width / 2, _ROW * height * (1 - (row + 0.5) / len(keys)))
+        left += width + _GAP
     return places
 
 
@@ -46,39 +60,37 @@ def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
     Raises
     ------
     ValueError
-        If the name ends with something else than .svg, .png or .pdf.
+        If the name ends with something else than .svg, .png or .pdf, or there is no node.
     """
     file = Path(file)
     if file.suffix.lower() not in _FORMATS:
         raise ValueError(f"draw: file must end with one of {', '.join(_FORMATS)}, not {file.name!r}")
-    from dlkernels._nodes import text as shown
-
+    if not lines:
+        raise ValueError("draw: the graph has no variable")
     need("matplotlib", "drawing a graph")
     import matplotlib
     from matplotlib.figure import Figure
 
-    places = _columns(lines)
-    width = max(x for x, _ in places.values()) + 3.2
-    height = 1.1 * -min(y for _, y in places.values()) + 0.6
+    places = _places(lines)
+    widest = max(
+        x + _LETTER * max(map(len, _texts(*line))) / 2 for line in lines for x, _ in [places[id(line[2])]]
+    )
+    size = (widest + _GAP / 2, max(y for _, y in places.values()) + _ROW / 2)
     with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(0.75 * width, height))
-        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        figure = Figure(figsize=size)
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, size[0]), ylim=(0, size[1]))
         axes.set_axis_off()
-        axes.set_xlim(-1.2, width - 1.2)
-        axes.set_ylim(min(y for _, y in places.values()) - 0.6, 0.2)
+        plain: dict[str, Any] = {"ha": "center", "parse_math": False}  # a $ is a letter of a name
         boxes = {}
         for name, formula, node in lines:
             x, y = places[id(node)]
-            label = axes.text(
-                x, y, f"{name} = {formula}" if formula else name, ha="center", va="center", zorder=2,
-                bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#444444"},
-            )  # fmt: skip
-            boxes[id(node)] = label.get_bbox_patch()
-            axes.text(x, y + 0.27, shown(node.value), ha="center", va="bottom", color=_FORWARD)
-            if node.grad is not None:
-                axes.text(
-                    x, y - 0.27, f"d{name} = {shown(node.grad)}", ha="center", va="top", color=_BACKWARD
-                )
+            inside, above, below = _texts(name, formula, node)
+            box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "#444444"}
+            boxes[id(node)] = axes.text(
+                x, y, inside, va="center", zorder=2, bbox=box, **plain
+            ).get_bbox_patch()
+            axes.text(x, y + 0.21, above, va="bottom", color=_FORWARD, **plain)
+            axes.text(x, y - 0.21, below, va="top", color=_BACKWARD, **plain)
         for _, _, node in lines:
             for parent, _ in node._parents:
                 if id(parent) in places:

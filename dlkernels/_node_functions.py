@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from dlkernels import backends
 from dlkernels._arrays import Array
 from dlkernels._codes import SAVES_A
 from dlkernels._nodes import Variable, constant, node_of
+
+#: None for all of them.
+Axis: TypeAlias = int | tuple[int, ...] | None
 
 
 def exp(x: Any) -> Variable:
@@ -64,12 +69,8 @@ def log(x: Any) -> Variable:
     """
     x = constant(x)
 
-    def pullback(g: Array) -> Any:
-        with np.errstate(all="ignore"):
-            return g / x.value
-
     with np.errstate(all="ignore"):
-        return node_of("log({0})", np.log(x.value), (x, pullback))
+        return node_of("log({0})", np.log(x.value), (x, lambda g: g / x.value))
 
 
 def _activated(name: str, x: Any, *slope: float) -> Variable:
@@ -207,14 +208,14 @@ def identity(x: Any) -> Variable:
     return _activated("identity", x)
 
 
-def sum(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """Sum of all numbers, or along an axis; its derivative is 1 for each of them.
 
     Parameters
     ----------
     x : Variable or array_like
         Any shape.
-    axis : int, optional
+    axis : int or tuple of int, optional
         Along which; by default all numbers.
     keepdims : bool
         Whether that axis stays, with length 1.
@@ -233,17 +234,17 @@ def sum(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
     >>> x.grad
     array([2., 4., 8.])
     """
-    return _reduced("sum", x, axis, keepdims, 1)
+    return _reduced("sum", x, axis, keepdims)
 
 
-def mean(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
     """Mean of all numbers, or along an axis; its derivative is 1 / their count for each of them.
 
     Parameters
     ----------
     x : Variable or array_like
         Any shape.
-    axis : int, optional
+    axis : int or tuple of int, optional
         Along which; by default all numbers.
     keepdims : bool
         Whether that axis stays, with length 1.
@@ -262,17 +263,18 @@ def mean(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
     >>> x.grad
     array([0.25, 0.25, 0.25, 0.25])
     """
-    x = constant(x)
-    return _reduced("mean", x, axis, keepdims, x.value.size if axis is None else x.shape[axis])
+    return _reduced("mean", x, axis, keepdims)
 
 
-def _reduced(name: str, x: Any, axis: int | None, keepdims: bool, count: int) -> Variable:
+def _reduced(name: str, x: Any, axis: Axis, keepdims: bool) -> Variable:
     x = constant(x)
-    value = getattr(np, name)(x.value, axis=axis, keepdims=keepdims)
+    axes = normalize_axis_tuple(range(x.value.ndim) if axis is None else axis, x.value.ndim)
+    total = x.value.sum(axis=axes, keepdims=keepdims)
+    count = math.prod(x.shape[i] for i in axes) if name == "mean" else 1
 
     def pullback(g: Array) -> Any:
-        if axis is not None and not keepdims:
-            g = np.expand_dims(g, axis)
-        return np.broadcast_to(g / count, x.shape)
+        return np.broadcast_to((g if keepdims else np.expand_dims(g, axes)) / count, x.shape)
 
+    with np.errstate(all="ignore"):
+        value = np.asarray(np.divide(total, count), x.value.dtype)
     return node_of(f"{name}({{0}})" if axis is None else f"{name}({{0}}, axis={axis})", value, (x, pullback))

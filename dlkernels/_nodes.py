@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,12 @@ from dlkernels._arrays import Array
 Pullback: TypeAlias = Callable[[Array], Any]
 #: A node that another was computed from; without a pullback once `backward` has given it up.
 Parent: TypeAlias = "tuple[Variable, Pullback | None]"
+
+
+_NO_ARRAY = (
+    "a node of a graph is no array: NumPy's functions don't know its derivative. Use @ and the functions of "
+    "dlkernels.graph, or its .value"
+)
 
 
 class Variable:
@@ -53,9 +59,11 @@ class Variable:
         parents: tuple[Parent, ...] = (),
         constant: bool = False,
     ) -> None:
-        self.value: Array = np.asarray(value)
+        # What an operation has computed is kept; what somebody gives is converted and copied.
+        self.value: Array = np.asarray(value) if parents else numbers("Variable", value)
+        self.value.flags.writeable = False
         self.grad: Array | None = None
-        self.name = name
+        self.name = None if name is None else _name(name)
         self.constant = constant
         #: With {0}, {1} for the nodes that it was computed from.
         self._formula = formula
@@ -82,11 +90,17 @@ class Variable:
         Variable
             The node itself.
         """
-        self.name = name
+        self.name = _name(name)
         return self
 
     def __float__(self) -> float:
-        return float(self.value)
+        return float(self.value.item())
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(_NO_ARRAY)
+
+    def __array_function__(self, *_: Any) -> NoReturn:
+        raise TypeError(_NO_ARRAY)
 
     def __repr__(self) -> str:
         name = f"{self.name} = " if self.name else ""
@@ -160,7 +174,7 @@ class Variable:
                     "take the sum or the mean first"
                 )
             gradient = np.ones_like(self.value)
-        gradient = np.asarray(gradient, self.value.dtype)
+        gradient = numbers("backward", gradient).astype(self.value.dtype)
         if gradient.shape != self.shape:
             raise ValueError(f"backward: gradient has shape {gradient.shape}, but the node {self.shape}")
         order = [node for node in _ordered(self) if not node.constant]
@@ -170,14 +184,15 @@ class Variable:
                 "or compute the formula again"
             )
         slopes = {id(self): gradient}
-        for node in reversed(order):
-            slope = slopes[id(node)]
-            node.grad = slope.copy() if node.grad is None else node.grad + slope
-            for parent, pullback in node._parents:
-                if pullback is not None and not parent.constant:
-                    part = _summed_to(pullback(slope), parent.value)
-                    before = slopes.get(id(parent))
-                    slopes[id(parent)] = part if before is None else before + part
+        with np.errstate(all="ignore"):  # infinities and NaN go through, as they do in the kernels
+            for node in reversed(order):
+                slope = slopes[id(node)]
+                node.grad = slope.copy() if node.grad is None else np.asarray(node.grad + slope)
+                for parent, pullback in node._parents:
+                    if pullback is not None and not parent.constant:
+                        part = _summed_to(pullback(slope), parent.value)
+                        before = slopes.get(id(parent))
+                        slopes[id(parent)] = part if before is None else np.asarray(before + part)
         if not retain_graph:
             for node in order:
                 node._parents = tuple((parent, None) for parent, _ in node._parents)
@@ -216,7 +231,7 @@ class Variable:
         spare = (f"t{i}" for i in range(1, 2 * len(order) + 1))
         names = {id(node): node.name or next(t for t in spare if t not in taken) for node in order}
         for node in order:
-            operands = [names.get(id(parent)) or text(parent.value) for parent, _ in node._parents]
+            operands = [names.get(id(parent)) or short_text(parent.value) for parent, _ in node._parents]
             yield names[id(node)], node._formula.format(*operands), node
 
 
@@ -240,12 +255,19 @@ def _ordered(last: Variable) -> list[Variable]:
 
 
 def numbers(function: str, value: Any) -> Array:
+    """A copy that nobody changes later, in float32 or float64."""
     array = np.asarray(value)
     if array.dtype.kind in "biu":
         return array.astype(np.float64)
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         raise TypeError(f"{function}: a value must be real numbers, float32 or float64, not {array.dtype}")
-    return array.astype(array.dtype.newbyteorder("="))  # a copy, that nobody changes later
+    return array.astype(f"f{array.dtype.itemsize}")
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"a node's name must be a string, not {type(name).__name__}")
+    return name
 
 
 def constant(value: Any) -> Variable:
@@ -283,14 +305,8 @@ def _elementwise(symbol: str, function: Any, a: Variable, b: Any, slopes: Any) -
     with np.errstate(all="ignore"):
         value = function(x, y)
 
-    def pull(side: int) -> Pullback:
-        def pullback(g: Array) -> Any:
-            with np.errstate(all="ignore"):
-                return slopes(g, x, y)[side]
-
-        return pullback
-
-    return node_of(f"{{0}} {symbol} {{1}}", value, (a, pull(0)), (b, pull(1)))
+    by_a, by_b = (lambda g: slopes(g, x, y)[0]), (lambda g: slopes(g, x, y)[1])
+    return node_of(f"{{0}} {symbol} {{1}}", value, (a, by_a), (b, by_b))
 
 
 def _matched(a: Variable, b: Any) -> Variable:
@@ -313,21 +329,27 @@ def _matmul(a: Variable, b: Any) -> Variable:
     x, y = a.value, b.value
     if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2) or x.shape[-1] != y.shape[0]:
         raise ValueError(f"@: shapes {x.shape} and {y.shape} can't be multiplied")
-    rows, columns = np.atleast_2d(x), y.reshape(len(y), -1)
+    rows, columns = np.atleast_2d(x), y[:, np.newaxis] if y.ndim == 1 else y
+    shape = (rows.shape[0], columns.shape[1])
 
     def left(g: Array) -> Array:
-        return (g.reshape(len(rows), -1) @ columns.T).reshape(x.shape)
+        return (g.reshape(shape) @ columns.T).reshape(x.shape)
 
     def right(g: Array) -> Array:
-        return (rows.T @ g.reshape(len(rows), -1)).reshape(y.shape)
+        return (rows.T @ g.reshape(shape)).reshape(y.shape)
 
-    return node_of("{0} @ {1}", x @ y, (a, left), (b, right))
+    with np.errstate(all="ignore"):
+        value = x @ y
+    return node_of("{0} @ {1}", value, (a, left), (b, right))
 
 
 def text(value: Array) -> str:
     """A number, a few numbers, or the shape of many."""
-    if value.ndim == 0:
-        return f"{value[()]:.6g}"
-    if value.size <= 4:
+    if value.ndim > 0 and 1 < value.size <= 4:
         return np.array2string(value, precision=4, separator=", ").replace("\n", "")
-    return f"{value.shape}"
+    return short_text(value)
+
+
+def short_text(value: Array) -> str:
+    """A number, or a shape."""
+    return f"{value.item():.6g}" if value.size == 1 else f"{value.shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -94,28 +95,28 @@ def check_gradients(
     epsilon = finite("check_gradients", "epsilon", epsilon)
     if epsilon <= 0:
         raise ValueError(f"check_gradients: epsilon must be positive, not {epsilon}")
-    points, rebuild = _named("parameters", parameters)
-    slopes, _ = _named("gradients", gradients)
-    if points.keys() != slopes.keys():
-        raise ValueError(
-            f"check_gradients: parameters are {', '.join(points)}, but gradients {', '.join(slopes)}"
-        )
-    for name, point in points.items():
-        if point.shape != slopes[name].shape:
+    form = _Form(parameters)
+    points = [_array("parameters", name, value) for name, value in zip(form.names, form.values, strict=True)]
+    slopes = [_array("gradients", n, v) for n, v in zip(form.names, form.same(gradients), strict=True)]
+    for name, point, slope in zip(form.names, points, slopes, strict=True):
+        if point.shape != slope.shape:
             raise ValueError(
-                f"check_gradients: {name} has shape {point.shape}, but its gradient {slopes[name].shape}"
+                f"check_gradients: {name} has shape {point.shape}, but its gradient {slope.shape}"
             )
     found: list[tuple[str, float, float]] = []
-    for name, point in points.items():
+    for i, (name, point) in enumerate(zip(form.names, points, strict=True)):
         for where, direction in _directions(name, point.shape):
+            moved = direction != 0  # else 0 * NaN would put a NaN into every other entry
+            if (point[moved] + epsilon == point[moved]).any():
+                raise ValueError(f"check_gradients: an epsilon of {epsilon} doesn't change {where}")
             ends = []
             for sign in (1, -1):
-                nudged = {n: p.copy() for n, p in points.items()}
-                nudged[name] += sign * epsilon * direction
-                ends.append(_value(f(rebuild(nudged))))
-            moved = direction != 0  # else 0 * NaN would put a NaN into every other entry
-            given = float(slopes[name][moved] @ direction[moved])
-            found.append((where, given, (ends[0] - ends[1]) / (2 * epsilon)))
+                nudged = [p.copy() for p in points]
+                nudged[i] += sign * epsilon * direction
+                ends.append(_value(f(form.rebuilt(nudged))))
+            with np.errstate(all="ignore"):
+                given = float(slopes[i][moved] @ direction[moved])
+                found.append((where, given, float((np.float64(ends[0]) - ends[1]) / (2 * epsilon))))
     return _summary(found)
 
 
@@ -123,34 +124,60 @@ def _summary(found: list[tuple[str, float, float]]) -> GradientCheck:
     if not found:
         return GradientCheck(0.0, "no parameters", 0.0, 0.0, 0)
     given, approximated = (np.array([entry[i] for entry in found]) for i in (1, 2))
-    apart = np.abs(approximated - given)
-    worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-    size = np.linalg.norm(approximated) + np.linalg.norm(given)
-    difference = 0.0 if size == 0 else float(np.linalg.norm(approximated - given) / size)
+    with np.errstate(all="ignore"):
+        apart = np.abs(approximated - given)
+        worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
+        # The squares of very small and very large numbers are 0 and infinite.
+        scale = max(np.abs(given).max(), np.abs(approximated).max())
+        size = np.linalg.norm(approximated / scale) + np.linalg.norm(given / scale)
+        difference = 0.0 if scale == 0 else float(np.linalg.norm(apart / scale) / size)
     return GradientCheck(difference, *found[worst], len(found))
 
 
-def _named(argument: str, values: Any) -> tuple[dict[str, Array], Callable[[dict[str, Array]], Any]]:
-    """Arrays in float64 by name, and what puts such arrays into the form in which they came."""
-    if isinstance(values, Mapping):
-        numbers = {name for name, value in values.items() if np.ndim(value) == 0}
-        arrays = {str(name): _array(argument, name, value) for name, value in values.items()}
-        keys = list(values)
+class _Form:
+    """In what parameters came: a mapping, a sequence of arrays, or one array or number."""
 
-        def as_mapping(nudged: dict[str, Array]) -> Any:
-            return {key: _plain(nudged[str(key)], key in numbers) for key in keys}
+    def __init__(self, parameters: Any) -> None:
+        self._given = parameters
+        self._is_mapping = isinstance(parameters, Mapping)
+        self._is_sequence = isinstance(parameters, Sequence) and any(np.ndim(p) > 0 for p in parameters)
+        if self._is_mapping:
+            self.names, self.values = [str(key) for key in parameters], list(parameters.values())
+        elif self._is_sequence:
+            self.names, self.values = [f"parameter {i}" for i in range(len(parameters))], list(parameters)
+        else:
+            self.names, self.values = ["parameter"], [parameters]
 
-        return arrays, as_mapping
-    if isinstance(values, Sequence) and any(np.ndim(value) > 0 for value in values):
-        arrays = {f"parameter {i}": _array(argument, i, value) for i, value in enumerate(values)}
-        single = [np.ndim(value) == 0 for value in values]
-        return arrays, lambda nudged: [_plain(p, s) for p, s in zip(nudged.values(), single, strict=True)]
-    is_number = np.ndim(values) == 0
-    return {"parameter": _array(argument, "", values)}, lambda nudged: _plain(nudged["parameter"], is_number)
+    def same(self, gradients: Any) -> list[Any]:
+        """The gradients, in the order of the parameters."""
+        if self._is_mapping:
+            if not isinstance(gradients, Mapping) or gradients.keys() != self._given.keys():
+                named = ", ".join(map(str, gradients)) if isinstance(gradients, Mapping) else "no mapping"
+                raise ValueError(
+                    f"check_gradients: parameters are {', '.join(self.names)}, but gradients {named}"
+                )
+            return [gradients[key] for key in self._given]
+        if not self._is_sequence:
+            return [gradients]
+        if not isinstance(gradients, Sequence) or len(gradients) != len(self.values):
+            length = f"{len(gradients)}" if isinstance(gradients, Sequence) else "no sequence"
+            raise ValueError(f"check_gradients: parameters are {len(self.values)}, but gradients {length}")
+        return list(gradients)
 
-
-def _plain(array: Array, is_number: bool) -> Any:
-    return float(array) if is_number else array
+    def rebuilt(self, arrays: list[Array]) -> Any:
+        """Other arrays, in the form in which the parameters came; a number is a float again."""
+        values = [
+            array if isinstance(value, np.ndarray) or array.ndim > 0 else float(array)
+            for value, array in zip(self.values, arrays, strict=True)
+        ]
+        if self._is_mapping:
+            result = copy.copy(self._given)
+            result.update(zip(self._given, values, strict=True))
+            return result
+        if not self._is_sequence:
+            return values[0]
+        kind = type(self._given)
+        return kind(*values) if hasattr(kind, "_fields") else kind(values)
 
 
 def _array(argument: str, name: Any, value: Any) -> Array:
@@ -161,7 +188,7 @@ def _array(argument: str, name: Any, value: Any) -> Array:
 
 
 def _directions(name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Every entry by itself, or random directions of length 1."""
+    """Every entry by itself, or random directions, in which all numbers move as far as one does alone."""
     size = int(np.prod(shape))
     if size <= MOST_ENTRIES:
         for index in np.ndindex(shape):
@@ -171,7 +198,7 @@ def _directions(name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]
         return
     random = np.random.default_rng(1)
     for i in range(DIRECTIONS):
-        yield f"{name} along random direction {i}", random.choice([-1.0, 1.0], shape) / size**0.5
+        yield f"{name} along random direction {i}", random.choice([-1.0, 1.0], shape)
 
 
 def _value(value: Any) -> float:

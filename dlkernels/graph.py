@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from dlkernels._arrays import Array
 from dlkernels._node_functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
 from dlkernels._nodes import Pullback, Variable, constant, node_of, numbers
 
@@ -85,11 +84,7 @@ def _cost(name: str, a: Any, y: Any, by_a: Callable[..., Any], by_y: Callable[..
     m = y.value.size
 
     def pull(slope: Callable[..., Any]) -> Pullback:
-        def pullback(g: Array) -> Any:
-            with np.errstate(all="ignore"):
-                return g * slope(a.value, y.value) / m
-
-        return pullback
+        return lambda g: g * slope(a.value, y.value) / m
 
     dtype = np.result_type(a.value, y.value)
     return node_of(f"{name}({{0}}, {{1}})", np.asarray(value, dtype), (a, pull(by_a)), (y, pull(by_y)))
@@ -125,7 +120,8 @@ def binary_cross_entropy(A: Any, Y: Any) -> Variable:
     """
     return _cost(
         "binary_cross_entropy", A, Y,
-        lambda a, y: (1 - y) / (1 - a) - y / a,
+        # A term with the factor 0 is 0, also where the other factor is infinite: a = y = 0 and a = y = 1.
+        lambda a, y: np.where(y == 1, 0, (1 - y) / (1 - a)) - np.where(y == 0, 0, y / a),
         lambda a, y: np.log1p(-a) - np.log(a),
     )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,31 @@ def test_a_large_parameter_is_checked_along_directions():
     assert "random direction" in found.worst
 
 
+@pytest.mark.parametrize("size", [2000, 200_000])
+def test_right_gradients_of_a_large_parameter_pass(size):
+    """Directions of length 1 moved each number so little that rounding made a difference of 2e-5."""
+    p = np.random.default_rng(2).normal(size=size)
+    assert dk.check_gradients(lambda p: float((p**2).sum()), p, 2 * p).relative_difference < 1e-6
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_very_small_and_very_large_gradients(scale):
+    f = lambda p: float(scale * p.sum())  # noqa: E731
+    assert dk.check_gradients(f, np.ones(2), [scale, scale]).relative_difference < 1e-6
+    assert dk.check_gradients(f, np.ones(2), [-5 * scale, 7 * scale]).relative_difference > 0.1
+
+
+def test_keys_that_look_the_same_are_two_parameters():
+    found = dk.check_gradients(lambda p: p[1] * 2 + p["1"], {1: 1.0, "1": 2.0}, {1: 99.0, "1": 1.0})
+    assert found.count == 2
+    assert found.relative_difference > 0.1
+
+
+def test_infinite_values_do_not_warn():
+    found = dk.check_gradients(lambda p: np.inf if p > 1 else 0.0, 1.0, np.inf)
+    assert not found.relative_difference < 1e-5
+
+
 def test_the_published_example():
     """J = theta x at x = 2, theta = 4: the course's difference is 2.9e-10; and one that isn't linear."""
     found = dk.check_gradients(lambda theta: 2 * theta, 4.0, 2.0)
@@ -137,6 +164,17 @@ def test_parameters_come_back_in_the_form_in_which_they_were_given():
     dk.check_gradients(f, [np.zeros(2), 1.0], [np.zeros(2), 0.0])
     assert isinstance(seen[0], list)
     assert isinstance(seen[0][1], float)
+    seen.clear()
+    dk.check_gradients(f, np.array(2.0), 0.0)
+    assert isinstance(seen[0], np.ndarray)
+    seen.clear()
+    pair = collections.namedtuple("pair", "w b")
+    dk.check_gradients(f, pair(np.zeros(2), 1.0), pair(np.zeros(2), 0.0))
+    assert isinstance(seen[0].w, np.ndarray)
+    seen.clear()
+    dk.check_gradients(f, collections.OrderedDict(w=1.0), {"w": 0.0})
+    assert isinstance(seen[0], collections.OrderedDict)
+    assert dk.check_gradients(f, np.ones((2, 2)), [[0.0, 0], [0, 0]]).count == 4
     seen.clear()
     dk.check_gradients(f, [1, 2], [0, 0])
     assert isinstance(seen[0], np.ndarray)
@@ -181,6 +219,9 @@ def test_nothing_to_check():
         ((lambda p: "x", 1.0, 1.0), TypeError, "one number"),
         ((lambda p: 1.0, np.ones(3), np.ones((3, 1))), ValueError, r"\(3,\).*\(3, 1\)"),
         ((lambda p: 1.0, {"W": 1.0}, {"V": 1.0}), ValueError, "parameters are W, but gradients V"),
+        ((lambda p: 1.0, {"W": 1.0}, [1.0]), ValueError, "parameters are W, but gradients no mapping"),
+        ((lambda p: 1.0, [np.ones(2)], [np.ones(2), 1.0]), ValueError, "parameters are 1, but gradients 2"),
+        ((lambda p: 1.0, 1e10, 1.0), ValueError, "doesn't change parameter"),
         ((lambda p: 1.0, "text", 1.0), TypeError, "parameters.*real numbers"),
         ((lambda p: 1.0, 1.0, 1.0, 0.0), ValueError, "epsilon must be positive"),
         ((lambda p: 1.0, 1.0, 1.0, float("nan")), ValueError, "epsilon"),

@@ -300,11 +300,116 @@ def test_a_drawing_of_another_kind_is_refused(tmp_path):
 
 
 def test_nodes_do_not_lie_on_one_another():
-    from dlkernels._drawing import _columns
+    from dlkernels._drawing import _places
 
     x, y = graph.variable(1.0), graph.variable(2.0)
     last = graph.tanh(x * y + x) * graph.exp(y) + x
-    places = list(_columns(list(last._lines())).values())
+    places = list(_places(list(last._lines())).values())
     assert len(places) == len(list(last._lines()))
     for (x0, y0), (x1, y1) in itertools.combinations(places, 2):
         assert abs(x0 - x1) > 1 or abs(y0 - y1) > 0.9
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_cost_of_certainty_has_the_derivative_of_its_limit(dtype):
+    """0 * log 0 is 0, and so is its derivative: 0 / 0 made all of them NaN."""
+    z = graph.variable(np.array([[40.0, -800.0, -3.0]], dtype))
+    graph.binary_cross_entropy(graph.sigmoid(z), np.array([[1, 0, 0]], dtype)).backward()
+    np.testing.assert_allclose(z.grad, dk.sigmoid(z.value) / 3 - [[1 / 3, 0, 0]], atol=1e-7)
+
+
+def test_grads_are_arrays_that_can_be_set_to_zero():
+    x = graph.variable(2.0)
+    for _ in range(2):
+        (x * x).backward()
+        assert type(x.grad) is np.ndarray
+    x.grad.fill(0)
+    (x * x).backward()
+    assert x.grad == 4
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.dot, lambda x, y: np.mean(x), lambda x, y: np.sum(x), lambda x, y: np.exp(x), np.inner,
+     lambda x, y: np.dot(x, y.value), lambda x, y: np.asarray(x)],
+)  # fmt: skip
+def test_functions_of_numpy_are_refused(function):
+    """np.dot multiplied elementwise, np.mean returned x / 1."""
+    with pytest.raises(TypeError, match=r"(?i)no array|ufunc"):
+        function(graph.variable([1.0, 2.0]), graph.variable([3.0, 4.0]))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((2, 0), (0, 3)), ((0,), (0,)), ((0, 2), (2, 3)), ((0, 2), (2,)), ((2, 3), (3, 0))]
+)
+def test_products_without_numbers(left, right):
+    x, y = graph.variable(np.zeros(left)), graph.variable(np.zeros(right))
+    product = x @ y
+    assert product.shape == (np.zeros(left) @ np.zeros(right)).shape
+    product.backward(np.ones(product.shape))
+    assert (x.grad.shape, y.grad.shape) == (left, right)
+
+
+@pytest.mark.parametrize("function", [graph.sum, graph.mean])
+def test_axes_are_those_of_numpy(function):
+    x = graph.variable(np.arange(24.0).reshape(2, 3, 4))
+    result = function(x, axis=(0, -1))
+    np.testing.assert_array_equal(result.value, getattr(np, function.__name__)(x.value, axis=(0, -1)))
+    result.backward(np.ones(3))
+    np.testing.assert_allclose(x.grad, 1 if function is graph.sum else 1 / 8)
+    for value, axis in ((x, 3), (graph.variable(1.0), 0)):
+        with pytest.raises(ValueError, match="out of bounds"):
+            function(value, axis=axis)
+
+
+def test_other_byte_orders_are_read():
+    node = graph.variable(np.array([1.0, 2.0], ">f8"))
+    assert node.value.dtype == np.float64
+    np.testing.assert_array_equal(node.value, [1, 2])
+
+
+def test_a_node_never_changes():
+    given = np.ones(2)
+    x = graph.Variable(given, "x")
+    for node in (x, x.T, x + 1, graph.tanh(x), graph.sum(x)):
+        with pytest.raises(ValueError, match="read-only"):
+            node.value[...] = 7
+    given[:] = 5
+    np.testing.assert_array_equal(x.value, 1)
+    assert graph.Variable(3).value.dtype == np.float64
+
+
+def test_gradients_that_are_no_numbers_are_refused():
+    for odd in ("a", np.array([1j]), [None]):
+        with pytest.raises(TypeError, match="real numbers"):
+            graph.variable([1.0]).backward(odd)
+    with pytest.raises(TypeError, match="name must be a string"):
+        graph.variable(1.0, 5)
+
+
+def test_no_warning_comes_out_of_a_graph():
+    x = graph.variable([0.0, -1.0, 800.0])
+    for node in (graph.log(x), graph.exp(x) * 2, x / 0, x**-1, graph.mean(graph.variable([])), x @ x * 1e300):
+        graph.sum(node).backward()
+
+
+def test_odd_names_are_drawn_as_they_are(tmp_path):
+    a, b = graph.variable(1.0, "$a"), graph.variable(2.0, r"b$ \bad{0}")
+    (a * b).draw(tmp_path / "graph.svg")
+    assert r"$a * b$ \bad{0}" in (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="no variable"):
+        graph.exp(1.0).draw(tmp_path / "none.svg")
+
+
+def test_a_drawing_of_arrays_is_as_wide_as_its_texts():
+    """Columns lay on one another where formulas were long."""
+    from dlkernels._drawing import _LETTER, _places, _texts
+
+    W, b = graph.variable(np.ones((1, 4)), "the weights"), graph.variable(np.ones((1, 1)), "b")
+    cost = graph.binary_cross_entropy(graph.sigmoid(W @ np.ones((4, 3)) + b), np.ones((1, 3)))
+    lines = list(cost._lines())
+    places = _places(lines)
+    for first, second in itertools.combinations(lines, 2):
+        (x0, y0), (x1, y1) = places[id(first[2])], places[id(second[2])]
+        halves = [max(map(len, _texts(*line))) * _LETTER / 2 for line in (first, second)]
+        assert abs(x0 - x1) > sum(halves) or abs(y0 - y1) > 0.9
