@@ -109,7 +109,7 @@ def serve(configuration: Path, port: int) -> int:
 def picture(configuration: Path, file: Path) -> int:
     """The top of the landing page."""
     with served(_site(configuration)) as address, browser.browser() as running:
-        page = running.new_page(viewport={"width": 960, "height": 1620}, device_scale_factor=0.75)
+        page = running.new_page(viewport={"width": 1000, "height": 1600}, device_scale_factor=0.75)
         page.goto(address)
         page.screenshot(path=str(file))
     return 0

@@ -9,23 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 from asv_benchmarks import libraries
+from asv_benchmarks.clock import estimate, seconds
 from asv_benchmarks.works import WORKS, arrays
 
-#: Calls before anything is timed.
-_WARM = 3
-
-
-def seconds(function: Callable[[], Any], calls: int) -> float:
-    """Seconds a call, over a number of calls in a row."""
-    start = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - start) / calls
+#: Calls before anything is timed, and seconds that an estimate is to be good for.
+_WARM, _ESTIMATE = 3, 8e-3
 
 
 class Prepared:
@@ -39,17 +30,9 @@ class Prepared:
         for form in forms:
             for _ in range(_WARM):
                 form()
-        times = [min(self._estimate(form) for _ in range(2)) for form in forms]
+        times = [estimate(form, _ESTIMATE) for form in forms]
         self.estimate = min(times)
         self.function = forms[times.index(self.estimate)]
-
-    @staticmethod
-    def _estimate(form: Callable[[], Any]) -> float:
-        calls, time_each = 1, seconds(form, 1)
-        while calls * time_each < 2e-3:
-            calls *= 4
-            time_each = seconds(form, calls)
-        return time_each
 
     def turn(self, budget: float) -> float:
         """Seconds a call: the median of three series that fill the budget."""

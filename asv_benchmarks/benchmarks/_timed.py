@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from asv_benchmarks.clock import calls_that_fill, seconds
+
 #: dlkernels' own backends, then whatever else is installed.
 BACKENDS = ("python", "numpy", "numba")
 PEERS = tuple(name for name in ("torch", "jax", "sklearn") if importlib.util.find_spec(name))
@@ -22,23 +24,6 @@ PAIRS = 21
 MOST_FOR_PYTHON = 5_000_000
 #: A change of `libraries/with_numpy.py` makes other figures of all that are relative to it: count up.
 BASELINE = 1
-
-
-def seconds(call: Callable[[], Any], calls: int) -> float:
-    """Seconds a call, over a number of calls in a row."""
-    start = time.perf_counter()
-    for _ in range(calls):
-        call()
-    return (time.perf_counter() - start) / calls
-
-
-def calls_that_fill(call: Callable[[], Any], duration: float) -> int:
-    """How many calls take about so many seconds."""
-    call()  # the first one after something else is slow: counted, it once made turns of 4 calls
-    calls = 1
-    while (each := min(seconds(call, calls) for _ in range(3))) * calls < duration / 4:
-        calls *= 4
-    return max(1, round(duration / each))
 
 
 def relative(ours: Callable[[], Any], baseline: Callable[[], Any], turn: float = TURN) -> float:
