@@ -78,6 +78,33 @@ def test_figures_are_those_of_the_newest_commit(project):
     assert times.values["numba", 10, "float64"] < times.values["python", 10, "float64"] < 0.1
 
 
+def test_of_one_commit_what_was_measured_last_counts(project):
+    """Also in another environment: the order of files decided, and a look from before hid a later run."""
+    conf = figures.configuration(project)
+    before = figures.load(conf)
+    key = ("numba", 16, "float64")
+    (file,) = Path(conf.results_dir).rglob(f"{before.commits[0].hash[:8]}-*.json")
+    result = json.loads(file.read_text(encoding="utf-8"))
+    column = {name: i for i, name in enumerate(result["result_columns"])}
+    for entry in result["results"].values():
+        entry[column["result"]] = [v if v is None else 10 * v for v in entry[column["result"]]]
+    for name, later in (("a-later", 1000), ("z-earlier", -1000)):
+        for entry in result["results"].values():
+            entry[column["started_at"]] += later
+        other = file.with_name(file.name.replace("existing", name))
+        other.write_text(json.dumps(result | {"env_name": name}), encoding="utf-8")
+        try:
+            after = figures.load(conf)
+        finally:
+            other.unlink()
+        factor = 10 if later > 0 else 1
+        relative = f"{SIGMOID}.track_relative_time"
+        assert after.benchmarks[relative].values[key] == factor * before.benchmarks[relative].values[key]
+        assert [commit.count for commit in after.commits] == [commit.count for commit in before.commits]
+        for entry in result["results"].values():
+            entry[column["started_at"]] -= later
+
+
 def test_the_landing_page_has_every_figure(project, site):
     page = (site / "index.html").read_text(encoding="utf-8")
     found = figures.load(figures.configuration(project))
