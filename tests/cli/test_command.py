@@ -350,12 +350,17 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(tmp_path, backend):
     process = subprocess.Popen(
         [sys.executable, "-m", "dlkernels", *arguments, "--json", "out.json"],
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     with process:
-        assert process.stdout.readline().startswith("dlkernels ")
-        time.sleep(0.7)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline().startswith("dlkernels ")
+            time.sleep(0.7)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # does nothing to one that has ended
     assert process.returncode == 130
     assert errors == "dlkernels: interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
