@@ -347,11 +347,13 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(tmp_path, backend):
     arguments = ["compare", "--model", "shallow", "--backends", backend, "--iterations", "1000000000"]
     (tmp_path / "out.json").write_text("old")
+    # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
+    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + (
+        "runpy.run_module('dlkernels', run_name='__main__', alter_sys=True)"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "dlkernels", *arguments, "--json", "out.json"],
+        [sys.executable, "-c", code, *arguments, "--json", "out.json"],
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     with process:
         try:
