@@ -429,6 +429,7 @@ def test_ctrl_c_that_a_destructor_dropped_is_repeated():
     start = time.monotonic()
     done = run_python(
         "import signal, sys, time\nfrom dlkernels import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Dropping:\n"
         "    def __del__(self):\n"
         "        signal.raise_signal(signal.SIGINT)\n"
