@@ -55,11 +55,11 @@ def measure(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
 
 def publish(configuration: Path) -> int:
     """Make the site of all results: asv's pages, which then need no internet, behind a landing page."""
-    found = figures.load(figures.configuration(configuration))
+    conf = figures.configuration(configuration)
+    found = figures.load(conf)
     status = _asv(configuration, "publish", "--no-pull")
     if status:
         return status
-    conf = figures.configuration(configuration)
     folder = Path(conf.html_dir)
     offline.move_asv_page(folder, landing.ASV_PAGE)
     offline.drop_unmeasured(folder)

@@ -55,9 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A ratio is that of one processor: another has other vectors and caches.
     stored = everything.get(processor, {})
     if options.update:
-        everything[processor] = dict(
-            sorted((stored | {n: float(f"{v:.4g}") for n, v in now.items()}).items())
-        )
+        everything[processor] = stored | {name: float(f"{value:.4g}") for name, value in now.items()}
         options.stored.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(f"{len(now)} relative times stored for {processor}.")
         return 0

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from asv_benchmarks import libraries
-from asv_benchmarks.clock import estimate, seconds
+from asv_benchmarks.clock import estimate, fastest, seconds
 from asv_benchmarks.works import WORKS, arrays
 
 #: Calls before anything is timed, and seconds that an estimate is to be good for.
@@ -30,9 +30,8 @@ class Prepared:
         for form in forms:
             for _ in range(_WARM):
                 form()
-        times = [estimate(form, _ESTIMATE) for form in forms]
-        self.estimate = min(times)
-        self.function = forms[times.index(self.estimate)]
+        self.function = fastest(forms, _ESTIMATE)
+        self.estimate = estimate(self.function, _ESTIMATE)
 
     def turn(self, budget: float) -> float:
         """Seconds a call: the median of three series that fill the budget."""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from dlkernels._arrays import Array
+from dlkernels._arrays import Array, as_float
 
 #: What a derivative with respect to a node's value becomes for one of the nodes that it was computed from.
 Pullback: TypeAlias = Callable[[Array], Any]
@@ -60,7 +60,7 @@ class Variable:
         constant: bool = False,
     ) -> None:
         # What an operation has computed is kept; what somebody gives is converted and copied.
-        self.value: Array = np.asarray(value) if parents else numbers("Variable", value)
+        self.value: Array = np.asarray(value) if parents else numbers("graph", "value", value)
         self.value.flags.writeable = False
         self.grad: Array | None = None
         self.name = None if name is None else _name(name)
@@ -174,7 +174,7 @@ class Variable:
                     "take the sum or the mean first"
                 )
             gradient = np.ones_like(self.value)
-        gradient = numbers("backward", gradient).astype(self.value.dtype)
+        gradient = numbers("backward", "gradient", gradient).astype(self.value.dtype)
         if gradient.shape != self.shape:
             raise ValueError(f"backward: gradient has shape {gradient.shape}, but the node {self.shape}")
         order = [node for node in _ordered(self) if not node.constant]
@@ -254,14 +254,9 @@ def _ordered(last: Variable) -> list[Variable]:
     return order
 
 
-def numbers(function: str, value: Any) -> Array:
+def numbers(function: str, argument: str, value: Any) -> Array:
     """A copy that nobody changes later, in float32 or float64."""
-    array = np.asarray(value)
-    if array.dtype.kind in "biu":
-        return array.astype(np.float64)
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
-        raise TypeError(f"{function}: a value must be real numbers, float32 or float64, not {array.dtype}")
-    return array.astype(f"f{array.dtype.itemsize}")
+    return as_float(function, argument, value).copy()
 
 
 def _name(name: Any) -> str:
@@ -273,8 +268,7 @@ def _name(name: Any) -> str:
 def constant(value: Any) -> Variable:
     if isinstance(value, Variable):
         return value
-    array = numbers("graph", value)
-    return Variable(array, constant=True)
+    return Variable(value, constant=True)
 
 
 def node_of(formula: str, value: Any, *parents: Parent) -> Variable:

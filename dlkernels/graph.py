@@ -28,7 +28,7 @@ import numpy as np
 
 from dlkernels import backends
 from dlkernels._node_functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
-from dlkernels._nodes import Pullback, Variable, constant, node_of, numbers
+from dlkernels._nodes import Pullback, Variable, constant, node_of
 
 __all__ = [
     "Variable",
@@ -75,7 +75,7 @@ def variable(value: Any, name: str | None = None) -> Variable:
     >>> float(x.grad)
     6.0
     """
-    return Variable(numbers("variable", value), name)
+    return Variable(value, name)
 
 
 def _cost(name: str, a: Any, y: Any, by_a: Callable[..., Any], by_y: Callable[..., Any]) -> Variable:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from asv_benchmarks.clock import calls_that_fill, seconds
+from asv_benchmarks.clock import calls_that_fill, fastest, seconds
 
 #: dlkernels' own backends, then whatever else is installed.
 BACKENDS = ("python", "numpy", "numba")
@@ -73,11 +73,9 @@ def prepared(work: Any, backend: str, dtype: str) -> Callable[[], Any]:
         forms = libraries.module(backend).build(work, given)
     if not forms:
         raise NotImplementedError(f"{backend} has no {work.operation}")
-    times = []
     for form in forms:
         form()
-        times.append(min(seconds(form, 1) for _ in range(2)) if len(forms) > 1 else 0.0)
-    return forms[times.index(min(times))]
+    return fastest(forms, SAMPLE)
 
 
 @functools.cache

@@ -77,6 +77,7 @@ class Operation:
         self.family = times.name.split(".")[0]
         self.axis = next(name for name in times.names if name in _SIZES)
         self.backends = times.parameters("backend")
+        self.titles = [charts.NAMES.get(backend, backend) for backend in self.backends]
         self.dtypes = sorted(times.parameters("dtype"))
         self.sizes = sorted(times.parameters(self.axis))
 
@@ -247,7 +248,6 @@ def render(figures: Figures) -> str:
             (_TITLES.get(family, family), [operation for operation in found if operation.family == family])
             for family in dict.fromkeys(operation.family for operation in found)
         ],
-        names=charts.NAMES,
         overview=overview,
         newest=[commit.hash[:8] for commit in newest],
         history=[

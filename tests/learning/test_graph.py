@@ -247,7 +247,7 @@ def test_dtypes():
     single = graph.variable(np.float32(3)) * 2 + 1.5
     assert single.value.dtype == np.float32
     for odd in ("text", 1j, np.float16(1), None, [object()]):
-        with pytest.raises(TypeError, match="real numbers"):
+        with pytest.raises(TypeError, match=r"dtype .*; expected float32, float64, integers or booleans"):
             graph.variable(odd)
 
 
@@ -381,7 +381,7 @@ def test_a_node_never_changes():
 
 def test_gradients_that_are_no_numbers_are_refused():
     for odd in ("a", np.array([1j]), [None]):
-        with pytest.raises(TypeError, match="real numbers"):
+        with pytest.raises(TypeError, match=r"dtype .*; expected float32, float64, integers or booleans"):
             graph.variable([1.0]).backward(odd)
     with pytest.raises(TypeError, match="name must be a string"):
         graph.variable(1.0, 5)
