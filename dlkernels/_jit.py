@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
+import numba.extending
 import numpy as np
 from numba.core.cpu_options import ParallelOptions
 
@@ -90,6 +91,11 @@ def not_refused(done: bool) -> None:
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)
+
+
+def anywhere(body: Callable[..., Any]) -> Any:
+    """Let compiled code call an ordinary function of numbers."""
+    return numba.extending.register_jitable(body)
 
 
 def twins(body: Callable[..., Any]) -> Twins:

@@ -17,7 +17,7 @@ from dlkernels._kernels.pieces import addresses
 from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, the long way decides about threads.
-_MOST = _threads.NEVER_BELOW
+_MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
 #: A matrix of more numbers, given or to be computed, means more work than that; results are allocated before
 #: the shapes are compared, so theirs must be small, too.
 _FEW = 2**16
@@ -133,7 +133,7 @@ def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
     dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), dW.ravel(), db.ravel()
     A_flat, transposed = flat_matrix(A_prev)
     work = _product_work(n, k, m, dtype.itemsize)
-    if _kernels.gradients_as_product(n, k, dW_flat):
+    if _kernels.gradients_as_product(n, k, m, dW_flat):
         room = np.empty(2 * n, dtype)
         _threads.twin(_kernels.dense, work)(
             _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, room, 0, float(m), n, m, k,

@@ -26,6 +26,16 @@ def copy(source, target):
         target[j] = source[j]
 
 
+@scalar
+def relu(z, zero):
+    return zero if z <= zero else z
+
+
+@scalar
+def leaky_relu(z, slope, zero):
+    return slope * z if z < zero else z
+
+
 @inlined
 def _activated(code, negative_slope, x, y):
     """y[j] <- g(x[j]); y may be x.
@@ -42,11 +52,11 @@ def _activated(code, negative_slope, x, y):
             y[j] = tanh(x[j])
     elif code == RELU:
         for j in range(n):
-            y[j] = zero if x[j] <= zero else x[j]
+            y[j] = relu(x[j], zero)
     elif code == LEAKY_RELU:
         slope = x.dtype.type(negative_slope)
         for j in range(n):
-            y[j] = slope * x[j] if x[j] < zero else x[j]
+            y[j] = leaky_relu(x[j], slope, zero)
     else:
         for j in range(n):
             y[j] = x[j]
@@ -62,13 +72,23 @@ def activate(code, negative_slope, x):
 
 
 @scalar
-def _sigmoid_slope(a, one):
+def sigmoid_slope(a, one):
     return a * (one - a)
 
 
 @scalar
-def _tanh_slope(a, one):
+def tanh_slope(a, one):
     return (one - a) * (one + a)
+
+
+@scalar
+def times_relu_slope(x, z, zero):
+    return zero if z < zero else x
+
+
+@scalar
+def times_leaky_relu_slope(x, z, slope, zero):
+    return slope * x if z < zero else x
 
 
 @inlined
@@ -82,17 +102,17 @@ def _times_derivative(code, negative_slope, saved, x, y):
     n = x.shape[0]
     if code == SIGMOID:
         for j in range(n):
-            y[j] = x[j] * _sigmoid_slope(saved[j], one)
+            y[j] = x[j] * sigmoid_slope(saved[j], one)
     elif code == TANH:
         for j in range(n):
-            y[j] = x[j] * _tanh_slope(saved[j], one)
+            y[j] = x[j] * tanh_slope(saved[j], one)
     elif code == RELU:
         for j in range(n):
-            y[j] = zero if saved[j] < zero else x[j]
+            y[j] = times_relu_slope(x[j], saved[j], zero)
     elif code == LEAKY_RELU:
         slope = x.dtype.type(negative_slope)
         for j in range(n):
-            y[j] = slope * x[j] if saved[j] < zero else x[j]
+            y[j] = times_leaky_relu_slope(x[j], saved[j], slope, zero)
     else:
         for j in range(n):
             y[j] = x[j]
@@ -118,7 +138,7 @@ def apart(a, b):
 
 
 @loops
-def _fit(a, b):
+def fit(a, b):
     """Whether two aligned arrays of one shape are the same memory, or apart: 1, 0; else -1."""
     if a.shape != b.shape or not (aligned(a) and aligned(b)):
         return -1
@@ -133,13 +153,13 @@ def activation(code, negative_slope, most_bytes, z, out):
 
     Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
     """
-    fit, n = _fit(z, out), z.size
-    if fit < 0 or z.nbytes > most_bytes:
+    same, n = fit(z, out), z.size
+    if same < 0 or z.nbytes > most_bytes:
         return False
     source, target = z.reshape(n), out.reshape(n)
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-        if fit == 1:
+        if same == 1:
             activate(code, negative_slope, target[start:stop])
         else:
             _activated(code, negative_slope, source[start:stop], target[start:stop])
@@ -152,14 +172,14 @@ def activation_backward(code, negative_slope, most_bytes, gradient, saved, out):
 
     Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
     """
-    fit, n = _fit(gradient, out), gradient.size
-    if fit < 0 or _fit(saved, out) != 0 or gradient.nbytes > most_bytes:
+    same, n = fit(gradient, out), gradient.size
+    if same < 0 or fit(saved, out) != 0 or gradient.nbytes > most_bytes:
         return False
     source, kept, target = gradient.reshape(n), saved.reshape(n), out.reshape(n)
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
         here = kept[start:stop]
-        if fit == 1:
+        if same == 1:
             times_derivative(code, negative_slope, here, target[start:stop])
         else:
             _times_derivative(code, negative_slope, here, source[start:stop], target[start:stop])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, loops, twins
+from dlkernels._jit import START, anywhere, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
@@ -44,6 +44,8 @@ RIGHT_BYTES = 2**22
 FEWEST_STRIPS = 4
 #: Numbers from which operands are packed in parallel, and what is packed at a time: rows and strips of R.
 PACK_IN_PARALLEL, PACKED_ROWS, GROUP_STRIPS = 2**18, 64, 5
+#: Estimated nanoseconds of work up to which the gradients are never formed as a product.
+AT_ONCE = 35_000
 #: The most partial results of a sum over examples.
 SLOTS = 64
 #: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
@@ -240,10 +242,16 @@ def dense(
 PIECES = (block, strip, product, pack)
 
 
-def gradients_as_product(n: int, k: int, like: np.ndarray) -> bool:
-    """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out."""
+@anywhere
+def gradients_as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
+    """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out.
+
+    Never for what is done at once on one thread (`dlkernels.dense`, `small`), where tasks don't count.
+    """
+    if product_work(n, k, m, like.itemsize) <= AT_ONCE:
+        return False
     strips = (k + columns(like) - 1) // columns(like)
-    return bool(n // rows(like) // FEWEST_STRIPS * strips >= TASKS)
+    return n // rows(like) // FEWEST_STRIPS * strips >= TASKS
 
 
 @piece

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, inlined, loops, twins
+from dlkernels._jit import START, anywhere, inlined, loops, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
@@ -212,6 +212,7 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_a
     return float(cost), float(db), float(bias)
 
 
+@anywhere
 def is_tall(n: int, m: int) -> bool:
     """Whether features rather than examples are shared out."""
     return n > TALL and m <= LONGEST

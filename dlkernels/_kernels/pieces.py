@@ -13,6 +13,7 @@ A `piece` is compiled for itself, and the kernels are given its address.
             share.call(share_at, (x, s))
 
     kernel.serial(x, share.at(x.dtype))     # from Python
+    share.call(share.linked(x), (x, s))     # from compiled code that is to have the piece in itself
 
 Without compilation `at` returns the function itself. A call whose arguments are not of the kinds that are
 written down doesn't compile.
@@ -25,7 +26,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numba import types
-from numba.core import config
+from numba.core import cgutils, config
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -61,6 +62,7 @@ class Piece:
         self._kinds = [kind for name, kind in body.__annotations__.items() if name != "return"]
         self._addresses: dict[Any, Any] = {}
         self.call = _caller(body.__name__, self.signature)
+        self.linked = _linked(self)
 
     def signature(self, number: Any) -> tuple[Any, ...]:
         return tuple(_KINDS[kind](number) for kind in self._kinds)
@@ -77,12 +79,16 @@ class Piece:
             raise TypeError(f"no kernel is for {dtype}")
         if config.DISABLE_JIT:
             return self.compiled
-        signature = self.signature(numpy_support.from_dtype(dtype))
         # A fork waits for this lock, so that no child inherits llvmlite's own, which the last line takes.
         with global_compiler_lock:
-            self.compiled.compile(signature)
-            result = self.compiled.overloads[signature]
+            result = self.machine_code(numpy_support.from_dtype(dtype))
             return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+    def machine_code(self, number: Any) -> Any:
+        """Numba's result of compiling it for a type of numbers."""
+        signature = self.signature(number)
+        self.compiled.compile(signature)
+        return self.compiled.overloads[signature]
 
 
 def piece(body: Callable[..., None]) -> Piece:
@@ -136,3 +142,28 @@ def _caller(name: str, signature: Callable[[Any], tuple[Any, ...]]) -> Any:
         return types.none(types.int64, arguments), generate
 
     return by_address
+
+
+def _linked(piece: Piece) -> Any:
+    """What gives, inside compiled code, the address of a copy of the piece that is linked into that code.
+
+    Such code may be cached: it holds no address of this process. The copy is never inlined, for it to give
+    the bits of the piece itself; it is optimised again, which takes a part of the time that compiling took.
+    """
+    if config.DISABLE_JIT:
+        return lambda like: piece.compiled
+
+    @intrinsic
+    def linked(typing_context, like):
+        def generate(context, builder, _signature, _values):
+            result = piece.machine_code(like.dtype)
+            name = result.fndesc.llvm_func_name
+            result.library._get_module_for_linking().get_function(name).add_function_attribute("noinline")
+            context.add_linking_libs([result.library])
+            kind = context.call_conv.get_function_type(types.none, piece.signature(like.dtype))
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.ptrtoint(function, context.get_value_type(types.int64))
+
+        return types.int64(like), generate
+
+    return linked

@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, inlined, loops, twins
+from dlkernels._jit import AS_IT_IS, START, anywhere, inlined, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -44,6 +44,7 @@ NARROW_FEATURES, NARROW_UNITS = 8, 4
 FEW_UNITS = 32
 
 
+@anywhere
 def is_tall(n_h: int, n_x: int, m: int) -> bool:
     """Whether features rather than examples are shared out."""
     return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS

@@ -1,0 +1,115 @@
+"""Whole kernels on one thread, for compiled code that isn't ours (`dlkernels._nopython`).
+
+On numbers they are inlined. On arrays they are pieces that take rows and leave what they return in a row.
+"""
+
+from __future__ import annotations
+
+from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
+from dlkernels._jit import START, scalar
+from dlkernels._kernels.activations import (
+    activation,
+    activation_backward,
+    leaky_relu,
+    relu,
+    sigmoid_slope,
+    tanh_slope,
+    times_leaky_relu_slope,
+    times_relu_slope,
+)
+from dlkernels._kernels.costs import chunk, reduction
+from dlkernels._kernels.elementary import sigmoid, tanh
+from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
+from dlkernels._kernels.logistic import TALL_PIECES as TALL_LOGISTIC_PIECES
+from dlkernels._kernels.logistic import is_tall as is_tall_logistic
+from dlkernels._kernels.logistic import logistic_tall, logistic_wide
+from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
+from dlkernels._kernels.shallow import PIECES as SHALLOW_PIECES
+from dlkernels._kernels.shallow import TALL_PIECES as TALL_SHALLOW_PIECES
+from dlkernels._kernels.shallow import is_tall as is_tall_shallow
+from dlkernels._kernels.shallow import shallow as shallow_wide
+from dlkernels._kernels.shallow import shallow_tall
+
+
+@scalar
+def activated(code, slope, z, zero):
+    """g(z)."""
+    if code == SIGMOID:
+        return sigmoid(z)
+    if code == TANH:
+        return tanh(z)
+    if code == RELU:
+        return relu(z, zero)
+    if code == LEAKY_RELU:
+        return leaky_relu(z, slope, zero)
+    return z
+
+
+@scalar
+def derived(code, slope, x, saved, zero, one):
+    """x g'(z), from what was saved."""
+    if code == SIGMOID:
+        return x * sigmoid_slope(saved, one)
+    if code == TANH:
+        return x * tanh_slope(saved, one)
+    if code == RELU:
+        return times_relu_slope(x, saved, zero)
+    if code == LEAKY_RELU:
+        return times_leaky_relu_slope(x, saved, slope, zero)
+    return x
+
+
+@piece
+def activate_row(code: Int, slope: Real, z: Row, out: Row):
+    """out = g(z); out is z or apart from it."""
+    activation.serial(code, slope, z.nbytes, z, out)
+
+
+@piece
+def derive_row(code: Int, slope: Real, gradient: Row, saved: Row, out: Row):
+    """out = gradient * g'(saved); out is gradient or apart from it, and apart from saved."""
+    activation_backward.serial(code, slope, out.nbytes, gradient, saved, out)
+
+
+@piece
+def reduce_rows(code: Int, a: Row, y: Row, result: Row, chunk_at: Int):
+    """result[0] = the mean cost, or the dot product."""
+    result[0] = reduction.serial(code, a, y, chunk_at)
+
+
+@piece
+def logistic(
+    w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, dw: Row, result: Row, slot_at: Int,
+    z_at: Int, dw_at: Int,
+):  # fmt: skip
+    """dw, and result = (db, cost)."""
+    if is_tall_logistic(n, m):
+        cost, db, _ = logistic_tall.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, z_at, dw_at)
+    else:
+        cost, db, _ = logistic_wide.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, slot_at)
+    result[0], result[1] = db, cost
+
+
+@piece
+def shallow(
+    W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
+    code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, slot_at: Int, hidden_at: Int,
+    dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
+):  # fmt: skip
+    """The gradients, and result = (cost,)."""
+    if is_tall_shallow(n_h, n_x, m):
+        result[0] = shallow_tall.serial(
+            W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
+            hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+        )  # fmt: skip
+    else:
+        result[0] = shallow_wide.serial(
+            W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
+            slot_at, back_at, strip_at, product_at, add_at,
+        )  # fmt: skip
+
+
+#: What the last three take the addresses of, in their order.
+REDUCTION_PIECES = (chunk,)
+BOTH_LOGISTIC_PIECES = (*LOGISTIC_PIECES, *TALL_LOGISTIC_PIECES)
+BOTH_SHALLOW_PIECES = (SHALLOW_PIECES[0], *TALL_SHALLOW_PIECES)
