@@ -1,4 +1,4 @@
-"""The public functions inside functions that others compile with Numba: the same kernels on one thread, for the same bits.
+"""The public functions inside functions that others compile with Numba: the same kernels on one thread.
 
 Importing this registers an implementation of each for Numba. The kernels are linked into the code that calls
 them (`pieces`), which can therefore be cached. Types are refused as a `TypingError` when that code is

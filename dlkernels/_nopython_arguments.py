@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 from dlkernels import _checks
 from dlkernels._codes import ACTIVATIONS
@@ -163,6 +161,10 @@ def row_of(typing_context, array):
     row = types.Array(array.dtype, 1, "C")
 
     def generate(context, builder, signature, values):
+        # Here, since importing them takes 30 ms, which a program that compiles nothing need not wait for.
+        from numba.core.imputils import impl_ret_borrowed
+        from numba.np.arrayobj import make_array, populate_array
+
         whole = make_array(array)(context, builder, values[0])
         made = make_array(row)(context, builder)
         populate_array(

@@ -3,6 +3,8 @@
 # mypy: disable-error-code="no-untyped-def, misc"
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from numba.core import registry
 
@@ -203,5 +205,6 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
 
 
 # Numba looks for new implementations when it begins to compile a function. This module may be imported later
-# than that: by the first `dk.sigmoid` that it meets in there.
-registry.cpu_target.typing_context.refresh()
+# than that: by the first `dk.sigmoid` in there. (Looking takes 0.2 s before the first compilation.)
+if "numba.np.arrayobj" in sys.modules:
+    registry.cpu_target.typing_context.refresh()
