@@ -1,0 +1,105 @@
+"""Experiments on the terminal: the list of them, and what one found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models._report import duration, factor, show_lines
+from models.course._experiment import Experiment, Listing, Result, Section, Table, Timings
+
+HOW_TO_GO_ON = """\
+dlkernels course NAME                 run one, {first} to begin with
+dlkernels course NAME --plot DIR      and save its picture; without NAME, all pictures
+dlkernels course --html FILE          run all, and write one page with the pictures, to be read offline"""
+
+
+def rows_of(timings: Timings) -> Table:
+    """Timings as a table, in the words that all renderers use."""
+    return Table(
+        f"{timings.title}: time of one, median of {timings.rounds}",
+        ("", "time", f"faster than {next(iter(timings.seconds))}"),
+        tuple(
+            (way, duration(seconds), factor(timings.speed_up(way)))
+            for way, seconds in timings.seconds.items()
+        ),
+    )
+
+
+def show_list(experiments: Sequence[Experiment]) -> None:
+    """Print every experiment's name and question, by parts of the course, and what to do next."""
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    show_lines("The course as experiments: each idea of its notes computed, timed, drawn and checked.")
+    for part in dict.fromkeys(each.part for each in experiments):
+        sys.stdout.write("\n")
+        grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, min_width=max(len(each.name) for each in experiments))
+        grid.add_column()
+        for each in experiments:
+            if each.part == part:
+                grid.add_row(Text(each.name, style="bold"), each.question)
+        show_lines(Text(part, style="bold"), grid)
+    sys.stdout.write("\n")
+    show_lines("What next?", HOW_TO_GO_ON.format(first=experiments[0].name))
+
+
+def show(experiment: Experiment, result: Result, place: str, following: Experiment | None) -> None:
+    """Print what an experiment asks, computes and shows, and the command of the one that follows."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    show_lines(Text(f"{experiment.title} ({place}, {experiment.part})", style="bold"), experiment.question)
+    sys.stdout.write("\n")
+    show_lines(*(Padding(Text(each.text), (0, 0, 0, 2)) for each in experiment.formulas))
+    for section in result.sections:
+        sys.stdout.write("\n")
+        show_lines(*_shown(section))
+    sys.stdout.write("\n")
+    show_lines(
+        *(f"{'✓' if check.holds else '✗ NOT SO HERE:'} {check.text}" for check in result.checks),
+        *result.lessons,
+        *(f"A slip to look out for: {slip}" for slip in experiment.slips),
+    )
+    sys.stdout.write("\n")
+    show_lines(*_next(following))
+
+
+def _next(following: Experiment | None) -> Iterator[str]:
+    if following is None:
+        yield "That was the last one. All of them on one page: dlkernels course --html course.html"
+    else:
+        yield f"Next: dlkernels course {following.name}   ({following.question})"
+
+
+def _shown(section: Section) -> Iterator[Any]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if isinstance(section, Listing):
+        yield Text(section.title, style="bold")
+        yield Padding(Text(section.text, no_wrap=True), (0, 0, 0, 2))
+        return
+    table = rows_of(section) if isinstance(section, Timings) else section
+    yield Text(table.title, style="bold")
+    yield _grid(table)
+
+
+def _grid(table: Table) -> Any:
+    from rich import box
+    from rich.table import Table as Grid
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, heading in enumerate(table.header):
+        grid.add_column(heading, justify="right" if is_numeric(table, column) else "left", vertical="bottom")
+    for row in table.rows:
+        grid.add_row(*row)
+    return grid
+
+
+def is_numeric(table: Table, column: int) -> bool:
+    """Whether a column holds numbers, which are aligned at the right."""
+    cells = [row[column] for row in table.rows if row[column]]
+    return column > 0 and bool(cells) and all(cell[0].isdigit() or cell[0] in "-<" for cell in cells)

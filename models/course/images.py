@@ -1,0 +1,222 @@
+"""Colour images to columns of X: the right conversion, and the reshape that scrambles them and still trains."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlkernels._extras import need
+from dlkernels.data import DataError, images_to_columns
+from models import LogisticRegression
+from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from models.course._numbers import number, percent, shape
+from models.course._timing import on_backends
+
+SIDE, TRAINING, HELD_OUT = 64, 200, 100
+#: Squares for training come from left of this column of the photographs, held-out ones from right of it.
+BORDER = 400
+RATE, STEPS = 0.002, 1000
+
+
+class Images(NamedTuple):
+    """Bytes (m, 64, 64, 3) and labels (1, m)."""
+
+    X: Any
+    Y: Any
+
+
+def squares(m: int, left: int, right: int, photographs: Any, random: Any) -> Images:
+    """Squares from between two columns of two photographs, in random order; the label says of which."""
+    cut = []
+    for photograph in photographs:
+        rows = random.integers(0, photograph.shape[0] - SIDE + 1, m // 2)
+        columns = random.integers(left, right - SIDE + 1, m // 2)
+        cut += [photograph[i : i + SIDE, j : j + SIDE] for i, j in zip(rows, columns, strict=True)]
+    order = random.permutation(m)
+    return Images(np.stack(cut)[order], np.repeat([0.0, 1.0], m // 2)[order].reshape(1, m))
+
+
+def examples() -> tuple[Images, Images]:
+    """Squares of a temple (0) and of a flower (1), photographs that scikit-learn brings."""
+    photographs = need("sklearn.datasets", "this experiment").load_sample_images().images
+    random = np.random.default_rng(0)
+    width = photographs[0].shape[1]
+    return (
+        squares(TRAINING, 0, BORDER, photographs, random),
+        squares(HELD_OUT, BORDER, width, photographs, random),
+    )
+
+
+def wrong_columns(images: Any) -> Any:
+    """The right shape, and columns that hold a bit of every image."""
+    return images.reshape(-1, images.shape[0]) / 255
+
+
+CONVERSIONS = {"images.reshape(m, -1).T": images_to_columns, "images.reshape(-1, m)": wrong_columns}
+RIGHT, WRONG = CONVERSIONS
+
+
+def back_to_image(column: Any) -> Any:
+    return np.rint(255 * column.reshape(SIDE, SIDE, 3)).astype(np.uint8)
+
+
+def train(convert: Any, training: Images, held_out: Images) -> dict[str, Any]:
+    X, X_test = convert(training.X), convert(held_out.X)
+    model = LogisticRegression(learning_rate=RATE, num_iterations=STEPS).fit(X, training.Y)
+    return {
+        "X": X,
+        "costs": model.costs_,
+        "training": model.score(X, training.Y),
+        "held out": model.score(X_test, held_out.Y),
+    }
+
+
+def refusal(images: Any) -> str:
+    """What images_to_columns says to columns instead of images."""
+    try:
+        images_to_columns(images)
+    except DataError as error:
+        return str(error)
+    return "no complaint"
+
+
+def run() -> Result:
+    training, held_out = examples()
+    runs = {name: train(convert, training, held_out) for name, convert in CONVERSIONS.items()}
+    right, wrong = runs[RIGHT], runs[WRONG]
+    whole = {
+        name: bool(np.array_equal(back_to_image(each["X"][:, 0]), training.X[0]))
+        for name, each in runs.items()
+    }
+    said = refusal(wrong["X"])
+    w = np.zeros((SIDE * SIDE * 3, 1))
+    return Result(
+        sections=(
+            Table(
+                "Shapes",
+                ("", "images", "X", "Y"),
+                tuple(
+                    (name, shape(each.X), shape(images_to_columns(each.X)), shape(each.Y))
+                    for name, each in (("training set", training), ("test set", held_out))
+                ),
+            ),
+            Table(
+                f"Logistic regression on X, {STEPS:,} steps of α = {RATE:g}: a temple or a flower?",
+                (
+                    "X is",
+                    "first column is the first image",
+                    "first J",
+                    "last J",
+                    "training accuracy",
+                    "test accuracy",
+                ),
+                tuple(
+                    (
+                        name,
+                        "yes" if whole[name] else "no",
+                        number(each["costs"][0], 4),
+                        number(each["costs"][-1], 4),
+                        percent(each["training"]),
+                        percent(each["held out"]),
+                    )
+                    for name, each in runs.items()
+                ),
+            ),
+            Table(
+                "dlkernels.data.images_to_columns checks what it is given",
+                ("given", "it says"),
+                ((f"an X {shape(wrong['X'])}", said),),
+            ),
+            on_backends(
+                f"dw, db and J of {TRAINING} images of {len(w):,} numbers",
+                lambda backend: backend.logistic_propagate(w, 0.0, right["X"], training.Y),
+            ),
+        ),
+        checks=(
+            Check(f"A column of X from {RIGHT} is an image again", whole[RIGHT]),
+            Check(f"A column of X from {WRONG} is not", not whole[WRONG]),
+            Check(
+                "The wrong X has the right shape and trains, too: J falls",
+                wrong["X"].shape == right["X"].shape and wrong["costs"][-1] < wrong["costs"][0],
+                f"from {number(wrong['costs'][0], 4)} to {number(wrong['costs'][-1], 4)}, training accuracy {percent(wrong['training'])}",
+            ),
+            Check(
+                "On images that it hasn't seen, it is worse than the right one",
+                wrong["held out"] < right["held out"],
+                f"{percent(wrong['held out'])} against {percent(right['held out'])}; guessing gets 50 %",
+            ),
+        ),
+        lessons=(
+            "A shape that fits is no proof. Turn a column back into an image and look at it, and hold examples out.",
+            "images_to_columns does the right one, scaled by 1/255, and refuses what isn't (m, height, width, channels).",
+        ),
+        alternative=(
+            f"Three small images: a square of a photograph; the first column of {RIGHT}, which is the same square; the first column of {WRONG}, "
+            f"which is not. Below, bars of accuracy: {percent(right['training'])} on training and {percent(right['held out'])} on test images with the right X, "
+            f"{percent(wrong['training'])} and {percent(wrong['held out'])} with the wrong one."
+        ),
+        values={"runs": runs, "first": training.X[0], "whole": whole, "refusal": said},
+    )
+
+
+def plot(result: Result) -> Any:
+    from matplotlib.figure import Figure
+
+    from models.course._pictures import BLUE, GREY, ORANGE
+
+    drawn = Figure(figsize=(5.2, 4.4), layout="constrained")
+    cells = drawn.add_gridspec(2, 3, height_ratios=(3, 2))
+    runs = result.values["runs"]
+    pictures = {
+        "an image": result.values["first"],
+        "column of\nreshape(m, -1).T": back_to_image(runs[RIGHT]["X"][:, 0]),
+        "column of\nreshape(-1, m)": back_to_image(runs[WRONG]["X"][:, 0]),
+    }
+    for column, (title, image) in enumerate(pictures.items()):
+        panel = drawn.add_subplot(cells[0, column])
+        panel.imshow(image, interpolation="nearest")
+        panel.set_title(title, fontsize=10)
+        panel.set_axis_off()
+    panel = drawn.add_subplot(cells[1, :])
+    for i, (part, colour) in enumerate((("training", ORANGE), ("held out", BLUE))):
+        places = [row + (i - 0.5) * 0.36 for row in range(2)]
+        values = [100 * runs[name][part] for name in (RIGHT, WRONG)]
+        panel.barh(places, values, height=0.34, color=colour, label=f"{part} images")
+        for place, value in zip(places, values, strict=True):
+            panel.text(value + 1, place, f"{value:.0f} %", va="center", fontsize=9)
+    panel.axvline(50, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+    panel.set_yticks(range(2), ["reshape(m, -1).T", "reshape(-1, m)"])
+    panel.invert_yaxis()
+    panel.set(xlim=(0, 112), xlabel="accuracy, %; dashed: guessing")
+    panel.tick_params(axis="y", length=0)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.4, -0.35))
+    return drawn
+
+
+EXPERIMENT = Experiment(
+    name="images",
+    title="Images to columns",
+    question="How does an image of 64 × 64 × 3 become a column of 12,288 numbers, and what does the wrong reshape do?",
+    part=VECTORS,
+    formulas=(
+        Formula(
+            r"x \in \mathbb{R}^{n_x}, \quad n_x = 64 \cdot 64 \cdot 3 = 12288",
+            "x ∈ ℝⁿˣ,  n_x = 64 · 64 · 3 = 12288",
+        ),
+        Formula(
+            r"X = \left[ x^{(1)} \; x^{(2)} \; \cdots \; x^{(m)} \right] \in \mathbb{R}^{n_x \times m}",
+            "X = [x⁽¹⁾ x⁽²⁾ … x⁽ᵐ⁾], (n_x, m)",
+        ),
+        Formula(
+            r"Y = \left[ y^{(1)} \; y^{(2)} \; \cdots \; y^{(m)} \right] \in \mathbb{R}^{1 \times m}",
+            "Y = [y⁽¹⁾ y⁽²⁾ … y⁽ᵐ⁾], (1, m)",
+        ),
+    ),
+    run=run,
+    plot=plot,
+    slips=(
+        "Some notes put all red numbers first, then green, then blue. NumPy reads pixel by pixel; either will do, if training and test agree.",
+    ),
+)
