@@ -163,7 +163,7 @@ def _boundary(comparison: Comparison) -> Any:
 
 
 def shade(axes: Any, model: Model, X: Array) -> Any:
-    """The model's probabilities over the plane of two features, around the points X, and where they are 0.5."""
+    """The model's probabilities over the plane of two features, around the points X; black where 0.5."""
     from matplotlib.colors import LinearSegmentedColormap
 
     low, high = X.min(axis=1), X.max(axis=1)

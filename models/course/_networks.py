@@ -1,14 +1,13 @@
-"""The forward pass of a two-layer network as the notes write it: node by node, example by example, at once."""
+"""The forward pass of a two-layer network as the notes write it: per node, per example, all at once."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 
-def per_node(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
+def per_node(W1, b1, W2, b2, X):
     """Each node takes its two steps by itself: z, then g(z)."""
     n_h, n_x = W1.shape
     m = X.shape[1]
@@ -27,7 +26,7 @@ def per_node(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
     return A2
 
 
-def per_example(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
+def per_example(W1, b1, W2, b2, X):
     """The nodes of a layer are the rows of its W."""
     m = X.shape[1]
     A2 = np.zeros((1, m))
@@ -40,7 +39,7 @@ def per_example(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
     return A2
 
 
-def vectorised(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> Any:
+def vectorised(W1, b1, W2, b2, X):
     """The examples are the columns of X, and of everything that follows."""
     Z1 = np.dot(W1, X) + b1
     A1 = np.tanh(Z1)

@@ -67,7 +67,7 @@ def _no_ticks() -> Any:
 
 
 def svg(drawn: Any) -> bytes:
-    """The picture as SVG, the same bytes for the same picture; letters as outlines, whatever fonts there are."""
+    """The picture as SVG, the same bytes for the same picture; letters as outlines, for want of fonts."""
     import matplotlib
 
     data = io.BytesIO()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 
-def two_loops(w: Any, b: float, X: Any, Y: Any) -> tuple[Any, float, float]:
+def two_loops(w, b, X, Y):
     """A loop over the examples, and in it loops over the features."""
     n_x, m = X.shape
     J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
@@ -25,7 +24,7 @@ def two_loops(w: Any, b: float, X: Any, Y: Any) -> tuple[Any, float, float]:
     return dw / m, db / m, J / m
 
 
-def one_loop(w: Any, b: float, X: Any, Y: Any) -> tuple[Any, float, float]:
+def one_loop(w, b, X, Y):
     """dw is a vector: the loops over the features are gone."""
     n_x, m = X.shape
     J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
@@ -40,7 +39,7 @@ def one_loop(w: Any, b: float, X: Any, Y: Any) -> tuple[Any, float, float]:
     return dw / m, db / m, J / m
 
 
-def no_loop(w: Any, b: float, X: Any, Y: Any) -> tuple[Any, float, float]:
+def no_loop(w, b, X, Y):
     """All examples at once: the loop over them is gone, too."""
     m = X.shape[1]
     Z = np.dot(w.T, X) + b

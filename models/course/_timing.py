@@ -21,12 +21,12 @@ _PAUSE = 0.005
 
 
 def in_turns(title: str, ways: Mapping[str, Callable[[], Any]]) -> Timings:
-    """Median seconds of a call of each way, compiled before; a change of the machine's load meets all alike."""
+    """Median seconds of a call of each way, compiled before; what else the machine does meets all alike."""
     calls = {}
     total = 0.0
     for way, call in ways.items():
         call()  # compiles, and brings the data into the caches
-        once = _seconds(call, 1)
+        once = min(_seconds(call, 1) for _ in range(2))  # the first one after another way is slow
         calls[way] = max(1, round(_TURN / max(once, 1e-7)))
         total += once * calls[way]
     rounds = _ROUNDS if total < _LONG else _FEW_ROUNDS

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import dlkernels as dk
-from dlkernels import data
+from dlkernels import backends, data
 from models import ShallowNetwork
 from models.course._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
 from models.course._numbers import as_published, number, percent
-from models.course._timing import on_backends
+from models.course._timing import in_turns
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
 TITLES = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU", "leaky_relu": "leaky ReLU"}
 PLACES = (-10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0)
 STEPS, RATE, SEED = 1000, 1.2, 3
+
+
+def value(name: str, Z: Any) -> Any:
+    """g(Z)."""
+    return getattr(dk, name)(Z)
 
 
 def derivative(name: str, Z: Any) -> Any:
@@ -27,8 +34,8 @@ def derivative(name: str, Z: Any) -> Any:
 
 def off_by_nudging(name: str) -> float:
     """How far the derivatives are from differences, beside the kink at 0."""
-    g, Z = getattr(dk, name), np.array([z for z in PLACES if z != 0])
-    return float(np.max(np.abs((g(Z + 1e-6) - g(Z - 1e-6)) / 2e-6 - derivative(name, Z))))
+    Z = np.array([z for z in PLACES if z != 0])
+    return float(np.max(np.abs((value(name, Z + 1e-6) - value(name, Z - 1e-6)) / 2e-6 - derivative(name, Z))))
 
 
 def trained(name: str) -> dict[str, float]:
@@ -36,87 +43,107 @@ def trained(name: str) -> dict[str, float]:
     flower = data.flower()
     model = ShallowNetwork(4, activation=name, seed=SEED, learning_rate=RATE, num_iterations=STEPS)
     model.fit(flower.X_train, flower.Y_train)
-    parameters = model.parameters_
-    cost = dk.shallow_propagate(*parameters.values(), flower.X_train, flower.Y_train, name)[-1]
-    A1 = dk.dense_forward(parameters["W1"], flower.X_train, parameters["b1"], name)
+    propagate: Any = dk.shallow_propagate
     return {
-        "cost": cost,
+        "cost": propagate(*model.parameters_.values(), flower.X_train, flower.Y_train, name)[-1],
         "accuracy": model.score(flower.X_train, flower.Y_train),
-        "mean": float(A1.mean()),
     }
 
 
-def run() -> Result:
+def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
     Z = np.array(PLACES)
-    slopes = {name: derivative(name, Z) for name in NAMES}
+    header = ("z", *(number(z) for z in PLACES))
+    return (
+        Table(
+            "g(z)", header, tuple((TITLES[name], *(number(v, 4) for v in value(name, Z))) for name in NAMES)
+        ),
+        Table(
+            "g'(z)",
+            header,
+            tuple((TITLES[name], *(number(v, 3) for v in found["slopes"][name])) for name in NAMES),
+        ),
+        Table(
+            f"As hidden units, 4 of them on the flower, {STEPS:,} steps of α = {RATE:g}",
+            ("", "mean of g(z), z random around 0", "cost", "training accuracy"),
+            tuple(
+                (
+                    TITLES[name],
+                    f"{found['means'][name]:.3f}",
+                    f"{each['cost']:.4f}",
+                    percent(each["accuracy"]),
+                )
+                for name, each in found["networks"].items()
+            ),
+        ),
+    )
+
+
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    slopes, means = found["slopes"], found["means"]
+    at_zero, at_ten = PLACES.index(0), PLACES.index(10)
+    return (
+        as_published("sigmoid of 0 and 2 is the published one", dk.sigmoid([0, 2]), (0.5, 0.88079708), 8),
+        as_published("sigmoid of 3 is the published one", dk.sigmoid(3), 0.9525741268224334, 15),
+        as_published(
+            "sigmoid of ((2.5, -2.5), (0, 1)) is the published one",
+            dk.sigmoid([[2.5, -2.5], [0, 1]]).ravel(),
+            (0.92414182, 0.07585818, 0.5, 0.73105858),
+            8,
+        ),
+        Check(
+            "The derivatives are those by nudging", found["off"] < 1e-8, f"at most {found['off']:.1e} apart"
+        ),
+        *(
+            Check(
+                f"{name} saturates, at z = 10 next to nothing of its slope is left",
+                slopes[name][at_ten] < 1e-3 * slopes[name][at_zero],
+                f"{number(slopes[name][at_ten], 3)} of {number(slopes[name][at_zero])}",
+            )
+            for name in ("sigmoid", "tanh")
+        ),
+        Check(
+            "tanh is centred and sigmoid isn't",
+            abs(means["tanh"]) < 0.01 and abs(means["sigmoid"] - 0.5) < 0.01,
+            f"means {means['tanh']:.3f} and {means['sigmoid']:.3f}",
+        ),
+    )
+
+
+def run() -> Result:
     normal = np.random.default_rng(1).normal(size=(1, 100_000))
-    means = {name: float(getattr(dk, name)(normal).mean()) for name in NAMES}
-    networks = {name: trained(name) for name in NAMES}
-    off = max(off_by_nudging(name) for name in NAMES)
+    found: dict[str, Any] = {
+        "slopes": {name: derivative(name, np.array(PLACES)) for name in NAMES},
+        "means": {name: float(value(name, normal).mean()) + 0.0 for name in NAMES},
+        "networks": {name: trained(name) for name in NAMES},
+        "off": max(off_by_nudging(name) for name in NAMES),
+    }
+    furthest = min(NAMES, key=lambda name: found["networks"][name]["cost"])
     return Result(
         sections=(
-            Table(
-                "g(z)",
-                ("z", *(number(z) for z in PLACES)),
-                tuple((TITLES[name], *(number(v, 4) for v in getattr(dk, name)(Z))) for name in NAMES),
-            ),
-            Table(
-                "g'(z)",
-                ("z", *(number(z) for z in PLACES)),
-                tuple((TITLES[name], *(number(v, 3) for v in slopes[name])) for name in NAMES),
-            ),
-            Table(
-                f"As hidden units: 4 of them on the flower, {STEPS:,} steps of α = {RATE:g}; and the mean of g(z) for random z around 0",
-                ("hidden units", "mean of g(z)", "cost", "training accuracy"),
-                tuple(
-                    (
-                        TITLES[name],
-                        f"{means[name] + 0.0:.3f}",
-                        f"{each['cost']:.4f}",
-                        percent(each["accuracy"]),
-                    )
-                    for name, each in networks.items()
-                ),
-            ),
+            *_tables(found),
             *(
-                on_backends(
+                in_turns(
                     f"{TITLES[name]} of 100,000 numbers",
-                    lambda backend, name=name: getattr(backend, name)(normal),
+                    {each: partial(getattr(backends.get(each), name), normal) for each in backends.NAMES},
                 )
                 for name in NAMES[:3]
             ),
         ),
-        checks=(
-            as_published("sigmoid of 0 and 2 is as published", dk.sigmoid([0, 2]), (0.5, 0.88079708), 8),
-            as_published("sigmoid of 3 is as published", dk.sigmoid(3), 0.9525741268224334, 15),
-            as_published(
-                "sigmoid of ((2.5, -2.5), (0, 1)) is as published",
-                dk.sigmoid([[2.5, -2.5], [0, 1]]).ravel(),
-                (0.92414182, 0.07585818, 0.5, 0.73105858),
-                8,
-            ),
-            Check("The derivatives are those by nudging", off < 1e-8, f"at most {off:.1e} apart"),
-            Check(
-                "sigmoid and tanh saturate: at z = 10 next to nothing of the slope at 0 is left",
-                max(slopes[name][-1] / slopes[name][3] for name in ("sigmoid", "tanh")) < 1e-3,
-                f"{number(slopes['sigmoid'][-1], 3)} of {number(slopes['sigmoid'][3])} and {number(slopes['tanh'][-1], 3)} of {number(slopes['tanh'][3])}",
-            ),
-            Check(
-                "tanh is centred and sigmoid isn't",
-                abs(means["tanh"]) < 0.01 < abs(means["sigmoid"] - 0.01),
-                f"mean {means['tanh']:.3f} against {means['sigmoid']:.3f}",
-            ),
-        ),
+        checks=_checks(found),
         lessons=(
-            "Hidden units: tanh rather than sigmoid, since its values lie around 0; ReLU where units may be large, since its slope "
-            "stays 1. The output of yes or no: sigmoid, since it lies between 0 and 1.",
+            "Hidden units: tanh rather than sigmoid, since its values lie around 0; ReLU where z may be "
+            "large, since its slope stays 1. An output of yes or no: sigmoid, since it lies between 0 and "
+            "1.",
+            f"On the flower, from this start and in {STEPS:,} steps, {TITLES[furthest]} units get furthest. "
+            "Other data and other starts have other winners: try.",
             "At z = 0 ReLU has no derivative. Here it is 1, as in the course's table; PyTorch takes 0.",
         ),
         alternative=(
-            "Four panels, one for each of sigmoid, tanh, ReLU and leaky ReLU, from z = -5 to 5: g(z) as a solid line, g'(z) dashed. "
-            "The slopes of sigmoid and tanh are bumps around 0 that vanish on both sides; those of ReLU and leaky ReLU are steps at 0."
+            "Four panels, one for each of sigmoid, tanh, ReLU and leaky ReLU, from z = -5 to 5: g(z) as a "
+            "solid line, g'(z) dashed. The slopes of sigmoid and tanh are bumps around 0 that vanish on "
+            "both sides; those of ReLU and leaky ReLU are steps at 0."
         ),
-        values={"slopes": slopes, "means": means, "networks": networks, "off": off},
+        values=found,
     )
 
 
@@ -126,7 +153,7 @@ def plot(result: Result) -> Any:
     drawn, panels = figure(5.0, rows=2, columns=2)
     z = np.linspace(-5, 5, 401)
     for panel, name in zip(np.ravel(panels), NAMES, strict=True):
-        panel.plot(z, getattr(dk, name)(z), color=BLUE, linewidth=2, label="g(z)")
+        panel.plot(z, value(name, z), color=BLUE, linewidth=2, label="g(z)")
         slope = derivative(name, z)
         if "relu" in name:
             slope[z == 0] = np.nan  # a step, not a slope
@@ -146,25 +173,27 @@ EXPERIMENT = Experiment(
     part=NETWORKS,
     formulas=(
         Formula(
-            r"\sigma(z) = \frac{1}{1 + e^{-z}}, \quad \sigma'(z) = a (1 - a)",
-            "σ(z) = 1 / (1 + e⁻ᶻ),  σ'(z) = a (1 - a)",
+            r"\sigma(z) = \frac{1}{1 + e^{-z}}, \quad \frac{da}{dz} = a (1 - a)",
+            "σ(z) = 1 / (1 + e⁻ᶻ),  da/dz = a (1 - a)",
         ),
         Formula(
-            r"\tanh(z) = \frac{e^{z} - e^{-z}}{e^{z} + e^{-z}}, \quad \tanh'(z) = 1 - a^2",
-            "tanh(z) = (eᶻ - e⁻ᶻ) / (eᶻ + e⁻ᶻ),  tanh'(z) = 1 - a²",
+            r"\tanh(z) = \frac{e^{z} - e^{-z}}{e^{z} + e^{-z}}, \quad \frac{da}{dz} = 1 - a^2",
+            "tanh(z) = (eᶻ - e⁻ᶻ) / (eᶻ + e⁻ᶻ),  da/dz = 1 - a²",
         ),
         Formula(
-            r"\mathrm{ReLU}(z) = \max(0, z), \quad g'(z) = 1 \text{ for } z \ge 0, \text{ else } 0",
-            "ReLU(z) = max(0, z),  g'(z) = 1 for z ≥ 0, else 0",
+            r"\text{ReLU}(z) = \max(0, z), \quad \frac{da}{dz} = 1 \text{ for } z \ge 0, \text{ else } 0",
+            "ReLU(z) = max(0, z),  da/dz = 1 for z ≥ 0, else 0",
         ),
         Formula(
-            r"\mathrm{leaky\,ReLU}(z) = \max(0.01 z, z), \quad g'(z) = 1 \text{ for } z \ge 0, \text{ else } 0.01",
-            "leaky ReLU(z) = max(0.01z, z),  g'(z) = 1 for z ≥ 0, else 0.01",
+            r"\text{leaky ReLU}(z) = \max(0.01 z, z), "
+            r"\quad \frac{da}{dz} = 1 \text{ for } z \ge 0, \text{ else } 0.01",
+            "leaky ReLU(z) = max(0.01z, z),  da/dz = 1 for z ≥ 0, else 0.01",
         ),
     ),
     run=run,
     plot=plot,
     slips=(
-        "Some notes write leaky ReLU with 0.001 and differentiate it with 0.01. It must be the same number; 0.01 is the default here.",
+        "Some notes write leaky ReLU with 0.001 and differentiate it with 0.01. It must be the same "
+        "number; 0.01 is the default here.",
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlkernels import backends
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, same_numbers, shape
+from models.course._numbers import number, numbers, same_numbers, shape
 from models.course._timing import in_turns, on_backends
 
 #: The lecture's table: calories from carbohydrate, protein and fat in 100 g.
@@ -16,7 +16,8 @@ FOODS, SOURCES = ("apples", "beef", "eggs", "potatoes"), ("carbohydrate", "prote
 A = np.array([[56.0, 0.0, 4.4, 68.0], [1.2, 104.0, 52.0, 8.0], [1.8, 135.0, 99.0, 0.9]])
 #: Shapes that are tried on each other.
 PAIRS = (
-    ((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 4), ()), ((3, 1), (1, 4)), ((3, 4), (4,)), ((3, 4), (3,)), ((3, 4), (4, 1)),
+    ((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 4), ()), ((3, 1), (1, 4)),
+    ((3, 4), (4,)), ((3, 4), (3,)), ((3, 4), (4, 1)),
 )  # fmt: skip
 
 
@@ -47,41 +48,47 @@ def add_bias_by_loops(Z: Any, b: Any) -> Any:
     return result
 
 
+def _tables(P: Any) -> tuple[Table, ...]:
+    foods = ("", *FOODS)
+    sums = {
+        "axis=0": ("down each column", A.sum(axis=0)),
+        "axis=0, keepdims=True": ("the same, still a row", A.sum(axis=0, keepdims=True)),
+        "axis=1": ("along each row", A.sum(axis=1)),
+        "axis=1, keepdims=True": ("the same, a column", A.sum(axis=1, keepdims=True)),
+    }
+    return (
+        Table(
+            "A: calories in 100 g",
+            foods,
+            tuple((name, *(number(v, 4) for v in row)) for name, row in zip(SOURCES, A, strict=True)),
+        ),
+        Table(
+            "A.sum(...)",
+            ("", "goes", "shape", "sums"),
+            tuple((name, words, shape(total), numbers(total, 4)) for name, (words, total) in sums.items()),
+        ),
+        Table(
+            "100 * A / A.sum(axis=0, keepdims=True), the share of each source: (3, 4) over (1, 4)",
+            foods,
+            tuple((name, *(f"{v:.1f} %" for v in row)) for name, row in zip(SOURCES, P, strict=True)),
+        ),
+        Table(
+            "What fits on what",
+            ("left + right", "result"),
+            tuple((f"{left} + {right}", attempt(left, right)) for left, right in PAIRS),
+        ),
+    )
+
+
 def run() -> Result:
-    column_sums = A.sum(axis=0, keepdims=True)
-    P = 100 * A / column_sums
+    P = 100 * A / A.sum(axis=0, keepdims=True)
     random = np.random.default_rng(1)
     W, X, b = random.normal(size=(4, 3)), random.normal(size=(3, 2000)), random.normal(size=(4, 1))
     Z = W @ X
-    layers = {name: backends.get(name).dense_forward(W, X, b) for name in backends.NAMES}
-    rows = tuple((name, *(number(value, 4) for value in row)) for name, row in zip(SOURCES, A, strict=True))
-    shares = tuple((name, *(f"{value:.1f} %" for value in row)) for name, row in zip(SOURCES, P, strict=True))
-    sums = (
-        (
-            "A.sum(axis=0)",
-            "down each column",
-            shape(A.sum(axis=0)),
-            ", ".join(number(v, 4) for v in A.sum(axis=0)),
-        ),
-        ("A.sum(axis=0, keepdims=True)", "the same, still a row", shape(column_sums), ""),
-        (
-            "A.sum(axis=1)",
-            "along each row",
-            shape(A.sum(axis=1)),
-            ", ".join(number(v, 4) for v in A.sum(axis=1)),
-        ),
-        ("A.sum(axis=1, keepdims=True)", "the same, a column", shape(A.sum(axis=1, keepdims=True)), ""),
-    )
+    layers = [backends.get(name).dense_forward(W, X, b) for name in backends.NAMES]
     return Result(
         sections=(
-            Table("A: calories in 100 g", ("", *FOODS), rows),
-            Table("Sums of A, (3, 4)", ("", "goes", "shape", "sums"), sums),
-            Table("100 * A / A.sum(axis=0, keepdims=True): the share of each source", ("", *FOODS), shares),
-            Table(
-                "What fits on what",
-                ("left + right", "result"),
-                tuple((f"{a} + {b}", attempt(a, b)) for a, b in PAIRS),
-            ),
+            *_tables(P),
             in_turns(
                 f"Z + b, {shape(Z)} and {shape(b)}",
                 {"two loops": lambda: add_bias_by_loops(Z, b), "broadcasting": lambda: Z + b},
@@ -96,30 +103,28 @@ def run() -> Result:
             ),
             Check("Each column of the shares adds to 100 %", bool(np.allclose(P.sum(axis=0), 100))),
             same_numbers(
-                "Z + b by loops, by broadcasting and inside the dense layer of each backend",
-                [add_bias_by_loops(Z, b), Z + b, *layers.values()],
+                "Z + b by loops, by broadcasting and inside the dense layer of each backend is the same",
+                [add_bias_by_loops(Z, b), Z + b, *layers],
                 1e-12,
             ),
             Check(
-                "Without keepdims, A / A.sum(axis=1) is an error and not a wrong table here",
+                "A (3, 4) table and its row sums without keepdims, (3,), don't fit",
                 "could not be broadcast" in attempt((3, 4), (3,)),
             ),
         ),
         lessons=(
-            "axis=0 goes down the columns, axis=1 along the rows; keepdims=True keeps the result two-dimensional, so that it "
-            "fits back on the table it came from.",
-            "A square table would be divided by row sums of shape (n,) without complaint, and wrongly: they count as a row. "
-            "Hence (n, 1) and (1, n) all through the course, and here.",
+            "axis=0 goes down the columns, axis=1 along the rows; keepdims=True keeps the result "
+            "two-dimensional, so that it fits back on the table it came from.",
+            "A square table would be divided by row sums of shape (n,) without complaint, and wrongly: "
+            "they count as a row. Hence (n, 1) and (1, n) all through the course, and here.",
         ),
-        alternative=(
-            "A bar for each food, split into the shares of its calories: "
-            + "; ".join(
-                f"{food} " + ", ".join(f"{P[i, j]:.0f} % {source}" for i, source in enumerate(SOURCES))
-                for j, food in enumerate(FOODS)
-            )
-            + "."
-        ),
-        values={"percentages": P, "sums": column_sums, "attempts": {pair: attempt(*pair) for pair in PAIRS}},
+        alternative="A bar for each food, split into the shares of its calories: "
+        + "; ".join(
+            f"{food} " + ", ".join(f"{P[i, j]:.0f} % {source}" for i, source in enumerate(SOURCES))
+            for j, food in enumerate(FOODS)
+        )
+        + ".",
+        values={"percentages": P, "attempts": {pair: attempt(*pair) for pair in PAIRS}},
     )
 
 
@@ -152,13 +157,15 @@ EXPERIMENT = Experiment(
     formulas=(
         Formula(r"P_{ij} = 100 \, \frac{A_{ij}}{\sum_{k} A_{kj}}", "Pᵢⱼ = 100 Aᵢⱼ / Σₖ Aₖⱼ"),
         Formula(
-            r"(m, n) \circ (1, n) \to (m, n), \quad (m, n) \circ (m, 1) \to (m, n)",
-            "(m, n) ∘ (1, n) → (m, n),  (m, n) ∘ (m, 1) → (m, n),  where ∘ is any of + - * /",
+            r"(m, n) \circ (1, n) \to (m, n), \quad (m, n) \circ (m, 1) \to (m, n), "
+            r"\quad \circ \in \{+, -, *, /\}",
+            "(m, n) ∘ (1, n) → (m, n),  (m, n) ∘ (m, 1) → (m, n),  ∘ any of + - * /",
         ),
     ),
     run=run,
     plot=plot,
     slips=(
-        "Some notes give the b of logistic regression the shape (1, m). It is one number; broadcasting makes the row.",
+        "Some notes give the b of logistic regression the shape (1, m). It is one number; broadcasting "
+        "makes the row.",
     ),
 )

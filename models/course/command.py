@@ -14,8 +14,8 @@ from dlkernels._progress import progress
 from dlkernels.cli import CommandError
 
 _DESCRIPTION = """\
-The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what it
-is about, time the ways of doing it, and check the claims and the published numbers.
+The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what
+it is about, time the ways of doing it, and check the claims and the published numbers.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlkernels import graph
@@ -28,11 +29,11 @@ def regression() -> tuple[Any, dict[str, Any]]:
     """The graph of the loss of one example."""
     x1, x2, y, *parameters = EXAMPLE
     w1, w2, b = (
-        graph.variable(value, name) for value, name in zip(parameters, ("w1", "w2", "b"), strict=True)
+        graph.variable([[value]], name) for value, name in zip(parameters, ("w1", "w2", "b"), strict=True)
     )
     z = (w1 * x1 + w2 * x2 + b).named("z")
     a = graph.sigmoid(z).named("a")
-    L = (-(y * graph.log(a) + (1 - y) * graph.log(1 - a))).named("L")
+    L = graph.binary_cross_entropy(a, [[y]]).named("L")
     return L, {"w1": w1, "w2": w2, "b": b, "z": z, "a": a}
 
 
@@ -47,81 +48,97 @@ def nudged(name: str) -> tuple[float, float]:
     return A + B * C + NUDGE, 3 * (A + B * C + NUDGE)
 
 
-def run() -> Result:
-    J, nodes = formula()
-    J.backward()
-    table = J.table()
-    derivatives = {name: float(node.grad) for name, node in nodes.items()}
-    moved = {name: nudged(name) for name in nodes}
-    chains = {
-        "v": "dJ/dv",
-        "a": "dJ/dv dv/da = 3 · 1",
-        "u": "dJ/dv dv/du = 3 · 1",
-        "b": "dJ/du du/db = 3 · c",
-        "c": "dJ/du du/dc = 3 · b",
-    }
+#: How each derivative follows from the one further right.
+CHAINS = {
+    "v": "dJ/dv",
+    "a": "dJ/dv dv/da = 3 · 1",
+    "u": "dJ/dv dv/du = 3 · 1",
+    "b": "dJ/du du/db = 3 · c",
+    "c": "dJ/du du/dc = 3 · b",
+}
+
+
+def _by_nudging(found: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
             name,
-            number(float(nodes[name].value)),
+            number(found["start"][name]),
             number(value),
-            number(J_then, 8),
-            number((J_then - float(J)) / NUDGE),
-            chains[name],
-            number(derivatives[name]),
+            number(J, 8),
+            number((J - found["J"]) / NUDGE),
+            CHAINS[name],
+            number(found["derivatives"][name]),
         )
-        for name, (value, J_then) in moved.items()
+        for name, (value, J) in found["nudged"].items()
     )
+    return Table(
+        f"Right to left by the chain rule, and by nudging each variable by {NUDGE:g}",
+        ("", "value", "nudged", "J then", "change / 0.001", "chain rule", "dvar"),
+        rows,
+    )
+
+
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    derivatives, slopes, moved, start = (found[name] for name in ("derivatives", "slopes", "nudged", "start"))
+    a, (x1, x2, y, *_) = found["a"], EXAMPLE
+    expected = {"z": a - y, "w1": x1 * (a - y), "w2": x2 * (a - y), "b": a - y}
+    return (
+        Check(
+            "J is 33, as in the notes",
+            found["J"] == 33,
+            f"u = {number(start['u'])}, v = {number(start['v'])}, J = {number(found['J'])}",
+        ),
+        Check("The derivatives are those of the notes", derivatives == NOTES, _named(derivatives)),
+        Check(
+            "a = 5.001 gives J = 33.003, and so does u = 6.001",
+            max(abs(moved[name][1] - 33.003) for name in ("a", "u")) < 1e-9,
+            f"J = {number(moved['a'][1], 8)} and {number(moved['u'][1], 8)}",
+        ),
+        Check(
+            "In the graph of the loss, dz = a - y, dw1 = x1 dz, dw2 = x2 dz and db = dz",
+            max(abs(slopes[name] - value) for name, value in expected.items()) < 1e-12,
+            _named({name: slopes[name] for name in expected}),
+        ),
+    )
+
+
+def _named(derivatives: Mapping[str, float]) -> str:
+    return ", ".join(f"d{name} = {number(value)}" for name, value in derivatives.items())
+
+
+def run() -> Result:
+    J, nodes = formula()
+    J.backward()
     L, loss_nodes = regression()
     L.backward()
-    a, (x1, x2, y, *_) = float(loss_nodes["a"].value), EXAMPLE
-    slopes = {name: float(node.grad) for name, node in loss_nodes.items()}
-    expected = {"z": a - y, "w1": x1 * (a - y), "w2": x2 * (a - y), "b": a - y}
-    far = max(abs(slopes[name] - value) for name, value in expected.items())
+    found = {
+        "node": J,
+        "J": float(J),
+        "start": {name: float(node) for name, node in nodes.items()},
+        "derivatives": {name: float(node.grad) for name, node in nodes.items()},
+        "nudged": {name: nudged(name) for name in nodes},
+        "a": float(loss_nodes["a"]),
+        "slopes": {name: float(node.grad.item()) for name, node in loss_nodes.items()},
+    }
+    x1, x2, y, *_ = EXAMPLE
     return Result(
         sections=(
-            Listing(f"J = 3(a + bc) at a = {A:g}, b = {B:g}, c = {C:g}; dvar is dJ/dvar", table),
-            Table(
-                f"Right to left by the chain rule, and by nudging each variable by {NUDGE:g}",
-                ("", "value", "nudged", "J then", "change of J / 0.001", "chain rule", "dvar"),
-                rows,
-            ),
+            Listing(f"J = 3(a + bc) at a = {A:g}, b = {B:g}, c = {C:g}; dvar is dJ/dvar", J.table()),
+            _by_nudging(found),
             Listing(f"The loss of one example: x1 = {x1:g}, x2 = {x2:g}, y = {y:g}", L.table()),
         ),
-        checks=(
-            Check(
-                "J is 33, as in the notes",
-                float(J) == 33,
-                f"u = {number(B * C)}, v = {number(float(nodes['v'].value))}, J = {number(float(J))}",
-            ),
-            Check(
-                "The derivatives are those of the notes",
-                derivatives == NOTES,
-                ", ".join(f"d{name} = {number(value)}" for name, value in derivatives.items()),
-            ),
-            Check(
-                "a = 5.001 gives J = 33.003, and so does u = 6.001",
-                max(abs(moved[name][1] - 33.003) for name in ("a", "u")) < 1e-9,
-                f"J = {number(moved['a'][1], 8)} and {number(moved['u'][1], 8)}",
-            ),
-            Check(
-                "In the graph of the loss, dz = a - y, dw1 = x1 dz, dw2 = x2 dz and db = dz",
-                far < 1e-12,
-                f"dz = {number(slopes['z'])}, dw1 = {number(slopes['w1'])}, dw2 = {number(slopes['w2'])}",
-            ),
-        ),
+        checks=_checks(found),
         lessons=(
-            "Values are computed from left to right, derivatives from right to left: each is the one further right "
-            "times a factor that needs only its own node.",
-            "Graphs of your own: `from dlkernels import graph`, then write the formula with `graph.variable`.",
+            "Values are computed from left to right, derivatives from right to left: each is the one "
+            "further right times a factor that needs only its own node.",
+            "Graphs of your own: `from dlkernels import graph`, then write the formula with "
+            "`graph.variable`.",
         ),
         alternative=(
-            "The computation graph of J: b and c lead to u = b * c, a and u to v = a + u, v to J = 3 * v. Above each node "
-            "its value, below it its derivative: "
-            + ", ".join(f"d{name} = {number(value)}" for name, value in derivatives.items())
-            + "."
+            "The computation graph of J: b and c lead to u = b * c, a and u to v = a + u, v to J = 3 * v. "
+            f"Above each node its value, below it its derivative: {_named(found['derivatives'])}."
         ),
-        values={"J": float(J), "derivatives": derivatives, "nudged": moved, "node": J, "slopes": slopes},
+        values=found,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 import dlkernels as dk
 from dlkernels import data
 from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number
+from models.course._numbers import number, percent
 from models.course._timing import on_backends
 
 #: The square over which the surfaces are drawn: weights and biases from -LIMIT to LIMIT.
@@ -54,7 +55,7 @@ def least_curvature(cost: str, w: float, b: float, X: Any, Y: Any) -> float:
 def above_its_chord(cost: str, X: Any, Y: Any) -> int:
     """On how many of random segments between two points the middle lies above the mean of the ends."""
     ends = np.random.default_rng(1).uniform(-LIMIT, LIMIT, (SEGMENTS, 2, 2))
-    J = COSTS[cost]
+    J: Any = COSTS[cost]
     found = 0
     for p, q in ends:
         middle = J(*(p + q) / 2, X, Y)
@@ -70,49 +71,93 @@ def descend(cost: str, X: Any, Y: Any) -> tuple[float, float]:
     return w, b
 
 
-def run() -> Result:
+def _measured() -> dict[str, Any]:
     X, Y = examples()
     grid = np.linspace(-LIMIT, LIMIT, POINTS)
-    surfaces = {name: np.array([[J(w, b, X, Y) for w in grid] for b in grid]) for name, J in COSTS.items()}
-    curvature = {name: min(least_curvature(name, w, b, X, Y) for w in grid for b in grid) for name in COSTS}
-    bent = {name: above_its_chord(name, X, Y) for name in COSTS}
     ends = {name: descend(name, X, Y) for name in COSTS}
-    error = {name: cross_entropy(*ends[name], X, Y) for name in COSTS}
-    right = {name: float(np.mean((ends[name][0] * X + ends[name][1] > 0) == Y)) for name in COSTS}
-    slopes = {
-        name: [float(slope(name, np.array([[z]]), np.array([[1.0]]))[0, 0]) for z in (0, -5, -10)]
-        for name in COSTS
+    return {
+        "examples": (X, Y),
+        "grid": grid,
+        "surfaces": {
+            name: np.array([[J(w, b, X, Y) for w in grid] for b in grid]) for name, J in COSTS.items()
+        },
+        "curvature": {
+            name: min(least_curvature(name, w, b, X, Y) for w in grid for b in grid) for name in COSTS
+        },
+        "bent": {name: above_its_chord(name, X, Y) for name in COSTS},
+        "slopes": {
+            name: [float(slope(name, np.array([[z]]), np.array([[1.0]]))[0, 0]) for z in (0, -5, -10)]
+            for name in COSTS
+        },
+        "ends": ends,
+        "error": {name: cross_entropy(*ends[name], X, Y) for name in COSTS},
+        "accuracy": {name: float(np.mean((w * X + b > 0) == Y)) for name, (w, b) in ends.items()},
     }
+
+
+def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
+    curvature, bent, ends = found["curvature"], found["bent"], found["ends"]
+    return (
+        Table(
+            f"The surfaces of J for {found['examples'][0].shape[1]} examples of one feature, "
+            f"w and b from {-LIMIT:g} to {LIMIT:g}",
+            ("", "smallest curvature", f"middles above the chord, of {SEGMENTS:,}", "convex"),
+            tuple(
+                (name, number(curvature[name], 3), f"{bent[name]:,}", "no" if bent[name] else "yes")
+                for name in COSTS
+            ),
+        ),
+        Table(
+            "dz of an example with y = 1 that the unit gets wrong",
+            ("", "z = 0", "z = -5", "z = -10"),
+            tuple((name, *(number(value, 3) for value in found["slopes"][name])) for name in COSTS),
+        ),
+        Table(
+            f"{STEPS} steps of α = {RATE:g} from w = {BAD_START[0]:g}, b = {BAD_START[1]:g}, "
+            "which is sure and wrong",
+            ("descent on", "w", "b", "cross-entropy there", "accuracy"),
+            tuple(
+                (
+                    name,
+                    *(number(value, 4) for value in (*ends[name], found["error"][name])),
+                    percent(found["accuracy"][name]),
+                )
+                for name in COSTS
+            ),
+        ),
+    )
+
+
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    curvature, bent, error = found["curvature"], found["bent"], found["error"]
+    claims = {
+        "Cross-entropy is convex, it bends downwards nowhere": "cross-entropy",
+        "Squared error is not": "squared error",
+    }
+    convexity = tuple(
+        Check(
+            claim,
+            (curvature[name] > -1e-12 and bent[name] == 0) == (name == "cross-entropy"),
+            f"smallest curvature {number(curvature[name], 3)}, {bent[name]:,} middles above their chord",
+        )
+        for claim, name in claims.items()
+    )
+    return (
+        *convexity,
+        Check(
+            "From the bad start, descent on cross-entropy gets further",
+            error["cross-entropy"] < error["squared error"],
+            f"{number(error['cross-entropy'], 4)} against {number(error['squared error'], 4)}",
+        ),
+    )
+
+
+def run() -> Result:
+    found = _measured()
     Z, labels = np.random.default_rng(2).normal(size=(1, 100_000)), np.ones((1, 100_000))
     return Result(
         sections=(
-            Table(
-                f"The surfaces of J for {X.shape[1]} examples of one feature, w and b from {-LIMIT:g} to {LIMIT:g}",
-                ("", "smallest curvature", f"of {SEGMENTS:,} segments, middle above the chord", "convex"),
-                tuple(
-                    (name, number(curvature[name], 3), f"{bent[name]:,}", "no" if bent[name] else "yes")
-                    for name in COSTS
-                ),
-            ),
-            Table(
-                "dz of an example with y = 1 that the unit gets wrong",
-                ("", "z = 0", "z = -5", "z = -10"),
-                tuple((name, *(number(value, 3) for value in slopes[name])) for name in COSTS),
-            ),
-            Table(
-                f"{STEPS} steps of α = {RATE:g} from w = {BAD_START[0]:g}, b = {BAD_START[1]:g}, which is sure and wrong",
-                ("descent on", "w", "b", "cross-entropy there", "accuracy"),
-                tuple(
-                    (
-                        name,
-                        number(ends[name][0], 4),
-                        number(ends[name][1], 4),
-                        number(error[name], 4),
-                        f"{100 * right[name]:.1f} %",
-                    )
-                    for name in COSTS
-                ),
-            ),
+            *_tables(found),
             on_backends(
                 "Cross-entropy of 100,000 examples",
                 lambda backend: backend.binary_cross_entropy_with_logits(Z, labels),
@@ -121,41 +166,18 @@ def run() -> Result:
                 "Squared error of 100,000 examples", lambda backend: backend.squared_error(Z, labels)
             ),
         ),
-        checks=(
-            Check(
-                "Cross-entropy is convex: nowhere on the grid does it bend downwards",
-                curvature["cross-entropy"] > -1e-12 and bent["cross-entropy"] == 0,
-                f"smallest curvature {number(curvature['cross-entropy'], 3)}, {bent['cross-entropy']} middles above their chord",
-            ),
-            Check(
-                "Squared error is not",
-                curvature["squared error"] < -1e-6 and bent["squared error"] > 0,
-                f"smallest curvature {number(curvature['squared error'], 3)}, {bent['squared error']:,} middles above their chord",
-            ),
-            Check(
-                "From the bad start, descent on cross-entropy gets further",
-                error["cross-entropy"] < error["squared error"],
-                f"{number(error['cross-entropy'], 4)} against {number(error['squared error'], 4)}",
-            ),
-        ),
+        checks=_checks(found),
         lessons=(
-            "Where the unit is sure and wrong, cross-entropy has the steepest slope, dz near ±1. Squared error multiplies "
-            "by a (1 - a), which is nearly 0 there: a plateau, on which gradient descent hardly moves.",
+            "Where the unit is sure and wrong, cross-entropy has the steepest slope, dz near ±1. Squared "
+            "error multiplies by a (1 - a), which is nearly 0 there: a plateau, on which gradient descent "
+            "hardly moves.",
         ),
         alternative=(
-            "Two surfaces of J over w and b. Squared error, left, is two plateaus with a valley between them; "
-            "cross-entropy, right, is a single bowl. Below, J along the line b = 0: squared error levels off "
-            "on both sides, cross-entropy keeps rising."
+            "Two surfaces of J over w and b. Squared error, left, has a high and a low plateau and a steep "
+            "slope between; cross-entropy, right, is a single bowl. Below, J along the line b = 0: squared "
+            "error levels off where w is large, cross-entropy keeps rising."
         ),
-        values={
-            "grid": grid,
-            "surfaces": surfaces,
-            "curvature": curvature,
-            "bent": bent,
-            "error": error,
-            "ends": ends,
-            "examples": (X, Y),
-        },
+        values=found,
     )
 
 
@@ -198,7 +220,8 @@ EXPERIMENT = Experiment(
             "squared error: J = 1/m Σᵢ (a⁽ⁱ⁾ - y⁽ⁱ⁾)²",
         ),
         Formula(
-            r"J = -\frac{1}{m} \sum_{i=1}^{m} \left( y^{(i)} \log a^{(i)} + (1 - y^{(i)}) \log(1 - a^{(i)}) \right)",
+            r"J = -\frac{1}{m} \sum_{i=1}^{m} \left( y^{(i)} \log a^{(i)} "
+            r"+ (1 - y^{(i)}) \log(1 - a^{(i)}) \right)",
             "cross-entropy: J = -1/m Σᵢ (y⁽ⁱ⁾ log a⁽ⁱ⁾ + (1 - y⁽ⁱ⁾) log(1 - a⁽ⁱ⁾))",
         ),
         Formula(
@@ -209,6 +232,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes write the cost once without the minus sign or the mean. J is the mean of the losses, and never negative.",
+        "Some notes write the cost without its minus sign, or the loss in the place of the mean. J is the "
+        "mean of the losses, and never negative.",
     ),
 )

@@ -1,7 +1,8 @@
-"""Colour images to columns of X: the right conversion, and the reshape that scrambles them and still trains."""
+"""Colour images to columns of X: the right way, and the reshape that scrambles them and still trains."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ def wrong_columns(images: Any) -> Any:
     return images.reshape(-1, images.shape[0]) / 255
 
 
-CONVERSIONS = {"images.reshape(m, -1).T": images_to_columns, "images.reshape(-1, m)": wrong_columns}
+CONVERSIONS = {"reshape(m, -1).T": images_to_columns, "reshape(-1, m)": wrong_columns}
 RIGHT, WRONG = CONVERSIONS
 
 
@@ -68,7 +69,7 @@ def train(convert: Any, training: Images, held_out: Images) -> dict[str, Any]:
         "X": X,
         "costs": model.costs_,
         "training": model.score(X, training.Y),
-        "held out": model.score(X_test, held_out.Y),
+        "test": model.score(X_test, held_out.Y),
     }
 
 
@@ -81,82 +82,94 @@ def refusal(images: Any) -> str:
     return "no complaint"
 
 
+def _tables(training: Images, held_out: Images, found: Mapping[str, Any]) -> tuple[Table, ...]:
+    runs, whole = found["runs"], found["whole"]
+    return (
+        Table(
+            "Shapes",
+            ("", "images", "X", "Y"),
+            tuple(
+                (name, shape(each.X), shape(images_to_columns(each.X)), shape(each.Y))
+                for name, each in (("training set", training), ("test set", held_out))
+            ),
+        ),
+        Table(
+            f"Logistic regression on X, {STEPS:,} steps of α = {RATE:g}: a temple or a flower?",
+            ("X = images.", "column is image", "first J", "last J", "training", "test accuracy"),
+            tuple(
+                (
+                    name,
+                    "yes" if whole[name] else "no",
+                    *(number(each["costs"][i], 4) for i in (0, -1)),
+                    *(percent(each[part]) for part in ("training", "test")),
+                )
+                for name, each in runs.items()
+            ),
+        ),
+        Table(
+            "dlkernels.data.images_to_columns checks what it is given",
+            ("given", "it says"),
+            ((f"an X {shape(runs[WRONG]['X'])}", found["refusal"]),),
+        ),
+    )
+
+
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    right, wrong = found["runs"][RIGHT], found["runs"][WRONG]
+    return (
+        Check(f"A column of {RIGHT} is an image again", found["whole"][RIGHT]),
+        Check(f"A column of {WRONG} is not", not found["whole"][WRONG]),
+        Check("The wrong X has the right shape", wrong["X"].shape == right["X"].shape, shape(wrong["X"])),
+        Check(
+            "It trains, too, and J falls",
+            wrong["costs"][-1] < wrong["costs"][0],
+            f"from {number(wrong['costs'][0], 4)} to {number(wrong['costs'][-1], 4)}, "
+            f"training accuracy {percent(wrong['training'])}",
+        ),
+        Check(
+            "On images that it hasn't seen, it is worse than the right one",
+            wrong["test"] < right["test"],
+            f"{percent(wrong['test'])} against {percent(right['test'])}; guessing gets 50 %",
+        ),
+    )
+
+
 def run() -> Result:
     training, held_out = examples()
     runs = {name: train(convert, training, held_out) for name, convert in CONVERSIONS.items()}
     right, wrong = runs[RIGHT], runs[WRONG]
-    whole = {
-        name: bool(np.array_equal(back_to_image(each["X"][:, 0]), training.X[0]))
-        for name, each in runs.items()
+    found = {
+        "runs": runs,
+        "first": training.X[0],
+        "whole": {
+            name: bool(np.array_equal(back_to_image(each["X"][:, 0]), training.X[0]))
+            for name, each in runs.items()
+        },
+        "refusal": refusal(wrong["X"]),
     }
-    said = refusal(wrong["X"])
     w = np.zeros((SIDE * SIDE * 3, 1))
     return Result(
         sections=(
-            Table(
-                "Shapes",
-                ("", "images", "X", "Y"),
-                tuple(
-                    (name, shape(each.X), shape(images_to_columns(each.X)), shape(each.Y))
-                    for name, each in (("training set", training), ("test set", held_out))
-                ),
-            ),
-            Table(
-                f"Logistic regression on X, {STEPS:,} steps of α = {RATE:g}: a temple or a flower?",
-                (
-                    "X is",
-                    "first column is the first image",
-                    "first J",
-                    "last J",
-                    "training accuracy",
-                    "test accuracy",
-                ),
-                tuple(
-                    (
-                        name,
-                        "yes" if whole[name] else "no",
-                        number(each["costs"][0], 4),
-                        number(each["costs"][-1], 4),
-                        percent(each["training"]),
-                        percent(each["held out"]),
-                    )
-                    for name, each in runs.items()
-                ),
-            ),
-            Table(
-                "dlkernels.data.images_to_columns checks what it is given",
-                ("given", "it says"),
-                ((f"an X {shape(wrong['X'])}", said),),
-            ),
+            *_tables(training, held_out, found),
             on_backends(
                 f"dw, db and J of {TRAINING} images of {len(w):,} numbers",
                 lambda backend: backend.logistic_propagate(w, 0.0, right["X"], training.Y),
             ),
         ),
-        checks=(
-            Check(f"A column of X from {RIGHT} is an image again", whole[RIGHT]),
-            Check(f"A column of X from {WRONG} is not", not whole[WRONG]),
-            Check(
-                "The wrong X has the right shape and trains, too: J falls",
-                wrong["X"].shape == right["X"].shape and wrong["costs"][-1] < wrong["costs"][0],
-                f"from {number(wrong['costs'][0], 4)} to {number(wrong['costs'][-1], 4)}, training accuracy {percent(wrong['training'])}",
-            ),
-            Check(
-                "On images that it hasn't seen, it is worse than the right one",
-                wrong["held out"] < right["held out"],
-                f"{percent(wrong['held out'])} against {percent(right['held out'])}; guessing gets 50 %",
-            ),
-        ),
+        checks=_checks(found),
         lessons=(
-            "A shape that fits is no proof. Turn a column back into an image and look at it, and hold examples out.",
-            "images_to_columns does the right one, scaled by 1/255, and refuses what isn't (m, height, width, channels).",
+            "A shape that fits is no proof. Turn a column back into an image and look at it, and hold "
+            "examples out.",
+            "images_to_columns does the right one, scaled by 1/255, and refuses what isn't (m, height, "
+            "width, channels).",
         ),
         alternative=(
-            f"Three small images: a square of a photograph; the first column of {RIGHT}, which is the same square; the first column of {WRONG}, "
-            f"which is not. Below, bars of accuracy: {percent(right['training'])} on training and {percent(right['held out'])} on test images with the right X, "
-            f"{percent(wrong['training'])} and {percent(wrong['held out'])} with the wrong one."
+            f"Three small images: a square of a photograph; the first column of {RIGHT}, which is the same "
+            f"square; the first column of {WRONG}, which is coloured noise. Below, bars of accuracy: "
+            f"{percent(right['training'])} on training and {percent(right['test'])} on test images with the "
+            f"right X, {percent(wrong['training'])} and {percent(wrong['test'])} with the wrong one."
         ),
-        values={"runs": runs, "first": training.X[0], "whole": whole, "refusal": said},
+        values=found,
     )
 
 
@@ -170,8 +183,8 @@ def plot(result: Result) -> Any:
     runs = result.values["runs"]
     pictures = {
         "an image": result.values["first"],
-        "column of\nreshape(m, -1).T": back_to_image(runs[RIGHT]["X"][:, 0]),
-        "column of\nreshape(-1, m)": back_to_image(runs[WRONG]["X"][:, 0]),
+        f"column of\n{RIGHT}": back_to_image(runs[RIGHT]["X"][:, 0]),
+        f"column of\n{WRONG}": back_to_image(runs[WRONG]["X"][:, 0]),
     }
     for column, (title, image) in enumerate(pictures.items()):
         panel = drawn.add_subplot(cells[0, column])
@@ -179,14 +192,15 @@ def plot(result: Result) -> Any:
         panel.set_title(title, fontsize=10)
         panel.set_axis_off()
     panel = drawn.add_subplot(cells[1, :])
-    for i, (part, colour) in enumerate((("training", ORANGE), ("held out", BLUE))):
+    label = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the dashed line
+    for i, (part, colour) in enumerate((("training", ORANGE), ("test", BLUE))):
         places = [row + (i - 0.5) * 0.36 for row in range(2)]
         values = [100 * runs[name][part] for name in (RIGHT, WRONG)]
         panel.barh(places, values, height=0.34, color=colour, label=f"{part} images")
         for place, value in zip(places, values, strict=True):
-            panel.text(value + 1, place, f"{value:.0f} %", va="center", fontsize=9)
+            panel.text(value + 1.5, place, f"{value:.0f} %", va="center", fontsize=9, bbox=label)
     panel.axvline(50, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    panel.set_yticks(range(2), ["reshape(m, -1).T", "reshape(-1, m)"])
+    panel.set_yticks(range(2), [RIGHT, WRONG])
     panel.invert_yaxis()
     panel.set(xlim=(0, 112), xlabel="accuracy, %; dashed: guessing")
     panel.tick_params(axis="y", length=0)
@@ -198,7 +212,7 @@ def plot(result: Result) -> Any:
 EXPERIMENT = Experiment(
     name="images",
     title="Images to columns",
-    question="How does an image of 64 × 64 × 3 become a column of 12,288 numbers, and what does the wrong reshape do?",
+    question="How does an image of 64 × 64 × 3 become a column of 12,288 numbers, and how not?",
     part=VECTORS,
     formulas=(
         Formula(
@@ -217,6 +231,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes put all red numbers first, then green, then blue. NumPy reads pixel by pixel; either will do, if training and test agree.",
+        "Some notes put all red numbers first, then green, then blue; NumPy reads pixel by pixel. Either "
+        "will do, if training and test images agree.",
     ),
 )

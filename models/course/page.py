@@ -56,7 +56,11 @@ def _mathml(formula: Formula) -> Any:
     from markupsafe import Markup
 
     # The text that the terminal shows is what is read out where MathML isn't.
-    return Markup(convert(formula.latex, display="block").replace("<math ", Markup('<math alttext="%s" ') % formula.text, 1))
+    return Markup(
+        convert(formula.latex, display="block").replace(
+            "<math ", Markup('<math alttext="%s" ') % formula.text, 1
+        )
+    )
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -65,7 +69,13 @@ def _section(section: Section) -> dict[str, Any]:
         return {"title": section.title, "listing": section.text}
     table = rows_of(section) if isinstance(section, Timings) else section
     numeric = [is_numeric(table, column) for column in range(len(table.header))]
-    return {"title": table.title, "listing": None, "header": table.header, "rows": table.rows, "numeric": numeric}
+    return {
+        "title": table.title,
+        "listing": None,
+        "header": table.header,
+        "rows": table.rows,
+        "numeric": numeric,
+    }
 
 
 def _picture(experiment: Experiment, result: Result) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from models.course._numbers import number, percent
 
 UNITS, STEPS, RATE, SEED = 4, 2000, 1.2, 3
 SMALL, LARGE = 0.01, 100.0
+#: A slope with which next to nothing is learnt.
+FLAT = 0.01
 
 
 def starts() -> dict[str, dict[str, Any]]:
@@ -41,15 +44,16 @@ def observe(start: dict[str, Any]) -> dict[str, Any]:
     """Train from there."""
     flower = data.flower()
     X, Y = flower.X_train, flower.Y_train
-    A1 = dk.dense_forward(start["W1"], X, start["b1"], "tanh")
+    A1: Any = dk.dense_forward(start["W1"], X, start["b1"], "tanh")
     model = ShallowNetwork(UNITS, learning_rate=RATE, num_iterations=STEPS).fit(X, Y, parameters=start)
     end = model.parameters_
+    propagate: Any = dk.shallow_propagate
     return {
         "slope": float((1 - A1**2).mean()),
-        "flat": float(np.mean(1 - A1**2 < 0.01)),
+        "flat": float(np.mean(1 - A1**2 < FLAT)),
         "distinct": distinct(end["W1"]),
         "moved": float(np.max(np.abs(end["W1"] - start["W1"]))),
-        "costs": [*model.costs_, dk.shallow_propagate(*end.values(), X, Y)[-1]],
+        "costs": [*model.costs_, propagate(*end.values(), X, Y)[-1]],
         "accuracy": model.score(X, Y),
         "end": end,
     }
@@ -64,19 +68,52 @@ def refused_draw() -> str:
     return "no complaint"
 
 
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    zero, equal, small, large = found.values()
+    uniform = np.random.RandomState(SEED).rand(1000)
+    return (
+        Check(
+            "From zero, no weight ever moves",
+            zero["moved"] == 0,
+            f"cost {number(zero['costs'][0], 4)} at the start, {number(zero['costs'][-1], 4)} at the end",
+        ),
+        Check(
+            "From equal weights the hidden units move, and stay equal as if they were one",
+            equal["distinct"] == 1 and equal["moved"] > 0,
+            f"they moved by up to {number(equal['moved'], 3)}",
+        ),
+        Check(f"From small random weights all {UNITS} become different", small["distinct"] == UNITS),
+        Check(
+            "Large weights saturate tanh, most slopes are next to nothing",
+            large["flat"] > 0.5 > small["flat"],
+            f"{percent(large['flat'])} of g'(Z1) are below {FLAT:g}, with small weights "
+            f"{percent(small['flat'])}",
+        ),
+        Check(
+            "Small random weights get furthest",
+            small["costs"][-1] < min(each["costs"][-1] for each in (zero, equal, large)),
+            f"last cost {number(small['costs'][-1], 4)}",
+        ),
+        Check(
+            "rand draws between 0 and 1, never negative",
+            bool(uniform.min() >= 0),
+            f"mean of 1,000 draws {number(uniform.mean(), 3)}",
+        ),
+    )
+
+
 def run() -> Result:
     found = {name: observe(start) for name, start in starts().items()}
     zero, equal, small, large = found.values()
-    uniform = np.random.RandomState(SEED).rand(1000)
     return Result(
         sections=(
             Table(
                 f"{UNITS} tanh units on the flower, {STEPS:,} steps of α = {RATE:g}",
                 (
-                    "W1 and W2 begin as",
-                    "mean g'(Z1) at the start",
-                    "of these below 0.01",
-                    "different units at the end",
+                    "weights begin as",
+                    "mean g'",
+                    f"g' < {FLAT:g}",
+                    "unlike units",
                     "first cost",
                     "last cost",
                     "accuracy",
@@ -87,8 +124,7 @@ def run() -> Result:
                         number(each["slope"], 3),
                         percent(each["flat"]),
                         str(each["distinct"]),
-                        number(each["costs"][0], 4),
-                        number(each["costs"][-1], 4),
+                        *(number(each["costs"][i], 4) for i in (0, -1)),
                         percent(each["accuracy"]),
                     )
                     for name, each in found.items()
@@ -96,41 +132,17 @@ def run() -> Result:
             ),
             Listing("np.random.rand((2, 2)), as some notes write it", refused_draw()),
         ),
-        checks=(
-            Check(
-                "From zero, no weight ever moves",
-                zero["moved"] == 0,
-                f"cost {number(zero['costs'][0], 4)} at the start, {number(zero['costs'][-1], 4)} at the end",
-            ),
-            Check(
-                "From equal weights the hidden units stay equal: they are one unit",
-                equal["distinct"] == 1 and equal["moved"] > 0,
-                f"they moved by up to {number(equal['moved'], 3)}, all alike",
-            ),
-            Check(f"From small random weights all {UNITS} become different", small["distinct"] == UNITS),
-            Check(
-                "Large weights saturate tanh: most slopes are next to nothing",
-                large["flat"] > 0.5 > small["flat"],
-                f"{percent(large['flat'])} of g'(Z1) are below 0.01, with small weights {percent(small['flat'])}",
-            ),
-            Check(
-                "Small random weights learn best here",
-                small["costs"][-1] < min(zero["costs"][-1], equal["costs"][-1], large["costs"][-1]),
-            ),
-            Check(
-                "rand draws between 0 and 1, never negative",
-                bool(uniform.min() >= 0),
-                f"mean of 1,000 draws {number(uniform.mean(), 3)}",
-            ),
-        ),
+        checks=_checks(found),
         lessons=(
-            "Equal units get equal gradients, so something must tell them apart: chance. Small, since tanh is steepest around 0.",
+            "Equal units get equal gradients, so something must tell them apart: chance. Small, since tanh "
+            "is steepest around 0.",
             "Biases may begin at zero: once the weights differ, so do the units.",
         ),
         alternative=(
-            f"Four curves of the cost over {STEPS:,} steps. From zero weights it stays at {number(zero['costs'][-1], 3)}; from equal ones it ends at "
-            f"{number(equal['costs'][-1], 3)}, from small random ones at {number(small['costs'][-1], 3)}, from large ones at {number(large['costs'][-1], 3)}, "
-            f"having begun at {number(large['costs'][0], 3)}."
+            f"Four curves of the cost over {STEPS:,} steps. From zero weights it stays at "
+            f"{number(zero['costs'][-1], 3)}; from equal ones it ends at {number(equal['costs'][-1], 3)}, "
+            f"from small random ones at {number(small['costs'][-1], 3)}, from large ones at "
+            f"{number(large['costs'][-1], 3)}, having begun at {number(large['costs'][0], 3)}."
         ),
         values={"found": found, "refused": refused_draw()},
     )
@@ -141,8 +153,11 @@ def plot(result: Result) -> Any:
 
     drawn, panel = figure(3.8)
     styles: tuple[dict[str, Any], ...] = (
-        {"color": GREY, "linestyle": (0, (5, 3))}, {"color": ORANGE}, {"color": BLUE}, {"color": GREEN, "linestyle": (0, (1, 1))}
-    )  # fmt: skip
+        {"color": GREY, "linestyle": (0, (5, 3))},
+        {"color": ORANGE},
+        {"color": BLUE},
+        {"color": GREEN, "linestyle": (0, (1, 1))},
+    )
     for (name, each), style in zip(result.values["found"].items(), styles, strict=True):
         steps = [min(100 * i, STEPS) for i in range(len(each["costs"]))]
         panel.plot(steps, each["costs"], label=name, linewidth=2, **style)
@@ -173,14 +188,16 @@ EXPERIMENT = Experiment(
             "W = 0.01 · randn(n, n_prev),  b = 0",
         ),
         Formula(
-            r"W^{[1]} = 0 \text{ or equal rows} \;\Rightarrow\; a^{[1]}_1 = a^{[1]}_2, \quad dz^{[1]}_1 = dz^{[1]}_2",
+            r"W^{[1]} = 0 \text{ or equal rows} \;\Rightarrow\; a^{[1]}_1 = a^{[1]}_2, "
+            r"\quad dz^{[1]}_1 = dz^{[1]}_2",
             "equal rows of W1 ⇒ a₁ = a₂ and dz₁ = dz₂, for ever",
         ),
     ),
     run=run,
     plot=plot,
     slips=(
-        "Some notes draw with rand, which is uniform between 0 and 1. The course's results come from randn, normal around 0.",
+        "Some notes draw with rand, which is uniform between 0 and 1. The course's results come from "
+        "randn, normal around 0.",
         "np.random.rand takes sizes one by one, rand(2, 2); with a pair in parentheses it is an error.",
     ),
 )
