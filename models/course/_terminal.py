@@ -9,10 +9,13 @@ from typing import Any
 from models._report import duration, factor, show_lines
 from models.course._experiment import Experiment, Listing, Result, Section, Table, Timings
 
-HOW_TO_GO_ON = """\
-dlkernels course NAME                 run one, {first} to begin with
-dlkernels course NAME --plot DIR      and save its picture; without NAME, all pictures
-dlkernels course --html FILE          run all, and write one page with the pictures, to be read offline"""
+_HOW_TO_GO_ON = """\
+dlkernels course {first:<15} run the first one, and so on with each name
+dlkernels course NAME --plot DIR  save its picture, too; without NAME, all of them
+dlkernels course --html FILE      all on one page, with pictures, to be read offline"""
+
+#: Letters up to which the name of a row stays on one line.
+_SHORT = 30
 
 
 def rows_of(timings: Timings) -> Table:
@@ -43,7 +46,7 @@ def show_list(experiments: Sequence[Experiment]) -> None:
                 grid.add_row(Text(each.name, style="bold"), each.question)
         show_lines(Text(part, style="bold"), grid)
     sys.stdout.write("\n")
-    show_lines("What next?", HOW_TO_GO_ON.format(first=experiments[0].name))
+    show_lines("What next?", _HOW_TO_GO_ON.format(first=experiments[0].name))
 
 
 def show(experiment: Experiment, result: Result, place: str, following: Experiment | None) -> None:
@@ -93,7 +96,12 @@ def _grid(table: Table) -> Any:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, heading in enumerate(table.header):
-        grid.add_column(heading, justify="right" if is_numeric(table, column) else "left", vertical="bottom")
+        numeric = is_numeric(table, column)
+        longest = max(len(row[column]) for row in table.rows)
+        # Headings may be wrapped, numbers and short names not.
+        whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
+        side: Any = "right" if numeric else "left"
+        grid.add_column(heading, justify=side, min_width=whole, overflow="fold", vertical="bottom")
     for row in table.rows:
         grid.add_row(*row)
     return grid

@@ -193,12 +193,17 @@ def plot(result: Result) -> Any:
     colours = {"squared error": ORANGE, "cross-entropy": BLUE}
     for column, (name, surface) in enumerate(result.values["surfaces"].items()):
         above: Any = drawn.add_subplot(cells[0, column], projection="3d")
-        above.plot_surface(w, b, surface, cmap="viridis", linewidth=0, antialiased=False, rasterized=True)
+        above.plot_surface(
+            w, b, surface, cmap="viridis", linewidth=0, rcount=POINTS, ccount=POINTS, antialiased=False,
+            rasterized=True,
+        )  # fmt: skip
         above.set_title(name, fontsize=11)
         above.set_xlabel("w", labelpad=-6)
         above.set_ylabel("b", labelpad=-6)
         above.tick_params(labelsize=8, pad=-2)
-        above.view_init(elev=32, azim=-55)
+        above.view_init(elev=30, azim=150)
+        above.set_box_aspect((1, 1, 0.85), zoom=1.12)
+        above.set(xticks=(-10, 0, 10), yticks=(-10, 0, 10))
         below = drawn.add_subplot(cells[1, column])
         below.plot(grid, surface[np.argmin(np.abs(grid))], color=colours[name], linewidth=2)
         below.set(xlabel="w, at b = 0", ylabel="J" if column == 0 else None)
