@@ -29,6 +29,11 @@ def shape(array: Any) -> str:
     return str(np.shape(array))
 
 
+def difference(value: float) -> str:
+    """How far apart two numbers are."""
+    return f"{value:.1e}" if value else "0"
+
+
 def apart(results: Sequence[Any]) -> float:
     """The largest difference of any number between results: numbers, arrays, or tuples of them."""
     rows = [np.concatenate([np.ravel(part) for part in _parts(result)]) for result in results]
@@ -41,13 +46,11 @@ def _parts(result: Any) -> Sequence[Any]:
 
 def same_numbers(claim: str, results: Sequence[Any], tolerance: float) -> Check:
     """That all of these results agree."""
-    difference = apart(results)
-    return Check(claim, difference <= tolerance, f"largest difference {difference:.1e}")
+    largest = apart(results)
+    return Check(claim, largest <= tolerance, f"largest difference {difference(largest)}")
 
 
 def as_published(claim: str, computed: Any, published: Any, digits: int) -> Check:
     """That numbers are those of the course, to the digits that it prints."""
-    difference = apart([computed, published])
-    return Check(
-        claim, difference < 0.6 * 10.0**-digits, f"{numbers(computed, digits)}, to {digits} decimal places"
-    )
+    off = apart([computed, published])
+    return Check(claim, off < 0.6 * 10.0**-digits, f"{numbers(computed, digits)}, to {digits} decimal places")

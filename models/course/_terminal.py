@@ -21,7 +21,7 @@ _SHORT = 30
 def rows_of(timings: Timings) -> Table:
     """Timings as a table, in the words that all renderers use."""
     return Table(
-        f"{timings.title}: time of one, median of {timings.rounds}",
+        f"{timings.title}: time of a call, median of {timings.rounds}",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
             (way, duration(seconds), factor(timings.speed_up(way)))

@@ -52,8 +52,9 @@ def add_command(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check everything that can be wrong, then run what was asked for."""
     need("rich", "dlkernels course")
-    # Not above: every command loads this module to learn of its options.
-    from models.course import EXPERIMENTS, _terminal
+    # Not above: every command imports this module to learn of its options.
+    from models.course import _terminal
+    from models.course.experiments import EXPERIMENTS
 
     if arguments.name is None and arguments.plot is None and arguments.html is None:
         _terminal.show_list(EXPERIMENTS)

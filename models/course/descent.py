@@ -14,7 +14,7 @@ from dlkernels import data
 from models._report import duration, factor
 from models.course import _stages
 from models.course._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
-from models.course._numbers import apart, number, percent, same_numbers
+from models.course._numbers import apart, difference, number, percent, same_numbers
 from models.course._timing import in_turns
 
 RATE, STEPS = 0.1, 10
@@ -59,7 +59,7 @@ def run() -> Result:
                     (
                         name,
                         *(number(value, 8) for value in (end[2][-1], end[0][0, 0], end[1])),
-                        f"{apart([end[:2], first[:2]]):.1e}",
+                        difference(apart([end[:2], first[:2]])),
                         percent(accuracy[name]),
                     )
                     for name, end in ends.items()

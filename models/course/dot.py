@@ -11,7 +11,7 @@ import numpy as np
 from dlkernels import backends
 from models._report import duration, factor
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, same_numbers
+from models.course._numbers import difference, number, same_numbers
 from models.course._timing import in_turns
 
 N = 1_000_000
@@ -59,7 +59,7 @@ def run() -> Result:
                 "The same number",
                 ("", "c", "off by"),
                 tuple(
-                    (name, number(value, 17), f"{abs(value - exact):.1e}")
+                    (name, number(value, 17), difference(abs(value - exact)))
                     for name, value in {"for-loop of the notes": loop, **values}.items()
                 ),
             ),

@@ -11,6 +11,7 @@ import numpy as np
 from dlkernels._kernels import elementwise as compiled
 from models._report import duration, factor
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from models.course._numbers import difference
 from models.course._timing import in_turns
 
 N = 100_000
@@ -74,9 +75,9 @@ def run() -> Result:
             name,
             *(duration(each[way]) for way in WAYS),
             *(factor(each["python"] / each[way]) for way in WAYS[1:]),
-            f"{difference:.1e}",
+            difference(off),
         )
-        for name, (each, difference) in found.items()
+        for name, (each, off) in found.items()
     )
     return Result(
         sections=(
@@ -90,7 +91,7 @@ def run() -> Result:
             Check(
                 "The three ways agree to rounding",
                 found[worst][1] < 1e-14,
-                f"largest relative difference {found[worst][1]:.1e}, of {worst}",
+                f"largest relative difference {difference(found[worst][1])}, of {worst}",
             ),
         ),
         lessons=(
@@ -106,7 +107,7 @@ def run() -> Result:
         ),
         values={
             "seconds": seconds,
-            "differences": {name: difference for name, (_, difference) in found.items()},
+            "differences": {name: off for name, (_, off) in found.items()},
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from dlkernels._info import config
 from models.course import _pictures
 from models.course._experiment import Experiment, Formula, Listing, Result, Section, Timings
 from models.course._terminal import is_numeric, rows_of
+
+#: Letters up to which a cell stays on one line.
+_WHOLE = 18
 
 
 def need_packages() -> None:
@@ -43,12 +47,21 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
         mathml=_mathml,
+        marked=_marked,
+        whole=_WHOLE,
         sections=lambda result: [_section(each) for each in result.sections],
         picture=lambda experiment: _picture(experiment, results[experiment.name]),
         checks=sum(len(result.checks) for result in results.values()),
         failed=sum(not check.holds for result in results.values() for check in result.checks),
     )
     return text
+
+
+def _marked(text: str) -> Any:
+    """Words between backticks as code, and no end of a line before a per cent sign."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)).replace(" %", "\u00a0%")))
 
 
 def _mathml(formula: Formula) -> Any:
