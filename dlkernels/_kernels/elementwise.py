@@ -1,6 +1,7 @@
 """Functions of a whole vector as one loop each: what the course writes as np.exp(v), np.log(v) and so on.
 
-v and u are rows of n numbers; u is overwritten, and may be v.
+v and u are rows of n numbers; u is overwritten, and may be v. Only `dlkernels course` calls these, and
+`warmup` leaves them out.
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ def _grid(table: Table) -> Any:
         longest = max(len(row[column]) for row in table.rows)
         # Headings may be wrapped, numbers and short names not.
         whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
-        side: Any = "right" if numeric else "left"
-        grid.add_column(heading, justify=side, min_width=whole, overflow="fold", vertical="bottom")
+        style: Any = ("right", "bottom") if numeric else ("left", "top")
+        grid.add_column(heading, justify=style[0], vertical=style[1], min_width=whole, overflow="fold")
     for row in table.rows:
         grid.add_row(*row)
     return grid

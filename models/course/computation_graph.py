@@ -131,6 +131,7 @@ def run() -> Result:
         lessons=(
             "Values are computed from left to right, derivatives from right to left: each is the one "
             "further right times a factor that needs only its own node.",
+            "dvar is short for dJ/dvar, the derivative of the last node; it is not a small change of var.",
             "Graphs of your own: `from dlkernels import graph`, then write the formula with "
             "`graph.variable`.",
         ),
@@ -163,5 +164,4 @@ EXPERIMENT = Experiment(
     ),
     run=run,
     plot=plot,
-    slips=("dvar is short for dJ/dvar, the derivative of the last node; it is not a small change of var.",),
 )

@@ -237,7 +237,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes write the cost without its minus sign, or the loss in the place of the mean. J is the "
-        "mean of the losses, and never negative.",
+        "Some notes set J equal to a squared difference and to cross-entropy in one line. They are two "
+        "costs; logistic regression takes the second.",
     ),
 )
