@@ -15,8 +15,8 @@ from dlkernels.cli import CommandError
 
 _DESCRIPTION = """\
 The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what
-it is about, time the ways of doing it, and check the claims and the published numbers. The exit code is 1 if one
-of them doesn't hold.
+it is about, time the ways of doing it, and check the claims and the published numbers. The exit code is 1
+if one of them doesn't hold.
 """
 
 
