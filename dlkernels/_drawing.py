@@ -69,6 +69,14 @@ def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
         raise ValueError("draw: the graph has no variable")
     need("matplotlib", "drawing a graph")
     import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
+        picture(lines).savefig(file, dpi=150)
+
+
+def picture(lines: Sequence[tuple[str, str, Variable]]) -> Any:
+    """The same as a figure of matplotlib."""
+    import matplotlib
     from matplotlib.figure import Figure
 
     places = _places(lines)
@@ -76,7 +84,7 @@ def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
         x + _LETTER * max(map(len, _texts(*line))) / 2 for line in lines for x, _ in [places[id(line[2])]]
     )
     size = (widest + _GAP / 2, max(y for _, y in places.values()) + _ROW / 2)
-    with matplotlib.rc_context({"svg.fonttype": "none", "font.size": 10}):
+    with matplotlib.rc_context({"font.size": 10}):
         figure = Figure(figsize=size)
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, size[0]), ylim=(0, size[1]))
         axes.set_axis_off()
@@ -102,4 +110,4 @@ def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
                             "patchA": boxes[id(parent)], "patchB": boxes[id(node)],
                         },
                     )  # fmt: skip
-        figure.savefig(file, dpi=150)
+    return figure

@@ -10,7 +10,7 @@ class MissingExtraError(ImportError):
     """A package is missing that one of the extras of this package installs."""
 
 
-def need(module: str, purpose: str) -> Any:
+def need(module: str, purpose: str, extra: str = "compare") -> Any:
     """The module, or an error that says what it was for and how to install it."""
     try:
         return importlib.import_module(module)
@@ -19,5 +19,5 @@ def need(module: str, purpose: str) -> Any:
             raise
         distribution = {"sklearn": "scikit-learn"}.get(error.name, error.name)
         raise MissingExtraError(
-            f'{purpose} needs {distribution}: python -m pip install "dlkernels[compare]"', name=error.name
+            f'{purpose} needs {distribution}: python -m pip install "dlkernels[{extra}]"', name=error.name
         ) from None

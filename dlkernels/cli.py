@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 for a fault that the user can mend; 130 after Ctrl-C.
+        0, or what the command says; 2 for a fault that the user can mend; 130 after Ctrl-C.
 
     Examples
     --------

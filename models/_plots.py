@@ -14,11 +14,12 @@ import numpy as np
 from dlkernels.cli import CommandError
 from models._measure import Comparison
 from models._report import duration, factor, speed_up
+from models._training import Array, Model
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-_COLOURS = {"python": "#E69F00", "numpy": "#0072B2", "numba": "#009E73"}
-_CLASSES = ("#D55E00", "#0072B2")
-_GREY = "#595959"
+COLOURS = {"python": "#E69F00", "numpy": "#0072B2", "numba": "#009E73"}
+CLASSES = ("#D55E00", "#0072B2")
+GREY = "#595959"
 
 
 def make_folder(folder: Path) -> None:
@@ -42,19 +43,21 @@ def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
         if job.dataset.X_train.shape[0] == 2:
             pictures["boundary"] = _boundary(comparison)
         for name, figure in pictures.items():
-            path = folder / f"{stem}_{name}.png"
-            draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            try:
-                figure.savefig(draft, format="png", dpi=150)
-                draft.replace(path)
-            except OSError as error:
-                raise CommandError(
-                    f"argument --plot: can't write {path}: {error.strerror or error}"
-                ) from None
-            finally:
-                draft.unlink(missing_ok=True)
-            written.append(path)
+            written.append(save(figure, folder / f"{stem}_{name}.png"))
     return written
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Write a picture whole or not at all; the path."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(draft, format="png", dpi=150)
+        draft.replace(path)
+    except OSError as error:
+        raise CommandError(f"argument --plot: can't write {path}: {error.strerror or error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
 
 
 def _plain(text: str) -> str:
@@ -69,7 +72,7 @@ def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
     figure = Figure(figsize=(8, height), layout="constrained")
     axes = figure.add_subplot()
     figure.suptitle(_plain(title), x=0.02, ha="left", fontsize=13, fontweight="bold")
-    axes.set_title(subtitle, loc="left", fontsize=10, color=_GREY)
+    axes.set_title(subtitle, loc="left", fontsize=10, color=GREY)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -84,7 +87,7 @@ def _time(comparison: Comparison) -> Any:
     )
     names = list(comparison.results)
     times = [comparison.results[name].seconds_per_iteration for name in names]
-    axes.barh(names, times, color=[_COLOURS[name] for name in names], height=0.6)
+    axes.barh(names, times, color=[COLOURS[name] for name in names], height=0.6)
     axes.set_xscale("log")
     low = 10.0 ** np.floor(np.log10(min(times)) - 0.3)
     axes.set_xlim(low, max(times) * (max(times) / low) ** 0.45)  # room for the labels
@@ -121,7 +124,7 @@ def _costs(comparison: Comparison) -> Any:
         costs = [*result.model.costs_, result.final_cost]
         finite += sum(np.isfinite(cost) for cost in costs)
         label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.diverged else "")
-        axes.plot(iterations, costs, label=label, color=_COLOURS[name], **styles[name])
+        axes.plot(iterations, costs, label=label, color=COLOURS[name], **styles[name])
     if not finite:
         axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -134,8 +137,6 @@ def _costs(comparison: Comparison) -> Any:
 
 
 def _boundary(comparison: Comparison) -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
     data = comparison.job.dataset
     result = next(
         comparison.results[name] for name in ("numba", "numpy", "python") if name in comparison.results
@@ -146,22 +147,11 @@ def _boundary(comparison: Comparison) -> Any:
         f"held-out accuracy {100 * result.accuracy:.1f} %",
         height=6.4,
     )
-    X = np.hstack([data.X_train, data.X_test])
-    low, high = X.min(axis=1), X.max(axis=1)
-    margin = np.maximum(0.06 * (high - low), 1e-9)
-    grids = [np.linspace(low[i] - margin[i], high[i] + margin[i], 300) for i in range(2)]
-    first, second = np.meshgrid(*grids)
-    P = result.model.predict_proba(np.stack([first.ravel(), second.ravel()])).reshape(first.shape)
-    colours = LinearSegmentedColormap.from_list("classes", [_CLASSES[0], "#ffffff", _CLASSES[1]])
-    shading = axes.pcolormesh(
-        first, second, P, cmap=colours, vmin=0, vmax=1, alpha=0.45, shading="nearest", rasterized=True
-    )
-    if P.min() < 0.5 < P.max():
-        axes.contour(first, second, P, levels=[0.5], colors="black", linewidths=1.4)
+    shading = shade(axes, result.model, np.hstack([data.X_train, data.X_test]))
     for label, marker in ((0, "o"), (1, "^")):
         points = data.X_train[:, data.Y_train[0] == label]
         axes.scatter(
-            points[0], points[1], s=26, marker=marker, color=_CLASSES[label], edgecolors="white",
+            points[0], points[1], s=26, marker=marker, color=CLASSES[label], edgecolors="white",
             linewidths=0.6, label=f"label {label} (training)",
         )  # fmt: skip
     bar = figure.colorbar(shading, ax=axes, shrink=0.8, pad=0.02)
@@ -170,3 +160,21 @@ def _boundary(comparison: Comparison) -> Any:
     axes.set_ylabel(_plain(data.feature_names[1]))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, frameon=False)
     return figure
+
+
+def shade(axes: Any, model: Model, X: Array) -> Any:
+    """The model's probabilities over the plane of two features, around the points X; black where 0.5."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    low, high = X.min(axis=1), X.max(axis=1)
+    margin = np.maximum(0.06 * (high - low), 1e-9)
+    grids = [np.linspace(low[i] - margin[i], high[i] + margin[i], 300) for i in range(2)]
+    first, second = np.meshgrid(*grids)
+    P = model.predict_proba(np.stack([first.ravel(), second.ravel()])).reshape(first.shape)
+    colours = LinearSegmentedColormap.from_list("classes", [CLASSES[0], "#ffffff", CLASSES[1]])
+    shading = axes.pcolormesh(
+        first, second, P, cmap=colours, vmin=0, vmax=1, alpha=0.45, shading="nearest", rasterized=True
+    )
+    if P.min() < 0.5 < P.max():
+        axes.contour(first, second, P, levels=[0.5], colors="black", linewidths=1.4)
+    return shading

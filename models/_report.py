@@ -51,7 +51,7 @@ def show_heading() -> None:
     """One line on what the figures were measured with."""
     facts = config()
     versions = ", ".join(f"{name} {facts[name].split()[0]}" for name in ("dlkernels", "numba", "numpy"))
-    _print(f"{versions}, Python {facts['python']}; {facts['cpu']}; threads {facts['threads']}")
+    show_lines(f"{versions}, Python {facts['python']}; {facts['cpu']}; threads {facts['threads']}")
 
 
 def show(comparison: Comparison) -> None:
@@ -71,7 +71,7 @@ def show(comparison: Comparison) -> None:
     for result in comparison.results.values():
         table.add_row(*_row(comparison, result))
     sys.stdout.write("\n")
-    _print(
+    show_lines(
         Text(job.title, style="bold"),
         f"{data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features and "
         f"{data.X_test.shape[1]:,} held out, {data.description}; {job.dtype}, learning rate "
@@ -131,9 +131,9 @@ def _difference_note(difference: Difference) -> str:
     return f"Largest difference between the parameters of {names} {after}: {difference.value:.1e}."
 
 
-def _print(*things: Any) -> None:
+def show_lines(*things: Any) -> None:
     """Print text and tables by way of rich, without the empty lines and the padding that it puts around."""
-    need("rich", "dlkernels compare")
+    need("rich", "this command")
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -230,11 +230,11 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
-def reserved(path: Path) -> Iterator[Path]:
+def reserved(path: Path, option: str = "--json") -> Iterator[Path]:
     """A new file beside `path` that replaces it if the block succeeds; an error now if that can't be."""
     target = Path(os.path.realpath(path))
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
-        raise CommandError(f"argument --json: can't write {path}: not a file that may be replaced")
+        raise CommandError(f"argument {option}: can't write {path}: not a file that may be replaced")
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
         os.close(handle)
@@ -242,7 +242,7 @@ def reserved(path: Path) -> Iterator[Path]:
         draft.chmod(0o666 & ~_umask())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"argument --json: can't write {path}: {reason}") from None
+        raise CommandError(f"argument {option}: can't write {path}: {reason}") from None
     try:
         yield draft
         draft.replace(target)

@@ -15,45 +15,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from commands import CONTROL, environment, fail, run_python, run_without, succeed
 
 import dlkernels
 
-ROOT = Path(dlkernels.__file__).parents[1]
 #: One small job without the compiler.
 QUICK = ("compare", "--model", "logistic", "--backends", "numpy", "--iterations", "3")
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-
-
-def environment():
-    """That of this process, so that the package that is tested is the one that is run."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    changed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "error", "COLUMNS": "80"}
-    return {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | changed
-
-
-def command(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "dlkernels", *map(str, arguments)],
-        env=environment(), cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=300,
-    )  # fmt: skip
-
-
-def succeed(*arguments, cwd=None):
-    done = command(*arguments, cwd=cwd)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert not CONTROL.search(done.stdout)
-    return done.stdout
-
-
-def fail(*arguments, cwd=None):
-    """The one line that a fault is reported with."""
-    done = command(*arguments, cwd=cwd)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.endswith("\n")
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("dlkernels: error: ")
-    assert not CONTROL.search(done.stderr)
-    return done.stderr
 
 
 # -- what works --------------------------------------------------------------------------------------
@@ -291,12 +258,6 @@ def test_outputs_are_tried_before_the_training(tmp_path):
     assert time.monotonic() - start < 60
 
 
-def run_python(program):
-    return subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=60
-    )
-
-
 def test_without_an_installation_the_command_says_what_to_do():
     done = run_python(
         "import importlib.metadata, sys\nimportlib.metadata.entry_points = lambda **_: ()\n"
@@ -314,15 +275,7 @@ def test_without_an_installation_the_command_says_what_to_do():
     [("rich", QUICK), ("sklearn", QUICK), ("matplotlib", (*QUICK, "--plot", "pictures"))],
 )
 def test_a_missing_package_is_named_with_its_extra(package, arguments):
-    done = run_python(
-        "import sys\n"
-        "class Missing:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] == {package!r}:\n"
-        f"            raise ModuleNotFoundError('none', name={package!r})\n"
-        "sys.meta_path.insert(0, Missing())\n"
-        f"from dlkernels.cli import main\nsys.exit(main({list(arguments)!r}))"
-    )
+    done = run_without(package, arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert 'pip install "dlkernels[compare]"' in line

@@ -1,0 +1,56 @@
+"""Functions of a whole vector as one loop each: what the course writes as np.exp(v), np.log(v) and so on.
+
+v and u are rows of n numbers; u is overwritten, and may be v. Only `dlkernels course` calls these, and
+`warmup` leaves them out.
+"""
+
+from __future__ import annotations
+
+from math import exp as _exp
+from math import log as _log
+
+from dlkernels._jit import loops
+
+
+@loops
+def exp(v, u):
+    """u[j] <- e^v[j]."""
+    for j in range(v.shape[0]):
+        u[j] = _exp(v[j])
+
+
+@loops
+def log(v, u):
+    """u[j] <- ln v[j]."""
+    for j in range(v.shape[0]):
+        u[j] = _log(v[j])
+
+
+@loops
+def absolute(v, u):
+    """u[j] <- |v[j]|."""
+    for j in range(v.shape[0]):
+        u[j] = abs(v[j])
+
+
+@loops
+def positive_part(v, u):
+    """u[j] <- max(v[j], 0)."""
+    zero = v.dtype.type(0)
+    for j in range(v.shape[0]):
+        u[j] = max(v[j], zero)
+
+
+@loops
+def square(v, u):
+    """u[j] <- v[j]²."""
+    for j in range(v.shape[0]):
+        u[j] = v[j] * v[j]
+
+
+@loops
+def reciprocal(v, u):
+    """u[j] <- 1 / v[j]."""
+    one = v.dtype.type(1)
+    for j in range(v.shape[0]):
+        u[j] = one / v[j]

@@ -1,0 +1,125 @@
+"""What an experiment of the course is, and what running one returns: data, which the renderers show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+#: The parts of the course, which are headings of the list and of the page.
+REGRESSION = "Week 2: logistic regression as a neural network"
+VECTORS = "Week 2: Python and vectorisation"
+NETWORKS = "Week 3: shallow neural networks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Formula:
+    """A formula as LaTeX, for the page, and as a line of text, for the terminal."""
+
+    latex: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of texts below a header; the first column names its row."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Lines that are shown as they are: code, or what it printed."""
+
+    title: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Timings:
+    """Seconds that each way took, the slowest way of the notes first."""
+
+    title: str
+    seconds: Mapping[str, float]
+    rounds: int
+
+    @property
+    def fastest(self) -> str:
+        return min(self.seconds, key=lambda way: self.seconds[way])
+
+    def speed_up(self, way: str) -> float:
+        """How many times faster than the first way."""
+        return next(iter(self.seconds.values())) / self.seconds[way]
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A claim of the notes, and whether the numbers of this run bear it out."""
+
+    claim: str
+    holds: bool
+    measured: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.claim}: {self.measured}." if self.measured else f"{self.claim}."
+
+
+Section: TypeAlias = Table | Listing | Timings
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What one run found.
+
+    Attributes
+    ----------
+    sections : tuple of Table, Listing or Timings
+        In the order in which they are shown.
+    checks : tuple of Check
+    lessons : tuple of str
+        What the experiment shows, a sentence or two each.
+    alternative : str
+        What the picture shows, for who doesn't see it.
+    values : mapping
+        The numbers themselves, for the picture and for tests.
+    """
+
+    sections: tuple[Section, ...]
+    checks: tuple[Check, ...]
+    lessons: tuple[str, ...]
+    alternative: str
+    values: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One idea of the notes, to be run.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in commands.
+    title, question : str
+        A few words, and one sentence.
+    part : str
+        The part of the course that it belongs to.
+    formulas : tuple of Formula
+    run : callable
+        Computes a Result.
+    plot : callable
+        Draws the picture of a Result, a figure of matplotlib.
+    slips : tuple of str
+        Mistakes that lecture notes on the subject are seen to make, and what is right.
+    """
+
+    name: str
+    title: str
+    question: str
+    part: str
+    formulas: tuple[Formula, ...]
+    run: Callable[[], Result]
+    plot: Callable[[Result], Any]
+    slips: tuple[str, ...] = ()

@@ -1,0 +1,56 @@
+"""Numbers in words, and how far apart they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.course._experiment import Check
+
+
+def number(value: float, digits: int = 6) -> str:
+    """Significant digits, without a minus before zero."""
+    return f"{float(value) + 0.0:.{digits}g}"
+
+
+def numbers(values: Any, digits: int = 6) -> str:
+    """The numbers of an array in a row."""
+    return ", ".join(number(value, digits) for value in np.asarray(values).reshape(-1))
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def shape(array: Any) -> str:
+    """As NumPy prints it."""
+    return str(np.shape(array))
+
+
+def difference(value: float) -> str:
+    """How far apart two numbers are."""
+    return f"{value:.1e}" if value else "0"
+
+
+def apart(results: Sequence[Any]) -> float:
+    """The largest difference of any number between results: numbers, arrays, or tuples of them."""
+    rows = [np.concatenate([np.ravel(part) for part in _parts(result)]) for result in results]
+    return float(np.max(np.ptp(np.stack(rows), axis=0)))
+
+
+def _parts(result: Any) -> Sequence[Any]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def same_numbers(claim: str, results: Sequence[Any], tolerance: float) -> Check:
+    """That all of these results agree."""
+    largest = apart(results)
+    return Check(claim, largest <= tolerance, f"largest difference {difference(largest)}")
+
+
+def as_published(claim: str, computed: Any, published: Any, digits: int) -> Check:
+    """That numbers are those of the course, to the digits that it prints."""
+    off = apart([computed, published])
+    return Check(claim, off < 0.6 * 10.0**-digits, f"{numbers(computed, digits)}, to {digits} decimal places")

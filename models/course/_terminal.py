@@ -1,0 +1,113 @@
+"""Experiments on the terminal: the list of them, and what one found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models._report import duration, factor, show_lines
+from models.course._experiment import Experiment, Listing, Result, Section, Table, Timings
+
+_HOW_TO_GO_ON = """\
+dlkernels course {first:<15} run the first one, and so on with each name
+dlkernels course NAME --plot DIR  save its picture, too; without NAME, all of them
+dlkernels course --html FILE      all on one page, with pictures, to be read offline"""
+
+#: Letters up to which the name of a row stays on one line.
+_SHORT = 30
+
+
+def rows_of(timings: Timings) -> Table:
+    """Timings as a table, in the words that all renderers use."""
+    return Table(
+        f"{timings.title}: time of a call, median of {timings.rounds}",
+        ("", "time", f"faster than {next(iter(timings.seconds))}"),
+        tuple(
+            (way, duration(seconds), factor(timings.speed_up(way)))
+            for way, seconds in timings.seconds.items()
+        ),
+    )
+
+
+def show_list(experiments: Sequence[Experiment]) -> None:
+    """Print every experiment's name and question, by parts of the course, and what to do next."""
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    show_lines("The course as experiments: each idea of its notes computed, timed, drawn and checked.")
+    for part in dict.fromkeys(each.part for each in experiments):
+        sys.stdout.write("\n")
+        grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, min_width=max(len(each.name) for each in experiments))
+        grid.add_column()
+        for each in experiments:
+            if each.part == part:
+                grid.add_row(Text(each.name, style="bold"), each.question)
+        show_lines(Text(part, style="bold"), grid)
+    sys.stdout.write("\n")
+    show_lines("What next?", _HOW_TO_GO_ON.format(first=experiments[0].name))
+
+
+def show(experiment: Experiment, result: Result, place: str, following: Experiment | None) -> None:
+    """Print what an experiment asks, computes and shows, and the command of the one that follows."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    show_lines(Text(f"{experiment.title} ({place}, {experiment.part})", style="bold"), experiment.question)
+    sys.stdout.write("\n")
+    show_lines(*(Padding(Text(each.text), (0, 0, 0, 2)) for each in experiment.formulas))
+    for section in result.sections:
+        sys.stdout.write("\n")
+        show_lines(*_shown(section))
+    sys.stdout.write("\n")
+    show_lines(
+        *(f"{'✓' if check.holds else '✗ NOT SO HERE:'} {check.text}" for check in result.checks),
+        *result.lessons,
+        *(f"A slip to look out for: {slip}" for slip in experiment.slips),
+    )
+    sys.stdout.write("\n")
+    show_lines(*_next(following))
+
+
+def _next(following: Experiment | None) -> Iterator[str]:
+    if following is None:
+        yield "That was the last one. All of them on one page: dlkernels course --html course.html"
+    else:
+        yield f"Next: dlkernels course {following.name}   ({following.question})"
+
+
+def _shown(section: Section) -> Iterator[Any]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if isinstance(section, Listing):
+        yield Text(section.title, style="bold")
+        yield Padding(Text(section.text, no_wrap=True), (0, 0, 0, 2))
+        return
+    table = rows_of(section) if isinstance(section, Timings) else section
+    yield Text(table.title, style="bold")
+    yield _grid(table)
+
+
+def _grid(table: Table) -> Any:
+    from rich import box
+    from rich.table import Table as Grid
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, heading in enumerate(table.header):
+        numeric = is_numeric(table, column)
+        longest = max(len(row[column]) for row in table.rows)
+        # Headings may be wrapped, numbers and short names not.
+        whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
+        style: Any = ("right", "bottom") if numeric else ("left", "top")
+        grid.add_column(heading, justify=style[0], vertical=style[1], min_width=whole, overflow="fold")
+    for row in table.rows:
+        grid.add_row(*row)
+    return grid
+
+
+def is_numeric(table: Table, column: int) -> bool:
+    """Whether a column holds numbers, which are aligned at the right."""
+    cells = [row[column] for row in table.rows if row[column]]
+    return column > 0 and bool(cells) and all(cell[0].isdigit() or cell[0] in "-<" for cell in cells)

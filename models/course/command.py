@@ -1,0 +1,121 @@
+"""`dlkernels course`: the ideas of the lecture notes, each as an experiment that runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dlkernels._extras import need
+from dlkernels._progress import progress
+from dlkernels.cli import CommandError
+
+_DESCRIPTION = """\
+The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what
+it is about, time the ways of doing it, and check the claims and the published numbers. The exit code is 1
+if one of them doesn't hold.
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add `course` to argparse's sub-parsers; the entry point that `dlkernels.cli` looks for.
+
+    Parameters
+    ----------
+    commands : argparse's sub-parsers
+        What ``ArgumentParser.add_subparsers`` returned.
+
+    Examples
+    --------
+    >>> import argparse
+    >>> from models.course.command import add_command
+    >>> parser = argparse.ArgumentParser()
+    >>> add_command(parser.add_subparsers())
+    >>> parser.parse_args(["course", "graph"]).name
+    'graph'
+    """
+    parser = commands.add_parser(
+        "course",
+        help="run the ideas of the course's lecture notes as experiments",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("name", metavar="NAME", nargs="?", help="which experiment; `dlkernels course` lists them")
+    add("--plot", metavar="DIR", type=Path, help="save its picture in this folder; without NAME, all")
+    add("--html", metavar="FILE", type=Path, help="write one page with all of them, or with NAME alone")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything that can be wrong, then run what was asked for."""
+    need("rich", "dlkernels course")
+    # Not above: every command imports this module to learn of its options.
+    from models.course import _terminal
+    from models.course.experiments import EXPERIMENTS
+
+    if arguments.name is None and arguments.plot is None and arguments.html is None:
+        _terminal.show_list(EXPERIMENTS)
+        return 0
+    chosen = EXPERIMENTS if arguments.name is None else (_named(arguments.name, EXPERIMENTS),)
+    return _run(arguments, chosen, EXPERIMENTS)
+
+
+def _named(name: str, experiments: Sequence[Any]) -> Any:
+    names = [each.name for each in experiments]
+    if name in names:
+        return experiments[names.index(name)]
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise CommandError(f"no experiment is called {name!r}: {hint}There are {', '.join(names)}")
+
+
+def _run(arguments: argparse.Namespace, chosen: Sequence[Any], experiments: Sequence[Any]) -> int:
+    from models import _plots, _report
+    from models.course import _terminal, page
+
+    if arguments.plot is not None:
+        need("matplotlib", "--plot")
+    if arguments.html is not None:
+        page.need_packages()
+    with contextlib.ExitStack() as stack:
+        if arguments.plot is not None:
+            _plots.make_folder(arguments.plot)
+        draft = None
+        if arguments.html is not None:
+            draft = stack.enter_context(_report.reserved(arguments.html, "--html"))
+        results = _results(chosen)
+        following = _following(chosen[-1], experiments)
+        if arguments.name is not None:
+            place = f"{experiments.index(chosen[0]) + 1} of {len(experiments)}"
+            _terminal.show(chosen[0], results[arguments.name], place, following)
+        if draft is not None:
+            command = f"dlkernels course {following.name}" if following else None
+            draft.write_text(page.render(chosen, results, command), encoding="utf-8")
+    _report.say_written([] if arguments.html is None else [arguments.html])
+    if arguments.plot is not None:
+        _report.say_written(
+            [
+                _plots.save(each.plot(results[each.name]), arguments.plot / f"{each.name}.png")
+                for each in chosen
+            ]
+        )
+    return 0 if all(check.holds for result in results.values() for check in result.checks) else 1
+
+
+def _results(chosen: Sequence[Any]) -> dict[str, Any]:
+    results = {}
+    with progress("the course: the first run compiles", len(chosen)) as advance:
+        for each in chosen:
+            results[each.name] = each.run()
+            advance(1)
+    return results
+
+
+def _following(experiment: Any, experiments: Sequence[Any]) -> Any:
+    """The experiment after this one, if it isn't the last."""
+    place = experiments.index(experiment) + 1
+    return experiments[place] if place < len(experiments) else None

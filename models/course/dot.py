@@ -1,0 +1,133 @@
+"""The dot product of a million numbers: a for-loop, NumPy, and a compiled loop."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dlkernels import backends
+from models._report import duration, factor
+from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from models.course._numbers import difference, number, same_numbers
+from models.course._timing import in_turns
+
+N = 1_000_000
+#: Lengths at which the backends are timed, too.
+LENGTHS = (10, 1000, 100_000)
+
+
+def for_loop(a: Any, b: Any) -> Any:
+    """As the notes have it, with * for its +."""
+    c = 0
+    for i in range(len(a)):
+        c += a[i] * b[i]
+    return c
+
+
+def adding_loop(a: Any, b: Any) -> Any:
+    """What some notes time instead."""
+    c = 0
+    for i in range(len(a)):
+        c += a[i] + b[i]
+    return c
+
+
+def run() -> Result:
+    random = np.random.default_rng(1)
+    a, b = random.random(N), random.random(N)
+    exact = math.fsum((a * b).tolist())
+    loop = float(for_loop(a, b))
+    values = {name: backends.get(name).dot(a, b) for name in backends.NAMES}
+    added = float(adding_loop(a, b))
+    timings = in_turns(
+        f"A dot product of {N:,} numbers",
+        {"for-loop of the notes": partial(for_loop, a, b)}
+        | {name: partial(backends.get(name).dot, a, b) for name in backends.NAMES},
+    )
+    by_length = {
+        n: in_turns(
+            f"{n:,}", {name: partial(backends.get(name).dot, a[:n], b[:n]) for name in backends.NAMES}
+        ).seconds
+        for n in LENGTHS
+    } | {N: {name: timings.seconds[name] for name in backends.NAMES}}
+    return Result(
+        sections=(
+            Table(
+                "The same number",
+                ("", "c", "off by"),
+                tuple(
+                    (name, number(value, 17), difference(abs(value - exact)))
+                    for name, value in {"for-loop of the notes": loop, **values}.items()
+                ),
+            ),
+            timings,
+        ),
+        checks=(
+            same_numbers("All four agree to rounding", [loop, *values.values()], 1e-6),
+            Check(
+                "A loop that adds, c += a[i] + b[i], computes something else",
+                abs(added - exact) > 1,
+                f"{number(added)} instead of {number(exact)}",
+            ),
+        ),
+        lessons=(
+            f"Here {timings.fastest} took the least time for {N:,} numbers, "
+            f"{duration(timings.seconds[timings.fastest])}: the notes' loop takes "
+            f"{factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long.",
+            "A loop isn't slow because it is a loop: numba runs one, too. It is slow because Python finds "
+            "out anew at each number what it is and what * means for it.",
+        ),
+        alternative=(
+            "Three lines on logarithmic axes: the time of a dot product on python, numpy and numba for "
+            f"lengths from {LENGTHS[0]} to {N:,}. At {N:,} numbers python takes "
+            f"{number(by_length[N]['python'] / by_length[N]['numba'], 2)} times as long as numba."
+        ),
+        values={"values": values, "loop": loop, "exact": exact, "added": added, "by_length": by_length},
+    )
+
+
+def plot(result: Result) -> Any:
+    from models.course._pictures import COLOURS, figure, lines, time_axis
+
+    drawn, panel = figure(3.6)
+    by_length = result.values["by_length"]
+    markers = {"python": "o", "numpy": "s", "numba": "^"}
+    for name in backends.NAMES:
+        panel.plot(
+            list(by_length),
+            [each[name] for each in by_length.values()],
+            color=COLOURS[name],
+            marker=markers[name],
+            label=name,
+        )
+    panel.set(
+        xscale="log",
+        yscale="log",
+        xlabel="numbers in a and b",
+        ylabel="time",
+        title="Time of one dot product",
+    )
+    time_axis(panel.yaxis)
+    panel.set_xticks(list(by_length), [f"{n:,}" for n in by_length])
+    panel.xaxis.minorticks_off()
+    lines(panel)
+    panel.legend(frameon=False)
+    return drawn
+
+
+EXPERIMENT = Experiment(
+    name="dot",
+    title="The dot product",
+    question=f"What does a for-loop over {N:,} numbers cost, and what does np.dot?",
+    part=VECTORS,
+    formulas=(Formula(r"c = a^{T} b = \sum_{i=1}^{n} a_i b_i", "c = aᵀb = Σᵢ aᵢ bᵢ"),),
+    run=run,
+    plot=plot,
+    slips=(
+        "Some notes time c += a[i] + b[i], which adds where a dot product multiplies: another number comes "
+        "out.",
+    ),
+)

@@ -1,0 +1,32 @@
+"""All experiments, in the order of the notes.
+
+Not in the package itself, which every command of `dlkernels` imports to learn of `course` and its options.
+"""
+
+from __future__ import annotations
+
+from models.course import (
+    activations,
+    backward,
+    broadcasting,
+    computation_graph,
+    costs,
+    descent,
+    dot,
+    elementwise,
+    forward,
+    images,
+    linear,
+    logistic,
+    nudging,
+    weights,
+)
+from models.course._experiment import Experiment
+
+_MODULES = (
+    logistic, costs, nudging, computation_graph,
+    dot, elementwise, descent, broadcasting, images,
+    forward, activations, linear, backward, weights,
+)  # fmt: skip
+
+EXPERIMENTS: tuple[Experiment, ...] = tuple(module.EXPERIMENT for module in _MODULES)

@@ -1,0 +1,185 @@
+"""A network of two layers, forward: per node, per example, vectorised, compiled."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dlkernels import backends
+from models._report import duration
+from models.course import _networks
+from models.course._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
+from models.course._numbers import as_published, number, same_numbers, shape
+from models.course._timing import in_turns
+
+N_X, N_H, M = 3, 4, 1000
+#: The course's exercise, from `RandomState(1)`, and what it publishes.
+PUBLISHED_W1 = np.array(
+    [
+        [-0.00416758, -0.00056267],
+        [-0.02136196, 0.01640271],
+        [-0.01793436, -0.00841747],
+        [0.00502881, -0.01245288],
+    ]
+)
+PUBLISHED_W2 = np.array([[-0.01057952, -0.00909008, 0.00551454, 0.02292208]])
+PUBLISHED_B2, PUBLISHED_A2 = np.array([[-1.3]]), (0.21292656, 0.21274673, 0.21295976)
+
+
+#: The notes' own code, in the order in which it loses its loops.
+STAGES: dict[str, Callable[..., Any]] = {
+    "per node": _networks.per_node,
+    "per example": _networks.per_example,
+    "vectorised (NumPy)": _networks.vectorised,
+}
+
+
+def parameters() -> tuple[Any, ...]:
+    """W1 (4, 3), b1 (4, 1), W2 (1, 4), b2 (1, 1)."""
+    random = np.random.default_rng(1)
+    return tuple(random.normal(size=size) for size in ((N_H, N_X), (N_H, 1), (1, N_H), (1, 1)))
+
+
+def with_backend(name: str, *given: Any) -> Any:
+    W1, b1, W2, b2, X = given
+    backend = backends.get(name)
+    return backend.dense_forward(W2, backend.dense_forward(W1, X, b1, "tanh"), b2, "sigmoid")
+
+
+def published(name: str) -> Any:
+    """The exercise's A2 on a backend."""
+    random = np.random.RandomState(1)
+    X, b1 = random.randn(2, 3), random.randn(4, 1)
+    return with_backend(name, PUBLISHED_W1, b1, PUBLISHED_W2, PUBLISHED_B2, X)
+
+
+def _shapes(given: tuple[Any, ...], X: Any) -> Table:
+    W1, b1, W2, b2 = given
+    Z1 = W1 @ X + b1
+    Z2 = W2 @ np.tanh(Z1) + b2
+    arrays = {
+        "X": (X, "features, examples"),
+        "W1": (W1, "hidden units, features"),
+        "b1": (b1, "hidden units, 1"),
+        "Z1, A1": (Z1, "hidden units, examples"),
+        "W2": (W2, "1, hidden units"),
+        "b2": (b2, "1, 1"),
+        "Z2, A2": (Z2, "1, examples"),
+    }
+    return Table(
+        f"{N_X} features, {N_H} hidden units, {M:,} examples",
+        ("", "shape", "rows, columns"),
+        tuple((name, shape(array), words) for name, (array, words) in arrays.items()),
+    )
+
+
+def run() -> Result:
+    given = parameters()
+    X = np.random.default_rng(2).normal(size=(N_X, M))
+    ways = {name: partial(way, *given, X) for name, way in STAGES.items()}
+    ways |= {
+        "python backend": partial(with_backend, "python", *given, X),
+        "compiled (Numba)": partial(with_backend, "numba", *given, X),
+    }
+    results = {name: way() for name, way in ways.items()}
+    course = {name: published(name) for name in backends.NAMES}
+    timings = in_turns(f"A2 of {M:,} examples", ways)
+    return Result(
+        sections=(
+            _shapes(given, X),
+            *(Listing(name, inspect.getsource(way).rstrip()) for name, way in STAGES.items()),
+            Table(
+                "A2 of the first three examples",
+                ("", "example 1", "example 2", "example 3"),
+                tuple((name, *(number(value, 10) for value in A2[0, :3])) for name, A2 in results.items()),
+            ),
+            timings,
+        ),
+        checks=(
+            same_numbers(f"All {len(ways)} give the same A2", list(results.values()), 1e-12),
+            *(
+                as_published(f"A2 of the course's exercise on {name}", A2, PUBLISHED_A2, 8)
+                for name, A2 in course.items()
+            ),
+            Check(
+                "W1 is (4, 3), b1 (4, 1), W2 (1, 4), b2 (1, 1)",
+                [np.shape(each) for each in given] == [(4, 3), (4, 1), (1, 4), (1, 1)],
+            ),
+        ),
+        lessons=(
+            "Going down a column of A1 the unit changes, going along a row the example does.",
+            f"Here {timings.fastest} took the least time, {duration(timings.seconds[timings.fastest])} for "
+            f"{M:,} examples.",
+        ),
+        alternative=(
+            "A drawing of the network: three inputs, each joined to four hidden units, which are joined to "
+            "one output; below each layer the shapes of its parameters. Under it, bars of the times: "
+            + ", ".join(f"{name} {duration(value)}" for name, value in timings.seconds.items())
+            + "."
+        ),
+        values={"results": results, "published": course, "timings": timings},
+    )
+
+
+def plot(result: Result) -> Any:
+    from models.course._pictures import BLUE, COLOURS, GREY, ORANGE, bars, figure
+
+    drawn, (above, below) = figure(5.4, rows=2, height_ratios=(3, 2))
+    layers = (("x", N_X, GREY), ("a⁽¹⁾", N_H, BLUE), ("ŷ", 1, ORANGE))
+    places = [
+        [(2.2 * column, (count - 1) / 2 - i) for i in range(count)]
+        for column, (_, count, _) in enumerate(layers)
+    ]
+    for left, right in itertools.pairwise(places):
+        for start in left:
+            for end in right:
+                above.plot(*zip(start, end, strict=True), color="#bbbbbb", linewidth=1, zorder=1)
+    for (_, _, colour), nodes in zip(layers, places, strict=True):
+        above.scatter(*zip(*nodes, strict=True), s=420, color=colour, zorder=2)
+    titles = ("input\nX (3, m)", "hidden layer\nW1 (4, 3)\nb1 (4, 1)", "output\nW2 (1, 4)\nb2 (1, 1)")
+    for column, title in enumerate(titles):
+        above.text(2.2 * column, -2.15, title, ha="center", va="top", fontsize=10)
+    above.set(xlim=(-1, 5.4), ylim=(-3.5, 2), title="Two layers: the input isn't counted")
+    above.set_axis_off()
+    timings = result.values["timings"]
+    colours = {
+        "per node": "#B87400",
+        "per example": ORANGE,
+        "vectorised (NumPy)": COLOURS["numpy"],
+        "python backend": COLOURS["python"],
+        "compiled (Numba)": COLOURS["numba"],
+    }
+    bars(below, timings.seconds, colours)
+    below.set_title(timings.title)
+    return drawn
+
+
+EXPERIMENT = Experiment(
+    name="forward",
+    title="A two-layer network, forward",
+    question="How do the two steps of each node, z and g(z), become two products of matrices?",
+    part=NETWORKS,
+    formulas=(
+        Formula(
+            r"z^{[1]}_i = w^{[1] T}_i x + b^{[1]}_i, \quad a^{[1]}_i = g(z^{[1]}_i)",
+            "node i: z₁ᵢ = w₁ᵢᵀ x + b₁ᵢ,  a₁ᵢ = g(z₁ᵢ)",
+        ),
+        Formula(r"Z^{[1]} = W^{[1]} X + b^{[1]}, \quad A^{[1]} = g(Z^{[1]})", "Z1 = W1 X + b1,  A1 = g(Z1)"),
+        Formula(
+            r"Z^{[2]} = W^{[2]} A^{[1]} + b^{[2]}, \quad A^{[2]} = \sigma(Z^{[2]})",
+            "Z2 = W2 A1 + b2,  A2 = σ(Z2)",
+        ),
+    ),
+    run=run,
+    plot=plot,
+    slips=(
+        "Some notes call the activations of the four hidden units a (1, 4) vector. They are a column, (4, "
+        "1).",
+        "Some notes leave the x out: z = wᵀ + b. It is z = wᵀx + b.",
+    ),
+)

@@ -1,0 +1,232 @@
+"""Derivatives by nudging x a little, and the check of every gradient here that follows from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import dlkernels as dk
+from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
+from models.course._numbers import number
+
+NUDGE = 0.001
+#: Formula, the function, its derivative, and where.
+FUNCTIONS: tuple[tuple[str, Callable[[float], float], Callable[[float], float], float], ...] = (
+    ("3x", lambda x: 3 * x, lambda x: 3.0, 2),
+    ("3x", lambda x: 3 * x, lambda x: 3.0, 5),
+    ("x²", lambda x: x * x, lambda x: 2 * x, 2),
+    ("x²", lambda x: x * x, lambda x: 2 * x, 5),
+    ("x³", lambda x: x**3, lambda x: 3 * x**2, 2),
+    ("log x", math.log, lambda x: 1 / x, 2),
+    ("σ(x)", lambda x: 1 / (1 + math.exp(-x)), lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, 2),
+)
+#: A right gradient stays below this in float64, a wrong one is near 1.
+LIMIT = 1e-6
+#: Of the exercise in "Improving Deep Neural Networks", week 1.
+PUBLISHED_DIFFERENCE = 2.9e-10
+
+
+def _weighted_sum(g: Callable[[Any], Any], weights: Any) -> Callable[[Any], Any]:
+    return lambda Z: (weights * g(Z)).sum()
+
+
+def _cost_with(activation: str, X: Any, Y: Any) -> Callable[[Any], Any]:
+    propagate: Any = dk.shallow_propagate
+    return lambda parameters: propagate(*parameters, X, Y, activation)[-1]
+
+
+def kernels() -> dict[str, Any]:
+    """The gradients of every kernel against differences."""
+    random = np.random.default_rng(1)
+    X, Y = random.normal(size=(3, 7)), (random.uniform(size=(1, 7)) > 0.5).astype(float)
+    Z, R = random.normal(size=(4, 7)), random.normal(size=(4, 7))
+    W1, b1 = random.normal(size=(4, 3)), random.normal(size=(4, 1))
+    W2, b2 = random.normal(size=(1, 4)), random.normal(size=(1, 1))
+    found = {}
+    logistic: Any = dk.logistic_propagate
+    shallow: Any = dk.shallow_propagate
+    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+        g, back = getattr(dk, name), getattr(dk, f"{name}_backward")
+        saved = g(Z) if name in ("sigmoid", "tanh") else Z
+        found[f"{name}_backward"] = dk.check_gradients(_weighted_sum(g, R), Z, back(R, saved))
+    dW, db = dk.dense_gradients(R, X)
+    found["dense_gradients"] = dk.check_gradients(
+        lambda p: (R * dk.dense_forward(p[0], X, p[1])).sum() / 7, [W1, b1], [dW, db]
+    )
+    A1, dZ2 = dk.dense_forward(W1, X, b1, "tanh"), R[:1]
+    _, dW, db = dk.dense_backward(W2, dZ2, A1, X, "tanh")
+    found["dense_backward"] = dk.check_gradients(
+        lambda p: (dZ2 * (W2 @ dk.dense_forward(p[0], X, p[1], "tanh"))).sum() / 7, [W1, b1], [dW, db]
+    )
+    *gradients, _ = logistic(W1[:1].T, 0.3, X, Y)
+    found["logistic_propagate"] = dk.check_gradients(
+        lambda p: logistic(*p, X, Y)[-1], [W1[:1].T, 0.3], gradients
+    )
+    for activation in ("tanh", "sigmoid", "relu", "leaky_relu"):
+        *gradients, _ = shallow(W1, b1, W2, b2, X, Y, activation)
+        found[f"shallow_propagate, {activation}"] = dk.check_gradients(
+            _cost_with(activation, X, Y), [W1, b1, W2, b2], gradients
+        )
+    return found
+
+
+def errors() -> dict[str, tuple[list[float], list[float]]]:
+    """How far the slope of x³ at 2 is off with smaller and smaller nudges, from one side and from both."""
+    nudges = [10.0**-k for k in range(1, 13)]
+    one = [abs(((2 + e) ** 3 - 8) / e - 12) for e in nudges]
+    both = [abs(((2 + e) ** 3 - (2 - e) ** 3) / (2 * e) - 12) for e in nudges]
+    return {"one side": (nudges, one), "both sides": (nudges, both)}
+
+
+def wrong_sign() -> Any:
+    """logistic_propagate with dz = y - a."""
+    X, Y = np.array([[1.0, 2.0, -1.0]]), np.array([[1.0, 0.0, 1.0]])
+    w = np.array([[0.5]])
+    logistic: Any = dk.logistic_propagate
+    dw, db, _ = logistic(w, 0.3, X, Y)
+    return dk.check_gradients(lambda p: logistic(*p, X, Y)[-1], [w, 0.3], [-dw, -db])
+
+
+def _slopes() -> tuple[Table, float]:
+    """The functions at x and beside it, and how far off the worst slope is."""
+    rows, off = [], []
+    for formula, f, derivative, x in FUNCTIONS:
+        nudged = (f(x + NUDGE) - f(x)) / NUDGE
+        off.append(abs(nudged - derivative(x)))
+        values = (f(x), f(x + NUDGE), nudged, derivative(x))
+        rows.append((formula, number(x), *(number(value, 7) for value in values)))
+    header = ("f", "x", "f(x)", f"f(x + {NUDGE:g})", "slope by nudging", "derivative")
+    return Table(f"f at x and at x + {NUDGE:g}", header, tuple(rows)), max(off)
+
+
+def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
+    checked, (one, both) = found["checked"], (error[2] for _, error in found["errors"].values())
+    worst = max(checked, key=lambda name: checked[name].relative_difference)
+    linear, reverse = found["linear"].relative_difference, found["reverse"].relative_difference
+    return (
+        Check(
+            "Slopes by nudging are the derivatives to two decimal places",
+            found["off"] < 10 * NUDGE,
+            f"at most {number(found['off'], 2)} off",
+        ),
+        Check(
+            "Nudging by 0.001 both ways is closer than one way", both < one, f"{both:.1e} against {one:.1e}"
+        ),
+        Check(
+            f"The gradients of all {len(checked)} are right",
+            checked[worst].relative_difference < LIMIT,
+            f"the largest relative difference is {checked[worst].relative_difference:.1e}, of {worst}",
+        ),
+        Check(
+            f"J = θx at x = 2, θ = 4 gives the published difference, {PUBLISHED_DIFFERENCE:.1e}",
+            abs(linear - PUBLISHED_DIFFERENCE) < 0.06e-10,
+            f"{linear:.3e}",
+        ),
+        Check(
+            "The wrong sign, dz = y - a, is caught",
+            reverse > 0.5,
+            f"relative difference {number(reverse, 3)}",
+        ),
+    )
+
+
+def run() -> Result:
+    slopes, off = _slopes()
+    found = {
+        "off": off,
+        "errors": errors(),
+        "checked": kernels(),
+        "linear": dk.check_gradients(lambda theta: 2 * theta, 4.0, 2.0),
+        "reverse": wrong_sign(),
+    }
+    (nudges, one), (_, both) = found["errors"].values()
+    return Result(
+        sections=(
+            slopes,
+            Table(
+                "The slope of x³ at 2, which is 12: how far off, by the size of the nudge",
+                ("nudge", *found["errors"]),
+                tuple(tuple(f"{v:.1e}" for v in row) for row in zip(nudges, one, both, strict=True)),
+            ),
+            Table(
+                "check_gradients: every kernel with a derivative against differences",
+                ("kernel", "derivatives", "relative difference"),
+                tuple(
+                    (name, str(each.count), f"{each.relative_difference:.1e}")
+                    for name, each in found["checked"].items()
+                ),
+            ),
+        ),
+        checks=_checks(found),
+        lessons=(
+            "A smaller nudge helps only for a while: below some size the rounding of f(x), divided by the "
+            "nudge, is more than what is gained. check_gradients nudges by 1e-7 to both sides.",
+            "Your own gradients: `dk.check_gradients(f, parameters, gradients)` says how far they are off, "
+            "and which one is worst.",
+        ),
+        alternative=(
+            "Two curves on logarithmic axes: the error of the slope of x³ at 2 against the size of the "
+            "nudge. From one side it falls in proportion to the nudge, from both sides with its square, "
+            "until rounding makes both rise again."
+        ),
+        values=found,
+    )
+
+
+def plot(result: Result) -> Any:
+    from models.course._pictures import BLUE, ORANGE, figure, lines
+
+    drawn, panel = figure(3.6)
+    styles = {"one side": (ORANGE, "o"), "both sides": (BLUE, "s")}
+    for side, (nudges, error) in result.values["errors"].items():
+        colour, marker = styles[side]
+        panel.plot(
+            nudges,
+            np.maximum(error, 1e-16),
+            color=colour,
+            marker=marker,
+            label=f"nudged to {side}",
+        )
+    panel.set(
+        xscale="log",
+        yscale="log",
+        xlabel="size of the nudge",
+        ylabel="error of the slope",
+        title="The slope of x³ at 2, by nudging",
+    )
+    panel.invert_xaxis()
+    lines(panel)
+    panel.legend(frameon=False)
+    return drawn
+
+
+EXPERIMENT = Experiment(
+    name="nudging",
+    title="A derivative by nudging",
+    question="How much does f change when x changes by 0.001, and are the gradients of the kernels right?",
+    part=REGRESSION,
+    formulas=(
+        Formula(
+            r"\frac{df}{dx} \approx \frac{f(x + 0.001) - f(x)}{0.001}",
+            "df/dx ≈ (f(x + 0.001) - f(x)) / 0.001",
+        ),
+        Formula(
+            r"\frac{df}{dx} \approx \frac{f(x + \varepsilon) - f(x - \varepsilon)}{2 \varepsilon}",
+            "df/dx ≈ (f(x + ε) - f(x - ε)) / 2ε",
+        ),
+        Formula(
+            r"\frac{\lVert d\theta_{\text{approx}} - d\theta \rVert}"
+            r"{\lVert d\theta_{\text{approx}} \rVert + \lVert d\theta \rVert}",
+            "relative difference: ‖dθ_approx - dθ‖ / (‖dθ_approx‖ + ‖dθ‖)",
+        ),
+    ),
+    run=run,
+    plot=plot,
+    slips=(
+        "The course's exercise checks J = θx, whose slope is the same everywhere: a gradient that forgets "
+        "to depend on θ passes there. Check on a function that bends, too.",
+    ),
+)

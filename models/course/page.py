@@ -1,0 +1,97 @@
+"""Experiments as one page that loads nothing: formulas in MathML, pictures and style inside."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlkernels._extras import need
+from dlkernels._info import config
+from models.course import _pictures
+from models.course._experiment import Experiment, Formula, Listing, Result, Section, Timings
+from models.course._terminal import is_numeric, rows_of
+
+#: Letters up to which a cell stays on one line.
+_WHOLE = 18
+
+
+def need_packages() -> None:
+    """An error that says what to install, if anything is missing that a page needs."""
+    for module in ("jinja2", "latex2mathml", "matplotlib"):
+        need(module, "--html", "course")
+
+
+def render(experiments: Sequence[Experiment], results: Mapping[str, Result], following: str | None) -> str:
+    """The page of these experiments.
+
+    `following` is the command to go on with after a page of one experiment.
+    """
+    jinja2 = need("jinja2", "--html", "course")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    facts = config()
+    text: str = environment.get_template("page.html").render(
+        parts=[
+            (part, [each for each in experiments if each.part == part])
+            for part in dict.fromkeys(each.part for each in experiments)
+        ],
+        results=results,
+        following=following,
+        facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
+        mathml=_mathml,
+        marked=_marked,
+        whole=_WHOLE,
+        sections=lambda result: [_section(each) for each in result.sections],
+        picture=lambda experiment: _picture(experiment, results[experiment.name]),
+        checks=sum(len(result.checks) for result in results.values()),
+        failed=sum(not check.holds for result in results.values() for check in result.checks),
+    )
+    return text
+
+
+def _marked(text: str) -> Any:
+    """Words between backticks as code, and no end of a line before a per cent sign."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)).replace(" %", "\u00a0%")))
+
+
+def _mathml(formula: Formula) -> Any:
+    from latex2mathml.converter import convert
+    from markupsafe import Markup
+
+    # The text that the terminal shows is what is read out where MathML isn't.
+    return Markup(
+        convert(formula.latex, display="block").replace(
+            "<math ", Markup('<math alttext="%s" ') % formula.text, 1
+        )
+    )
+
+
+def _section(section: Section) -> dict[str, Any]:
+    """What the template needs to know of a section."""
+    if isinstance(section, Listing):
+        return {"title": section.title, "listing": section.text}
+    table = rows_of(section) if isinstance(section, Timings) else section
+    numeric = [is_numeric(table, column) for column in range(len(table.header))]
+    return {
+        "title": table.title,
+        "listing": None,
+        "header": table.header,
+        "rows": table.rows,
+        "numeric": numeric,
+    }
+
+
+def _picture(experiment: Experiment, result: Result) -> str:
+    """The address of a picture that holds the picture."""
+    data = base64.b64encode(_pictures.svg(experiment.plot(result))).decode()
+    return f"data:image/svg+xml;base64,{data}"

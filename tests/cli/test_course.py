@@ -1,0 +1,568 @@
+"""The course: every idea of the notes has an experiment, whose numbers are those of the notes."""
+
+from __future__ import annotations
+
+import base64
+import html
+import itertools
+import json
+import math
+import re
+import xml.etree.ElementTree
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from commands import fail, run_python, run_without, succeed
+
+from dlkernels import cli
+from models.course import _experiment, _numbers, _pictures, _terminal, _timing, page
+from models.course.experiments import EXPERIMENTS
+
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation")
+
+README = Path(__file__).parents[2] / "README.md"
+#: The ideas of the notes, and the experiment that runs each.
+IDEAS = {
+    "dot product of a million numbers, for-loop against np.dot": "dot",
+    "np.exp, log, abs, maximum, v**2, 1/v on a whole vector": "elementwise",
+    "gradient descent on m examples: two for-loops, one, none": "descent",
+    "logistic regression: z, a, L, dz, dw, db, J, w := w - alpha dw": "logistic",
+    "squared error against cross-entropy, convexity": "costs",
+    "derivative by nudging x by 0.001": "nudging",
+    "computation graph, chain rule, dvar": "graph",
+    "broadcasting, axis=0, axis=1, a (3, 4) table over its column sums": "broadcasting",
+    "image 64 x 64 x 3 to a column of 12288": "images",
+    "two-layer network forward, per node, per example, vectorised": "forward",
+    "sigmoid, tanh, ReLU, leaky ReLU, their derivatives": "activations",
+    "a linear hidden layer is no hidden layer": "linear",
+    "two-layer network backward, dimensions match": "backward",
+    "zero, small and large initial weights": "weights",
+}
+NAMES = [each.name for each in EXPERIMENTS]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """What each experiment finds, run once, with timings that cost little."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_timing, "_TURN", 1e-4)
+        patch.setattr(_timing, "_ROUNDS", 1)
+        patch.setattr(_timing, "_FEW_ROUNDS", 1)
+        patch.setattr(_timing, "_PAUSE", 0)
+        return {each.name: each.run() for each in EXPERIMENTS}
+
+
+@pytest.fixture(scope="module")
+def document(results, tmp_path_factory):
+    """The page of all experiments, as a file."""
+    pytest.importorskip("latex2mathml")
+    file = tmp_path_factory.mktemp("course") / "course.html"
+    file.write_text(page.render(EXPERIMENTS, results, None), encoding="utf-8")
+    return file
+
+
+def rows(result, title):
+    """The rows of the first table whose title begins so, by their first cell."""
+    table = next(
+        section
+        for section in result.sections
+        if isinstance(section, _experiment.Table) and section.title.startswith(title)
+    )
+    return {row[0]: dict(zip(table.header[1:], row[1:], strict=True)) for row in table.rows}
+
+
+# -- what the experiments find -----------------------------------------------------------------------
+
+
+def test_every_idea_of_the_notes_has_an_experiment():
+    assert sorted(IDEAS.values()) == sorted(NAMES)
+    assert len(set(NAMES)) == len(NAMES)
+    parts = [each.part for each in EXPERIMENTS]
+    assert list(dict.fromkeys(parts)) == [_experiment.REGRESSION, _experiment.VECTORS, _experiment.NETWORKS]
+    assert parts == sorted(parts, key=list(dict.fromkeys(parts)).index)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_that_an_experiment_claims_holds(results, name):
+    result = results[name]
+    assert [check.text for check in result.checks if not check.holds] == []
+    assert result.checks
+    assert result.lessons
+    assert result.sections
+
+
+@pytest.mark.parametrize("each", EXPERIMENTS, ids=NAMES)
+def test_an_experiment_is_described(results, each):
+    assert each.question.endswith("?")
+    assert each.formulas
+    for words in (*results[each.name].lessons, *each.slips, results[each.name].alternative):
+        assert words.endswith(".")
+        assert "  " not in words
+    assert len(results[each.name].alternative) > 60
+    for section in results[each.name].sections:
+        if isinstance(section, _experiment.Table):
+            assert {len(row) for row in section.rows} == {len(section.header)}
+        if isinstance(section, _experiment.Timings):
+            assert all(0 < seconds < 60 for seconds in section.seconds.values())
+
+
+def test_the_graph_gives_the_numbers_of_the_notes(results):
+    found = results["graph"].values
+    assert found["J"] == 33
+    assert found["derivatives"] == {"v": 3, "a": 3, "u": 3, "b": 6, "c": 9}
+    assert found["nudged"]["a"][0] == 5.001
+    nudged = {name: round(J, 9) for name, (_, J) in found["nudged"].items()}
+    assert nudged == {"v": 33.003, "a": 33.003, "u": 33.003, "b": 33.006, "c": 33.009}
+    shown = rows(results["graph"], "Right to left")
+    assert {name: row["dvar"] for name, row in shown.items()} == dict(v="3", a="3", u="3", b="6", c="9")
+    assert shown["a"]["J then"] == "33.003"
+    a = 1 / (1 + math.exp(1.25))
+    assert found["slopes"]["w2"] == pytest.approx(2 * (a - 1), abs=1e-15)
+    assert found["slopes"]["a"] == pytest.approx(-1 / a)
+
+
+def test_logistic_regression_has_the_published_numbers(results):
+    found = results["logistic"].values
+    dw1, dw2, db, cost = found["gradients"]
+    assert (dw1, dw2) == (pytest.approx(0.99845601, abs=6e-9), pytest.approx(2.39507239, abs=6e-9))
+    assert db == pytest.approx(0.00145557813678, abs=1e-14)
+    assert cost == pytest.approx(5.801545319394553, rel=1e-12)
+    assert found["fitted"]["w"].ravel() == pytest.approx([0.19033591, 0.12259159], abs=6e-9)
+    assert found["fitted"]["b"] == pytest.approx(1.9253598300845747, rel=1e-13)
+    assert len(found["costs"]) == 100
+    assert found["costs"] == sorted(found["costs"], reverse=True)
+    # z, a, L and dz of the first example, worked by hand: z = 1 + 6 + 2.
+    *_, z, a, loss, dz = found["rows"][0]
+    assert (z, a) == (9, pytest.approx(1 / (1 + math.exp(-9))))
+    assert loss == pytest.approx(-math.log(a))
+    assert dz == a - 1
+
+
+def test_the_costs_differ_in_convexity(results):
+    found = results["costs"].values
+    assert found["bent"]["cross-entropy"] == 0
+    assert found["bent"]["squared error"] > 100
+    grid, (X, Y) = found["grid"], found["examples"]
+    A = 1 / (1 + np.exp(-(grid[3] * X + grid[30])))
+    assert found["surfaces"]["squared error"][30, 3] == pytest.approx(np.mean((A - Y) ** 2))
+    entropy = -np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A))
+    assert found["surfaces"]["cross-entropy"][30, 3] == pytest.approx(entropy)
+    # The second derivative along w, by differences of the surface, is no smaller than the least curvature.
+    for name, surface in found["surfaces"].items():
+        bend = np.diff(surface, 2, axis=1) / (grid[1] - grid[0]) ** 2
+        assert bend.min() > found["curvature"][name] - 1e-3
+        assert (bend.min() > -1e-9) == (name == "cross-entropy")
+    assert found["slopes"]["squared error"] == pytest.approx([-0.25, -0.013207, -9.079e-05], rel=1e-3)
+    assert found["slopes"]["cross-entropy"] == pytest.approx([-0.5, -0.993307, -0.9999546])
+
+
+def test_nudging(results):
+    shown = rows(results["nudging"], "f at x")
+    assert shown["x³"]["f(x + 0.001)"] == "8.012006"
+    found = results["nudging"].values
+    assert f"{found['linear'].relative_difference:.1e}" == "2.9e-10"
+    assert found["errors"]["one side"][1][2] == pytest.approx(6.001e-3, abs=1e-6)
+    assert found["errors"]["both sides"][1][2] == pytest.approx(1e-6, rel=1e-3)
+    checked = set(found["checked"])
+    for kernel in ("sigmoid_backward", "dense_gradients", "dense_backward", "logistic_propagate"):
+        assert kernel in checked
+    assert found["reverse"].relative_difference == pytest.approx(1)
+
+
+def test_the_dot_product_and_the_slip(results):
+    found = results["dot"].values
+    random = np.random.default_rng(1)
+    a, b = random.random(1_000_000), random.random(1_000_000)
+    assert found["loop"] == pytest.approx(a @ b, rel=1e-11)
+    assert found["added"] == pytest.approx(a.sum() + b.sum(), rel=1e-9)
+    assert list(found["by_length"]) == [10, 1000, 100_000, 1_000_000]
+
+
+def test_the_stages_of_gradient_descent_arrive_at_the_same_numbers(results):
+    ends = results["descent"].values["ends"]
+    assert list(ends) == ["two loops", "one loop", "no loop (NumPy)", "compiled (Numba)"]
+    for w, b, costs in ends.values():
+        np.testing.assert_allclose(w, ends["two loops"][0], rtol=0, atol=1e-13)
+        assert b == pytest.approx(ends["two loops"][1], abs=1e-13)
+        assert costs[0] == pytest.approx(math.log(2))
+    sources = [s.text for s in results["descent"].sections if isinstance(s, _experiment.Listing)]
+    assert [len(re.findall(r"\bfor \w+ in range", source)) for source in sources] == [3, 1, 0]
+
+
+def test_broadcasting(results):
+    found = results["broadcasting"].values
+    assert np.round(found["percentages"][0], 1).tolist() == [94.9, 0.0, 2.8, 88.4]
+    assert rows(results["broadcasting"], "A.sum")["axis=0"] == {
+        "goes": "down each column", "shape": "(4,)", "sums": "59, 239, 155.4, 76.9"
+    }  # fmt: skip
+    assert rows(results["broadcasting"], "A.sum")["axis=1, keepdims=True"]["shape"] == "(3, 1)"
+    assert found["attempts"][(3, 1), (1, 4)] == "(3, 4)"
+    assert "could not be broadcast" in found["attempts"][(3, 4), (4, 1)]
+
+
+def test_images(results):
+    found = results["images"].values
+    right, wrong = found["runs"].values()
+    assert right["X"].shape == wrong["X"].shape == (12288, 160)
+    np.testing.assert_array_equal(np.rint(255 * right["X"][:, 0]), found["first"].ravel())
+    assert right["test"] > 0.75 > 0.6 > wrong["test"]
+    assert wrong["training"] > 0.6
+    assert "must have shape (m, height, width, channels)" in found["refusal"]
+
+
+def test_the_forward_pass(results):
+    found = results["forward"].values
+    for A2 in found["published"].values():
+        assert A2.ravel() == pytest.approx([0.21292656, 0.21274673, 0.21295976], abs=6e-9)
+    shapes = {name: row["shape"] for name, row in rows(results["forward"], "3 features").items()}
+    assert [shapes[name] for name in ("W1", "b1", "W2", "b2")] == ["(4, 3)", "(4, 1)", "(1, 4)", "(1, 1)"]
+
+
+def test_activations(results):
+    found = results["activations"].values
+    at_zero = {name: float(slopes[3]) for name, slopes in found["slopes"].items()}
+    assert at_zero == {"sigmoid": 0.25, "tanh": 1, "relu": 1, "leaky_relu": 1}
+    assert {name: float(slopes[0]) for name, slopes in found["slopes"].items() if "relu" in name} == {
+        "relu": 0, "leaky_relu": 0.01
+    }  # fmt: skip
+    assert found["networks"]["tanh"]["cost"] == pytest.approx(0.258625, abs=6e-7)  # published, at 1,000
+
+
+def test_a_linear_hidden_layer(results):
+    scores = list(results["linear"].values["scores"].values())
+    assert scores[0] == pytest.approx(0.47, abs=0.005)
+    assert scores[1] < 0.52
+    assert 0.895 <= scores[2] <= 0.915
+
+
+def test_the_backward_pass(results):
+    found = results["backward"].values
+    published = [0.693162, 0.258625, 0.239334, 0.230802, 0.225528, 0.221845, 0.219094]
+    assert found["costs"] == pytest.approx(published, abs=6e-7)
+    assert found["complaints"]["dense_gradients(dZ2.T, A1)"] == (
+        "dense_gradients: dZ has 1 columns but A_prev has 7 columns (dZ (7, 1), A_prev (4, 7))"
+    )
+    assert len(found["ways"]) == 8
+
+
+def test_initial_weights(results):
+    zero, equal, small, large = results["weights"].values["found"].values()
+    assert np.all(zero["end"]["W1"] == 0)
+    assert np.all(equal["end"]["W1"] == equal["end"]["W1"][0])
+    assert small["costs"][0] == pytest.approx(0.693162, abs=6e-7)
+    assert small["costs"][10] == pytest.approx(0.258625, abs=6e-7)
+    assert large["slope"] < 0.1 < small["slope"]
+    assert results["weights"].values["refused"].startswith("TypeError: ")
+
+
+def test_a_claim_that_fails_is_seen():
+    assert not _numbers.same_numbers("same", [np.zeros(3), np.array([0, 0, 1e-3])], 1e-6).holds
+    assert not _numbers.same_numbers("same", [(np.zeros(3), 1.0), (np.zeros(3), 2.0)], 1e-6).holds
+    assert not _numbers.as_published("published", [1.0, 2.0], (1.0, 2.0001), 4).holds
+    assert _numbers.as_published("published", [1.0, 2.0], (1.0, 2.00005), 4).holds
+
+
+def test_timings_are_medians_of_turns():
+    order = []
+    timings = _timing.in_turns("t", {"a": lambda: order.append("a"), "b": lambda: order.append("b")})
+    assert order[:4] == ["a", "a", "a", "b"]
+    turns = re.sub(r"(.)\1*", r"\1", "".join(order))
+    assert turns == "ab" * (1 + timings.rounds)
+    assert timings.speed_up("a") == 1
+    assert timings.fastest in ("a", "b")
+
+
+# -- the command -------------------------------------------------------------------------------------
+
+
+def test_the_list_names_every_experiment_and_what_to_do_next():
+    text = succeed("course")
+    for each in EXPERIMENTS:
+        assert re.search(rf"^{each.name} +{re.escape(each.question[:30])}", text, re.MULTILINE), each.name
+    assert all(len(line) <= 88 for line in text.splitlines())
+    for example in (f"dlkernels course {NAMES[0]}", "dlkernels course NAME --plot DIR", "--html FILE"):
+        assert example in text
+
+
+def test_other_commands_do_not_load_the_experiments():
+    done = run_python(
+        "import sys\nfrom dlkernels.cli import main\nassert main(['course', '--help']) == 0\n"
+        "assert 'models.course.command' in sys.modules\n"
+        "assert 'models.course.experiments' not in sys.modules\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--html FILE" in done.stdout
+
+
+def test_one_experiment_prints_its_numbers_and_leads_on():
+    text = succeed("course", "graph")
+    for line in ("v     a + u       11     3", "J     3 * v       33     1", "33.003", "dc = 9"):
+        assert line in text
+    assert "✗" not in text
+    following = NAMES[NAMES.index("graph") + 1]
+    assert f"Next: dlkernels course {following}" in text.splitlines()[-1]
+    assert "--html" in succeed("course", NAMES[-1]).splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_cut_off_at_80_columns(results, name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    each = EXPERIMENTS[NAMES.index(name)]
+    _terminal.show(each, results[name], "1 of 1", None)
+    text = capsys.readouterr().out
+    squeezed = re.sub(r"\s", "", text)
+    assert each.question in text
+    for formula in each.formulas:
+        assert formula.text in text
+    for check in results[name].checks:
+        assert f"✓ {check.text}" in text
+    for section in results[name].sections:
+        assert section.title in text
+        if isinstance(section, _experiment.Listing):
+            assert re.sub(r"\s", "", section.text) in squeezed
+        else:
+            table = _terminal.rows_of(section) if isinstance(section, _experiment.Timings) else section
+            for row in table.rows:
+                for column, cell in enumerate(row):
+                    if _terminal.is_numeric(table, column):
+                        assert cell in text, (table.title, cell)
+                    else:  # may be wrapped beside other cells
+                        assert all(word[:12] in text for word in cell.split()), (table.title, cell)
+
+
+def test_pictures_and_page_of_one(tmp_path):
+    text = succeed("course", "weights", "--plot", "new/pictures", "--html", "page.html", cwd=tmp_path)
+    picture, file = tmp_path / "new" / "pictures" / "weights.png", tmp_path / "page.html"
+    assert f"wrote {Path('new', 'pictures', 'weights.png')}\n" in text
+    assert "wrote page.html\n" in text
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [each.name for each in picture.parent.iterdir()] == ["weights.png"]
+    written = file.read_text(encoding="utf-8")
+    assert written.count("<section id=") == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["new", "page.html"]
+
+
+@pytest.fixture
+def only_quick(monkeypatch):
+    """A course of two experiments that take no time."""
+    from models.course import experiments
+
+    quick = tuple(each for each in EXPERIMENTS if each.name in ("graph", "weights"))
+    monkeypatch.setattr(experiments, "EXPERIMENTS", quick)
+    return quick
+
+
+def test_all_pictures_and_one_page(only_quick, tmp_path, capsys):
+    assert cli.main(["course", "--plot", str(tmp_path), "--html", str(tmp_path / "page.html")]) == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"graph.png", "weights.png", "page.html"}
+    assert capsys.readouterr().out.count("wrote ") == 3
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<section id=") == 2
+
+
+def test_a_claim_that_does_not_hold_is_shown_and_ends_with_1(only_quick, monkeypatch, tmp_path, capsys):
+    from models.course import computation_graph
+
+    monkeypatch.setattr(computation_graph, "NOTES", {"v": 4})
+    file = tmp_path / "page.html"
+    assert cli.main(["course", "graph", "--html", str(file)]) == 1
+    assert "✗ NOT SO HERE: The derivatives are those of the notes" in capsys.readouterr().out
+    assert "1 of 4 checks failed" in file.read_text(encoding="utf-8")
+
+
+def test_a_page_that_fails_leaves_the_former_one(only_quick, monkeypatch, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text("old")
+    monkeypatch.setattr(page, "render", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["course", "graph", "--html", str(file)])
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dott",), "no experiment is called 'dott': did you mean dot? There are logistic, costs,"),
+        (("GRAPH",), "did you mean graph?"),
+        (("xyz",), "'xyz': There are"),
+        (("",), "no experiment is called ''"),
+        (("graph", "dot"), "dot"),
+        (("graph", "--pictures", "x"), "--pictures"),
+        (("graph", "--plot", "file"), "argument --plot: can't write into file"),
+        (("graph", "--html", "."), "argument --html: can't write .: not a file that may be replaced"),
+        (("--html", "none/page.html"), "argument --html: can't write none/page.html: No such file"),
+        (("--html",), "--html: expected one argument"),
+    ],
+)
+def test_a_fault_is_one_line_and_code_2(tmp_path, arguments, words):
+    (tmp_path / "file").write_text("kept")
+    assert words in fail("course", *arguments, cwd=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("rich", "compare", ()),
+        ("sklearn", "compare", ("costs",)),
+        ("matplotlib", "compare", ("graph", "--plot", "pictures")),
+        ("matplotlib", "course", ("graph", "--html", "page.html")),
+        ("jinja2", "course", ("graph", "--html", "page.html")),
+        ("latex2mathml", "course", ("--html", "page.html")),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(package, extra, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run_without(package, ("course", *arguments))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f'pip install "dlkernels[{extra}]"' in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_pictures_no_matplotlib_is_needed():
+    done = run_without("matplotlib", ("course", "graph"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- the page ----------------------------------------------------------------------------------------
+
+
+def test_the_page_holds_everything(document, results):
+    text = html.unescape(re.sub("</?code>", "", document.read_text(encoding="utf-8"))).replace("\u00a0", " ")
+    assert text.count("<math") == sum(len(each.formulas) for each in EXPERIMENTS)
+    assert text.count("<figure>") == text.count('<img src="data:image/svg+xml;base64,') == len(EXPERIMENTS)
+    for each in EXPERIMENTS:
+        assert f'<section id="{each.name}"' in text
+        assert f"dlkernels course {each.name}" in text
+        assert each.question in text
+        for words in (*results[each.name].lessons, *each.slips, results[each.name].alternative):
+            assert words.replace("`", "") in text
+        for check in results[each.name].checks:
+            assert check.text in text
+        for section in results[each.name].sections:
+            assert section.title in text
+            if isinstance(section, _experiment.Table):
+                assert all(cell in text for row in section.rows for cell in row)
+    assert "✗" not in text
+    assert "undefined" not in text.lower()
+
+
+def test_every_formula_is_mathml_without_rests_of_latex():
+    pytest.importorskip("latex2mathml")
+    for each in EXPERIMENTS:
+        for formula in each.formulas:
+            root = xml.etree.ElementTree.fromstring(str(page._mathml(formula)))
+            assert root.get("alttext") == formula.text
+            assert root.get("display") == "block"
+            assert not re.search(r"[\\{}^_]", "".join(root.itertext()).replace("{+", "").replace("/}", ""))
+
+
+def test_pictures_are_the_same_for_the_same_result(results, document):
+    addresses = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', document.read_text(encoding="utf-8"))
+    for each, address in zip(EXPERIMENTS, addresses, strict=True):
+        drawn = _pictures.svg(each.plot(results[each.name]))
+        assert base64.b64decode(address) == drawn
+        assert xml.etree.ElementTree.fromstring(drawn).tag.endswith("svg")
+        assert b"<text" not in drawn  # letters are outlines
+
+
+def _luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_has_the_contrast_that_it_needs():
+    style = (Path(page.__file__).parent / "page.html").read_text(encoding="utf-8")
+    themes = re.findall(r":root \{([^}]*)\}", style)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", theme))
+        for ink in ("ink", "soft", "link", "good", "bad"):
+            for ground in ("paper", "box"):
+                light, dark = sorted((_luminance(colours[ink]), _luminance(colours[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+@pytest.fixture
+def shown(document):
+    """The page in a browser, which has seen no error and no other request when the test is over."""
+    browser = pytest.importorskip("asv_benchmarks.pages.browser")
+    pytest.importorskip("playwright")
+    if browser.executable() is None:
+        pytest.skip(browser.HOW_TO_GET_IT)
+    problems, address = [], document.as_uri()
+    with browser.browser() as running:
+        opened = running.new_page()
+        opened.on("console", lambda said: problems.append(said.text))
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.on(
+            "request",
+            lambda asked: None if asked.url.partition("#")[0] == address else problems.append(asked.url),
+        )
+        opened.on("requestfailed", lambda asked: problems.append(asked.url))
+        opened.goto(address)
+        opened.wait_for_load_state("networkidle")
+        yield opened
+    assert problems == []
+
+
+def test_the_page_in_a_browser(shown):
+    pictures = json.loads(
+        shown.evaluate(
+            "JSON.stringify([...document.images].map(i => [i.alt, i.naturalWidth, i.clientWidth, "
+            "i.complete]))"
+        )
+    )
+    assert len(pictures) == len(EXPERIMENTS)
+    for alternative, natural, width, complete in pictures:
+        assert complete
+        assert len(alternative) > 60
+        assert natural > 300
+        assert width > 300
+    assert shown.locator("html").get_attribute("lang") == "en"
+    levels = shown.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert shown.evaluate("[...document.querySelectorAll('th')].every(th => th.scope)")
+    assert shown.evaluate(
+        "[...document.querySelectorAll('[id]')].length === "
+        "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
+    )
+    formulas = shown.evaluate(
+        "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().width)"
+    )
+    assert len(formulas) == sum(len(each.formulas) for each in EXPERIMENTS)
+    assert min(formulas) > 40
+
+
+def test_the_contents_lead_to_every_experiment(shown):
+    for each in EXPERIMENTS:
+        shown.get_by_role("navigation").get_by_text(each.title, exact=True).click()
+        assert shown.url.endswith(f"#{each.name}")
+        top = shown.evaluate(f"document.getElementById('{each.name}').getBoundingClientRect().top")
+        assert abs(top) < 2 or each is EXPERIMENTS[-1]
+
+
+def test_the_page_is_as_wide_as_the_window_light_and_dark(shown):
+    for width, scheme in itertools.product((320, 390, 1280), ("light", "dark")):
+        shown.emulate_media(color_scheme=scheme)
+        shown.set_viewport_size({"width": width, "height": 800})
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        dark = shown.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        assert dark == (scheme == "dark")
+
+
+# -- the README --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not README.exists(), reason="the README lies beside the tests in a checkout")
+def test_the_readme_names_the_command_of_every_idea():
+    text = README.read_text(encoding="utf-8")
+    named = re.findall(r"^\| .+ \| `dlkernels course (\w+)` \|$", text, re.MULTILINE)
+    assert named == NAMES
+    assert "dlkernels course --html" in text
