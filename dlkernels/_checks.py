@@ -67,35 +67,49 @@ class DenseForward(NamedTuple):
     b: Array
     code: int
     negative_slope: float
-    out: Array
+    A: Array
+    Z: Array | None
 
 
 def dense_forward(
-    W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any
+    W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any, return_Z: Any
 ) -> DenseForward:
-    """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
+    """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1); Z only if it is to be returned."""
     f = "dense_forward"
     W_, A_, b_ = _arrays.matrices(f, ("W", "A_prev", "b"), (W, A_prev, b))
     _arrays.need_equal(f, "W", W_, 1, "A_prev", A_, 0)
     _arrays.need_shape(f, "b", b_, (W_.shape[0], 1), "W", W_)
     code = activation_code(f, activation)
     slope = _values.real(f, "negative_slope", negative_slope)
-    shape = (W_.shape[0], A_.shape[1])
+    shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
+    given = (("W", W), ("A_prev", A_prev), ("b", b))
+    if return_Z and (out is None or isinstance(out, tuple)):
+        A, Z = _arrays.results(f, (("A", shape), ("Z", shape)), dtype, given, out)
+        return DenseForward(W_, A_, b_, code, slope, A, Z)
     if out is None:
-        out = np.empty(shape, W_.dtype)
+        A = np.empty(shape, dtype)
     else:
-        given = (("W", W), ("A_prev", A_prev), ("b", b))
-        out = _arrays.check_out(f, out, shape, W_.dtype, given, in_place=False)
-    return DenseForward(W_, A_, b_, code, slope, out)
+        A = _arrays.check_out(f, out, shape, dtype, given, in_place=False)
+    return DenseForward(W_, A_, b_, code, slope, A, np.empty(shape, dtype) if return_Z else None)
 
 
-def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
-    """dZ (n, m) and A_prev (n_prev, m), m > 0."""
+class DenseGradients(NamedTuple):
+    dZ: Array
+    A_prev: Array
+    dW: Array
+    db: Array
+
+
+def dense_gradients(dZ: Any, A_prev: Any, out: Any) -> DenseGradients:
+    """dZ (n, m) and A_prev (n_prev, m), m > 0; dW (n, n_prev) and db (n, 1)."""
     f = "dense_gradients"
     dZ_, A_ = _arrays.matrices(f, ("dZ", "A_prev"), (dZ, A_prev))
     _arrays.need_equal(f, "dZ", dZ_, 1, "A_prev", A_, 1)
     _arrays.need_examples(f, "dZ", dZ_)
-    return dZ_, A_
+    n = dZ_.shape[0]
+    named = (("dW", (n, A_.shape[0])), ("db", (n, 1)))
+    dW, db = _arrays.results(f, named, dZ_.dtype, (("dZ", dZ), ("A_prev", A_prev)), out)
+    return DenseGradients(dZ_, A_, dW, db)
 
 
 class DenseBackward(NamedTuple):
@@ -105,22 +119,32 @@ class DenseBackward(NamedTuple):
     A_prev: Array
     code: int
     negative_slope: float
+    dZ: Array
+    dW: Array
+    db: Array
 
 
 def dense_backward(
-    W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any
+    W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any, out: Any
 ) -> DenseBackward:
-    """W_next (n_next, n), dZ_next (n_next, m), saved (n, m), A_prev (n_prev, m), m > 0."""
+    """W_next (n_next, n), dZ_next (n_next, m), saved (n, m), A_prev (n_prev, m), m > 0.
+
+    dZ (n, m), dW (n, n_prev) and db (n, 1).
+    """
     f = "dense_backward"
-    names = ("W_next", "dZ_next", "saved", "A_prev")
-    W_, dZ_, saved_, A_ = _arrays.matrices(f, names, (W_next, dZ_next, saved, A_prev))
+    names, given = ("W_next", "dZ_next", "saved", "A_prev"), (W_next, dZ_next, saved, A_prev)
+    W_, dZ_, saved_, A_ = _arrays.matrices(f, names, given)
     _arrays.need_equal(f, "W_next", W_, 0, "dZ_next", dZ_, 0)
     _arrays.need_equal(f, "W_next", W_, 1, "saved", saved_, 0)
     _arrays.need_equal(f, "dZ_next", dZ_, 1, "saved", saved_, 1)
     _arrays.need_equal(f, "dZ_next", dZ_, 1, "A_prev", A_, 1)
     _arrays.need_examples(f, "dZ_next", dZ_)
     code = activation_code(f, activation)
-    return DenseBackward(W_, dZ_, saved_, A_, code, _values.real(f, "negative_slope", negative_slope))
+    slope = _values.real(f, "negative_slope", negative_slope)
+    n, m = saved_.shape
+    named = (("dZ", (n, m)), ("dW", (n, A_.shape[0])), ("db", (n, 1)))
+    inputs = tuple(zip(names, given, strict=True))
+    return DenseBackward(W_, dZ_, saved_, A_, code, slope, *_arrays.results(f, named, W_.dtype, inputs, out))
 
 
 def cost(function: str, name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
@@ -150,6 +174,17 @@ def logistic(function: str, w: Any, b: Any, X: Any, Y: Any) -> Logistic:
     return Logistic(w_, _values.real(function, "b", b), X_, Y_)
 
 
+def logistic_propagate(w: Any, b: Any, X: Any, Y: Any, out: Any) -> tuple[Logistic, Array]:
+    """As `logistic`, and the array that takes dw (n_x, 1)."""
+    f = "logistic_propagate"
+    inputs = logistic(f, w, b, X, Y)
+    shape, dtype = inputs.w.shape, inputs.X.dtype
+    if out is None:
+        return inputs, np.empty(shape, dtype)
+    given = (("w", w), ("b", b), ("X", X), ("Y", Y))
+    return inputs, _arrays.check_out(f, out, shape, dtype, given, in_place=False)
+
+
 class Shallow(NamedTuple):
     W1: Array
     b1: Array
@@ -176,6 +211,30 @@ def shallow(
     code = activation_code(function, activation)
     slope = _values.real(function, "negative_slope", negative_slope)
     return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope)
+
+
+def shallow_propagate(
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    X: Any,
+    Y: Any,
+    activation: Any,
+    negative_slope: Any,
+    out: Any,
+) -> tuple[Shallow, tuple[Array, ...]]:
+    """As `shallow`, and the arrays that take the gradients, in the shapes of the parameters."""
+    f = "shallow_propagate"
+    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope)
+    named = (
+        ("dW1", inputs.W1.shape),
+        ("db1", inputs.b1.shape),
+        ("dW2", inputs.W2.shape),
+        ("db2", inputs.b2.shape),
+    )
+    given = (("W1", W1), ("b1", b1), ("W2", W2), ("b2", b2), ("X", X), ("Y", Y))
+    return inputs, _arrays.results(f, named, inputs.X.dtype, given, out)
 
 
 def gradient_descent(

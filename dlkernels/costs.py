@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat
+from dlkernels._arguments import flat, scratch_for
 from dlkernels._arrays import Array
 from dlkernels._kernels import costs as _kernels
 
+_scratch = scratch_for(_kernels.reduction_room)
+
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
-    kernel = _threads.twin(_kernels.reduction, nanoseconds * a.nbytes / 4)
-    return float(kernel(code, flat(a), flat(b), _kernels.chunk.at(a.dtype)))
+    kernel, workers = _threads.twin_and_workers(_kernels.reduction, nanoseconds * a.nbytes / 4)
+    memory = _scratch(a.dtype, a.size, workers)
+    return float(kernel(code, flat(a), flat(b), memory, workers, _kernels.chunk.at(a.dtype)))
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:

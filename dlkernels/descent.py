@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat
 from dlkernels._arrays import Array
@@ -98,7 +100,7 @@ def logistic_descent(
     1.92535983
     """
     c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    _, _, cost, b = logistic_steps(c, rate, steps)
+    _, cost, b = logistic_steps(c, rate, steps, np.empty(c.w.shape, c.w.dtype))
     return b, cost
 
 
@@ -163,4 +165,5 @@ def shallow_descent(
     c, rate, steps = _checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
-    return shallow_steps(c, rate, steps)[1]
+    gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
+    return shallow_steps(c, rate, steps, gradients)

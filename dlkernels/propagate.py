@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix
+from dlkernels._arguments import flat, flat_matrix, scratch_for
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
@@ -17,6 +17,11 @@ _logistic_pieces = addresses(*_logistic.PIECES)
 _tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
 _shallow_pieces = addresses(*_shallow.PIECES)
 _tall_shallow_pieces = addresses(*_shallow.TALL_PIECES)
+_logistic_scratch, _tall_logistic_scratch = scratch_for(_logistic.wide_room), scratch_for(_logistic.tall_room)
+_shallow_scratch, _tall_shallow_scratch = (
+    scratch_for(_shallow.shallow_room),
+    scratch_for(_shallow.shallow_tall_room),
+)
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -30,44 +35,53 @@ def _shallow_work(n_h: int, n_x: int, m: int, itemsize: int) -> float:
 
 
 def logistic_steps(
-    c: _checks.Logistic, learning_rate: float, steps: int
-) -> tuple[Array, float, float, float]:
-    """The last dw and db, the cost before the first step, the last b; c.w is updated if there are steps."""
+    c: _checks.Logistic, learning_rate: float, steps: int, dw: Array
+) -> tuple[float, float, float]:
+    """The last db, the cost before the first step, the last b; c.w is updated if there are steps.
+
+    `dw` takes the last dw.
+    """
     n, m = c.X.shape
-    dw = np.empty((n, 1), c.X.dtype)
     X_flat, transposed = flat_matrix(c.X)
     if _logistic.is_tall(n, m):
-        twins, pieces = _logistic.logistic_tall, _tall_logistic_pieces
+        twins, pieces, lend = _logistic.logistic_tall, _tall_logistic_pieces, _tall_logistic_scratch
     else:
-        twins, pieces = _logistic.logistic_wide, _logistic_pieces
-    kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
+        twins, pieces, lend = _logistic.logistic_wide, _logistic_pieces, _logistic_scratch
+    kernel, workers = _threads.twin_and_workers(twins, _logistic_work(n, m, dw.itemsize))
     cost, db, b = kernel(
         flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel(),
-        *pieces(dw.dtype),
+        lend(dw.dtype, n, m, transposed, workers), workers, *pieces(dw.dtype),
     )  # fmt: skip
-    return dw, db, cost, b
+    return db, cost, b
 
 
-def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple[tuple[Array, ...], float]:
-    """The last gradients, the cost before the first step; the parameters are updated if there are steps."""
-    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
-    gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
+def shallow_steps(
+    c: _checks.Shallow, learning_rate: float, steps: int, gradients: tuple[Array, ...]
+) -> float:
+    """The cost before the first step; the parameters are updated if there are steps.
+
+    `gradients` take the last ones.
+    """
+    (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
     dW1, db1, dW2, db2 = gradients
     X_flat, transposed = flat_matrix(c.X)
     if _shallow.is_tall(n_h, n_x, m):
-        twins, pieces = _shallow.shallow_tall, _tall_shallow_pieces
+        twins, pieces, lend = _shallow.shallow_tall, _tall_shallow_pieces, _tall_shallow_scratch
     else:
-        twins, pieces = _shallow.shallow, _shallow_pieces
-    kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
-    cost = kernel(
+        twins, pieces, lend = _shallow.shallow, _shallow_pieces, _shallow_scratch
+    kernel, workers = _threads.twin_and_workers(twins, _shallow_work(n_h, n_x, m, dtype.itemsize))
+    cost: float = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), *pieces(c.X.dtype),
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), lend(dtype, n_h, n_x, m, transposed, workers),
+        workers, *pieces(dtype),
     )  # fmt: skip
-    return gradients, cost
+    return cost
 
 
-def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+def logistic_propagate(
+    w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
+) -> tuple[Array, float, float]:
     """Gradients and cost of logistic regression; X is read once.
 
     Parameters
@@ -80,10 +94,13 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
         Examples as columns; C and Fortran order (an ``X.T`` of rows) are read as they are.
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
+    out : ndarray, shape (n_x, 1), optional
+        Takes dw: of the common dtype, in C order, apart from the inputs.
 
     Returns
     -------
     dw : ndarray, shape (n_x, 1)
+        `out` if it was given.
     db : float
     cost : float
         Mean cross entropy of sigmoid(wᵀX + b), finite wherever the true mean is.
@@ -93,7 +110,7 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), or m is 0.
+        If shapes don't match (the message names both), m is 0, or `out` doesn't fit.
 
     Notes
     -----
@@ -111,7 +128,8 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    dw, db, cost, _ = logistic_steps(_checks.logistic("logistic_propagate", w, b, X, Y), 0.0, 0)
+    c, dw = _checks.logistic_propagate(w, b, X, Y, out)
+    db, cost, _ = logistic_steps(c, 0.0, 0, dw)
     return dw, db, cost
 
 
@@ -125,6 +143,7 @@ def shallow_propagate(
     activation: str = "tanh",
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """Gradients and cost of a network with one hidden layer; X is read once.
 
@@ -144,11 +163,14 @@ def shallow_propagate(
         g of the hidden layer. relu and leaky_relu take g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
+    out : tuple of ndarray, optional
+        (dW1, db1, dW2, db2) to write to: of the common dtype, in C order, apart from the inputs and from each
+        other.
 
     Returns
     -------
     dW1, db1, dW2, db2 : ndarray
-        Each in the shape of its parameter.
+        Each in the shape of its parameter; those of `out` if it was given.
     cost : float
         Mean cross entropy, finite wherever the true mean is.
 
@@ -157,7 +179,7 @@ def shallow_propagate(
     TypeError
         If an input is not real numbers of a supported dtype, or `activation` is no string.
     ValueError
-        If shapes don't match (the message names both), m is 0, or `activation` is unknown.
+        If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
 
     Notes
     -----
@@ -176,6 +198,7 @@ def shallow_propagate(
     >>> round(cost, 6)
     0.693147
     """
-    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
-    (dW1, db1, dW2, db2), cost = shallow_steps(c, 0.0, 0)
+    c, gradients = _checks.shallow_propagate(W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    cost = shallow_steps(c, 0.0, 0, gradients)
+    dW1, db1, dW2, db2 = gradients
     return dW1, db1, dW2, db2, cost
