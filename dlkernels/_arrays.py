@@ -204,6 +204,8 @@ def check_out(
     if not (flags.c_contiguous and flags.aligned):
         raise ValueError(f"{function}: {name} must be aligned and in C order (strides {out.strides})")
     for other, value in inputs:
+        if type(value) is float:  # has no memory to share
+            continue
         array = np.asarray(value)  # what lends its memory need not be an array
         if not (in_place and _same_memory(array, out)) and overlap(array, out):
             raise ValueError(f"{function}: {name} overlaps {other} in memory")
@@ -214,7 +216,8 @@ def results(
     function: str,
     named: Sequence[tuple[str, tuple[int, ...]]],
     dtype: np.dtype[Any],
-    inputs: Sequence[tuple[str, Any]],
+    inputs: Sequence[str],
+    values: Sequence[Any],
     out: Any,
 ) -> tuple[Array, ...]:
     """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones."""
@@ -225,7 +228,7 @@ def results(
         raise TypeError(f"{function}: out must be a tuple ({names}), not {type(out).__name__}")
     if len(out) != len(named):
         raise ValueError(f"{function}: out must hold {len(named)} arrays ({names}), not {len(out)}")
-    taken = list(inputs)
+    taken = list(zip(inputs, values, strict=True))
     for i, ((name, shape), array) in enumerate(zip(named, out, strict=True)):
         position = f"out[{i}] ({name})"
         check_out(function, array, shape, dtype, taken, in_place=False, name=position)

@@ -82,14 +82,15 @@ def dense_forward(
     code = activation_code(f, activation)
     slope = _values.real(f, "negative_slope", negative_slope)
     shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
-    given = (("W", W), ("A_prev", A_prev), ("b", b))
     if return_Z and (out is None or isinstance(out, tuple)):
-        A, Z = _arrays.results(f, (("A", shape), ("Z", shape)), dtype, given, out)
+        named, given = (("A", shape), ("Z", shape)), (W, A_prev, b)
+        A, Z = _arrays.results(f, named, dtype, ("W", "A_prev", "b"), given, out)
         return DenseForward(W_, A_, b_, code, slope, A, Z)
     if out is None:
         A = np.empty(shape, dtype)
     else:
-        A = _arrays.check_out(f, out, shape, dtype, given, in_place=False)
+        inputs = (("W", W), ("A_prev", A_prev), ("b", b))
+        A = _arrays.check_out(f, out, shape, dtype, inputs, in_place=False)
     return DenseForward(W_, A_, b_, code, slope, A, np.empty(shape, dtype) if return_Z else None)
 
 
@@ -108,7 +109,7 @@ def dense_gradients(dZ: Any, A_prev: Any, out: Any) -> DenseGradients:
     _arrays.need_examples(f, "dZ", dZ_)
     n = dZ_.shape[0]
     named = (("dW", (n, A_.shape[0])), ("db", (n, 1)))
-    dW, db = _arrays.results(f, named, dZ_.dtype, (("dZ", dZ), ("A_prev", A_prev)), out)
+    dW, db = _arrays.results(f, named, dZ_.dtype, ("dZ", "A_prev"), (dZ, A_prev), out)
     return DenseGradients(dZ_, A_, dW, db)
 
 
@@ -143,8 +144,8 @@ def dense_backward(
     slope = _values.real(f, "negative_slope", negative_slope)
     n, m = saved_.shape
     named = (("dZ", (n, m)), ("dW", (n, A_.shape[0])), ("db", (n, 1)))
-    inputs = tuple(zip(names, given, strict=True))
-    return DenseBackward(W_, dZ_, saved_, A_, code, slope, *_arrays.results(f, named, W_.dtype, inputs, out))
+    results = _arrays.results(f, named, W_.dtype, names, given, out)
+    return DenseBackward(W_, dZ_, saved_, A_, code, slope, *results)
 
 
 def cost(function: str, name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
@@ -163,26 +164,22 @@ class Logistic(NamedTuple):
     b: float
     X: Array
     Y: Array
+    dw: Array
 
 
-def logistic(function: str, w: Any, b: Any, X: Any, Y: Any) -> Logistic:
-    """w (n_x, 1), b a number, X (n_x, m), Y (1, m), m > 0."""
+def logistic(function: str, w: Any, b: Any, X: Any, Y: Any, out: Any) -> Logistic:
+    """w (n_x, 1), b a number, X (n_x, m), Y (1, m), m > 0; dw (n_x, 1)."""
     w_, X_, Y_ = _arrays.matrices(function, ("w", "X", "Y"), (w, X, Y))
     _arrays.need_shape(function, "w", w_, (X_.shape[0], 1), "X", X_)
     _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
     _arrays.need_examples(function, "X", X_)
-    return Logistic(w_, _values.real(function, "b", b), X_, Y_)
-
-
-def logistic_propagate(w: Any, b: Any, X: Any, Y: Any, out: Any) -> tuple[Logistic, Array]:
-    """As `logistic`, and the array that takes dw (n_x, 1)."""
-    f = "logistic_propagate"
-    inputs = logistic(f, w, b, X, Y)
-    shape, dtype = inputs.w.shape, inputs.X.dtype
+    bias = _values.real(function, "b", b)
     if out is None:
-        return inputs, np.empty(shape, dtype)
+        return Logistic(w_, bias, X_, Y_, np.empty(w_.shape, w_.dtype))
     given = (("w", w), ("b", b), ("X", X), ("Y", Y))
-    return inputs, _arrays.check_out(f, out, shape, dtype, given, in_place=False)
+    return Logistic(
+        w_, bias, X_, Y_, _arrays.check_out(function, out, w_.shape, w_.dtype, given, in_place=False)
+    )
 
 
 class Shallow(NamedTuple):
@@ -194,26 +191,11 @@ class Shallow(NamedTuple):
     Y: Array
     code: int
     negative_slope: float
+    gradients: tuple[Array, ...]
 
 
 def shallow(
-    function: str, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, activation: Any, negative_slope: Any
-) -> Shallow:
-    """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0."""
-    names = ("W1", "b1", "W2", "b2", "X", "Y")
-    W1_, b1_, W2_, b2_, X_, Y_ = _arrays.matrices(function, names, (W1, b1, W2, b2, X, Y))
-    _arrays.need_equal(function, "W1", W1_, 1, "X", X_, 0)
-    _arrays.need_shape(function, "b1", b1_, (W1_.shape[0], 1), "W1", W1_)
-    _arrays.need_shape(function, "W2", W2_, (1, W1_.shape[0]), "W1", W1_)
-    _arrays.need_shape(function, "b2", b2_, (1, 1), "W2", W2_)
-    _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
-    _arrays.need_examples(function, "X", X_)
-    code = activation_code(function, activation)
-    slope = _values.real(function, "negative_slope", negative_slope)
-    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope)
-
-
-def shallow_propagate(
+    function: str,
     W1: Any,
     b1: Any,
     W2: Any,
@@ -223,18 +205,21 @@ def shallow_propagate(
     activation: Any,
     negative_slope: Any,
     out: Any,
-) -> tuple[Shallow, tuple[Array, ...]]:
-    """As `shallow`, and the arrays that take the gradients, in the shapes of the parameters."""
-    f = "shallow_propagate"
-    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope)
-    named = (
-        ("dW1", inputs.W1.shape),
-        ("db1", inputs.b1.shape),
-        ("dW2", inputs.W2.shape),
-        ("db2", inputs.b2.shape),
-    )
-    given = (("W1", W1), ("b1", b1), ("W2", W2), ("b2", b2), ("X", X), ("Y", Y))
-    return inputs, _arrays.results(f, named, inputs.X.dtype, given, out)
+) -> Shallow:
+    """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0; gradients in order."""
+    names, given = ("W1", "b1", "W2", "b2", "X", "Y"), (W1, b1, W2, b2, X, Y)
+    W1_, b1_, W2_, b2_, X_, Y_ = _arrays.matrices(function, names, given)
+    _arrays.need_equal(function, "W1", W1_, 1, "X", X_, 0)
+    _arrays.need_shape(function, "b1", b1_, (W1_.shape[0], 1), "W1", W1_)
+    _arrays.need_shape(function, "W2", W2_, (1, W1_.shape[0]), "W1", W1_)
+    _arrays.need_shape(function, "b2", b2_, (1, 1), "W2", W2_)
+    _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
+    _arrays.need_examples(function, "X", X_)
+    code = activation_code(function, activation)
+    slope = _values.real(function, "negative_slope", negative_slope)
+    named = (("dW1", W1_.shape), ("db1", b1_.shape), ("dW2", W2_.shape), ("db2", b2_.shape))
+    gradients = _arrays.results(function, named, W1_.dtype, names, given, out)
+    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope, gradients)
 
 
 def gradient_descent(
@@ -291,7 +276,7 @@ def logistic_descent(
 ) -> tuple[Logistic, float, int]:
     """As `logistic`; w is updated in place."""
     f = "logistic_descent"
-    inputs = logistic(f, w, b, X, Y)
+    inputs = logistic(f, w, b, X, Y, None)
     read = (("X", X), ("Y", Y))
     rate, steps = _descent(f, (("w", w),), read, inputs.X.dtype, learning_rate, num_steps)
     return inputs, rate, steps
@@ -311,7 +296,7 @@ def shallow_descent(
 ) -> tuple[Shallow, float, int]:
     """As `shallow`; W1, b1, W2 and b2 are updated in place."""
     f = "shallow_descent"
-    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope)
+    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, None)
     updated = (("W1", W1), ("b1", b1), ("W2", W2), ("b2", b2))
     read = (("X", X), ("Y", Y))
     rate, steps = _descent(f, updated, read, inputs.X.dtype, learning_rate, num_steps)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix, scratch, scratch_for
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch
 from dlkernels._arrays import Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
@@ -22,24 +23,33 @@ _MOST = _threads.NEVER_BELOW
 #: the shapes are compared, so theirs must be small, too.
 _FEW = 2**16
 _product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
+
+
+def _matrices_and_scratch(*arguments: Any) -> bool:
+    """Whether all arrays are as kernels take them; the last is scratch memory, with one axis."""
+    return as_kernels_take_them(*[a for a in arguments if isinstance(a, np.ndarray)][:-1])
+
+
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(_small.forward, as_kernels_take_them)
-_small_gradients = guarded(_small.gradients, as_kernels_take_them)
-_small_backward = guarded(_small.backward, as_kernels_take_them)
+_small_forward = guarded(_small.forward, _matrices_and_scratch)
+_small_gradients = guarded(_small.gradients, _matrices_and_scratch)
+_small_backward = guarded(_small.backward, _matrices_and_scratch)
 
 
 #: What `dense` and `dense_gradients` call; small calls run these two by address as well.
 _dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_kernels.GRADIENT_PIECES)
 _small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
 _small_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PIECES)
-_dense_scratch, _gradients_scratch = scratch_for(_kernels.dense_room), scratch_for(_kernels.gradients_room)
 
 
 def _simple(*matrices: Any) -> bool:
     """Whether all are small float matrices of the machine's byte order, and nobody chose a twin by hand."""
-    return forced.get() is None and all(
-        native(array) and array.ndim == 2 and array.size <= _FEW for array in matrices
-    )
+    if forced.get() is not None:
+        return False
+    for array in matrices:  # noqa: SIM110 (a generator takes 0.2 us)
+        if not native(array) or array.ndim != 2 or array.size > _FEW:
+            return False
+    return True
 
 
 def _natives(out: Any, count: int) -> bool:
@@ -127,6 +137,23 @@ def dense_forward(
     return c.A, c.Z
 
 
+@functools.lru_cache(maxsize=1024)
+def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
+    work = _product_work(n, k, m, dtype.itemsize)
+    return plan(_kernels.dense, work, _kernels.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
+    work = _product_work(n, k, m, dtype.itemsize)
+    # Little work never is a product, since the small way doesn't ask: there the bits would differ.
+    if work > _MOST and _kernels.gradients_as_product(n, k, np.empty(0, dtype)):
+        return _dense_plan(dtype, _kernels.GRADIENTS, n, m, k, not transposed)._replace(work=work)
+    return plan(
+        _kernels.dense_gradients, work, _kernels.gradients_room, _gradient_pieces, dtype, n, k, m, transposed
+    )
+
+
 def _dense(
     kind: int, L: Array, R: Array, other: Array, code: int, negative_slope: float, out: Array, Z: Array
 ) -> None:
@@ -134,10 +161,10 @@ def _dense(
     (n, k), m, dtype = L.shape, R.shape[1], L.dtype
     L_flat, L_transposed = flat_matrix(L)
     R_flat, R_transposed = flat_matrix(R)
-    kernel, workers = _threads.twin_and_workers(_kernels.dense, _product_work(n, k, m, dtype.itemsize))
+    kernel, memory, workers, pieces = prepared(_dense_plan(dtype, kind, n, k, m, R_transposed), dtype)
     kernel(
         kind, L_flat, L_transposed, R_flat, R_transposed, other, code, negative_slope, n, k, m, out, Z,
-        _dense_scratch(dtype, kind, n, k, m, R_transposed, workers), workers, *_dense_pieces(dtype),
+        memory, workers, *pieces,
     )  # fmt: skip
 
 
@@ -145,21 +172,15 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
     (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
     dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), flat(dW), flat(db)
     A_flat, transposed = flat_matrix(A_prev)
-    work = _product_work(n, k, m, dtype.itemsize)
-    # Little work never is a product, since the small way doesn't ask: there the bits would differ.
-    if work > _MOST and _kernels.gradients_as_product(n, k, dW_flat):
-        kernel, workers = _threads.twin_and_workers(_kernels.dense, work)
+    how = _gradients_plan(dtype, n, k, m, transposed)
+    kernel, memory, workers, pieces = prepared(how, dtype)
+    if how.twins is _kernels.dense:
         kernel(
             _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
-            dW_flat, db_flat, _dense_scratch(dtype, _kernels.GRADIENTS, n, m, k, not transposed, workers),
-            workers, *_dense_pieces(dtype),
+            dW_flat, db_flat, memory, workers, *pieces,
         )  # fmt: skip
     else:
-        kernel, workers = _threads.twin_and_workers(_kernels.dense_gradients, work)
-        kernel(
-            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat,
-            _gradients_scratch(dtype, n, k, m, transposed, workers), workers, *_gradient_pieces(dtype),
-        )  # fmt: skip
+        kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers, *pieces)
 
 
 def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat
 from dlkernels._arrays import Array
@@ -100,7 +98,7 @@ def logistic_descent(
     1.92535983
     """
     c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    _, cost, b = logistic_steps(c, rate, steps, np.empty(c.w.shape, c.w.dtype))
+    _, cost, b = logistic_steps(c, rate, steps)
     return b, cost
 
 
@@ -165,5 +163,4 @@ def shallow_descent(
     c, rate, steps = _checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
-    gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
-    return shallow_steps(c, rate, steps, gradients)
+    return shallow_steps(c, rate, steps)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix, scratch_for
+from dlkernels import _checks
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
@@ -17,11 +18,6 @@ _logistic_pieces = addresses(*_logistic.PIECES)
 _tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
 _shallow_pieces = addresses(*_shallow.PIECES)
 _tall_shallow_pieces = addresses(*_shallow.TALL_PIECES)
-_logistic_scratch, _tall_logistic_scratch = scratch_for(_logistic.wide_room), scratch_for(_logistic.tall_room)
-_shallow_scratch, _tall_shallow_scratch = (
-    scratch_for(_shallow.shallow_room),
-    scratch_for(_shallow.shallow_tall_room),
-)
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -34,47 +30,53 @@ def _shallow_work(n_h: int, n_x: int, m: int, itemsize: int) -> float:
     return (n_h * (0.045 * n_x + 0.8) + 0.6) * m * itemsize / 4
 
 
-def logistic_steps(
-    c: _checks.Logistic, learning_rate: float, steps: int, dw: Array
-) -> tuple[float, float, float]:
+@functools.lru_cache(maxsize=1024)
+def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Plan:
+    if _logistic.is_tall(n, m):
+        twins, room, pieces = _logistic.logistic_tall, _logistic.tall_room, _tall_logistic_pieces
+    else:
+        twins, room, pieces = _logistic.logistic_wide, _logistic.wide_room, _logistic_pieces
+    return plan(twins, _logistic_work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
+    if _shallow.is_tall(n_h, n_x, m):
+        twins, room, pieces = _shallow.shallow_tall, _shallow.shallow_tall_room, _tall_shallow_pieces
+    else:
+        twins, room, pieces = _shallow.shallow, _shallow.shallow_room, _shallow_pieces
+    work = _shallow_work(n_h, n_x, m, dtype.itemsize)
+    return plan(twins, work, room, pieces, dtype, n_h, n_x, m, transposed)
+
+
+def logistic_steps(c: _checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
     """The last db, the cost before the first step, the last b; c.w is updated if there are steps.
 
-    `dw` takes the last dw.
+    c.dw takes the last dw.
     """
-    n, m = c.X.shape
+    (n, m), dtype = c.X.shape, c.X.dtype
     X_flat, transposed = flat_matrix(c.X)
-    if _logistic.is_tall(n, m):
-        twins, pieces, lend = _logistic.logistic_tall, _tall_logistic_pieces, _tall_logistic_scratch
-    else:
-        twins, pieces, lend = _logistic.logistic_wide, _logistic_pieces, _logistic_scratch
-    kernel, workers = _threads.twin_and_workers(twins, _logistic_work(n, m, dw.itemsize))
+    kernel, memory, workers, pieces = prepared(_logistic_plan(dtype, n, m, transposed), dtype)
     cost, db, b = kernel(
-        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel(),
-        lend(dw.dtype, n, m, transposed, workers), workers, *pieces(dw.dtype),
+        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, c.dw.ravel(), memory,
+        workers, *pieces,
     )  # fmt: skip
     return db, cost, b
 
 
-def shallow_steps(
-    c: _checks.Shallow, learning_rate: float, steps: int, gradients: tuple[Array, ...]
-) -> float:
+def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> float:
     """The cost before the first step; the parameters are updated if there are steps.
 
-    `gradients` take the last ones.
+    c.gradients take the last ones.
     """
     (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
-    dW1, db1, dW2, db2 = gradients
+    dW1, db1, dW2, db2 = c.gradients
     X_flat, transposed = flat_matrix(c.X)
-    if _shallow.is_tall(n_h, n_x, m):
-        twins, pieces, lend = _shallow.shallow_tall, _tall_shallow_pieces, _tall_shallow_scratch
-    else:
-        twins, pieces, lend = _shallow.shallow, _shallow_pieces, _shallow_scratch
-    kernel, workers = _threads.twin_and_workers(twins, _shallow_work(n_h, n_x, m, dtype.itemsize))
+    kernel, memory, workers, pieces = prepared(_shallow_plan(dtype, n_h, n_x, m, transposed), dtype)
     cost: float = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), lend(dtype, n_h, n_x, m, transposed, workers),
-        workers, *pieces(dtype),
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), memory, workers, *pieces,
     )  # fmt: skip
     return cost
 
@@ -128,9 +130,9 @@ def logistic_propagate(
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    c, dw = _checks.logistic_propagate(w, b, X, Y, out)
-    db, cost, _ = logistic_steps(c, 0.0, 0, dw)
-    return dw, db, cost
+    c = _checks.logistic("logistic_propagate", w, b, X, Y, out)
+    db, cost, _ = logistic_steps(c, 0.0, 0)
+    return c.dw, db, cost
 
 
 def shallow_propagate(
@@ -198,7 +200,7 @@ def shallow_propagate(
     >>> round(cost, 6)
     0.693147
     """
-    c, gradients = _checks.shallow_propagate(W1, b1, W2, b2, X, Y, activation, negative_slope, out)
-    cost = shallow_steps(c, 0.0, 0, gradients)
-    dW1, db1, dW2, db2 = gradients
+    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    cost = shallow_steps(c, 0.0, 0)
+    dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost

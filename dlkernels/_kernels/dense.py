@@ -126,26 +126,27 @@ call_block = block.call
 def dense_plan(kind, n, k, m, R_transposed, like):
     """How `dense` goes about a product.
 
-    Whether R is used as it lies; how many terms are packed at a time, of how many strips of R; and how many
-    numbers that is of L and of R, and for each worker.
+    Whether R is used as it lies; how many terms are packed at a time, of how many strips of R; how many
+    numbers of scratch memory L, R and each worker take; and how many it is without the workers.
     """
     height, across = rows(like), columns(like)
     down, strips = whole_strips(n, like), (m + across - 1) // across
     length = k if R_transposed else m
     in_place = k == 0 or uses_in_place(down // height, k, length, R_transposed, like.itemsize)
     if in_place and kind != GRADIENTS:
-        return True, k, 0, lines(down * k), 0, lines(across * min(max(k, 1), DEPTH))
+        left = lines(down * k)
+        return True, k, 0, left, 0, lines(across * min(max(k, 1), DEPTH)), lines(down) + left
     depth = even_parts(k, DEPTH, height)
     band = even_parts(strips, max(1, RIGHT_BYTES // (depth * across * like.itemsize)), 1)
-    return False, depth, band, lines(down * depth), lines(band * across * depth), 0
+    left, panel, sums = lines(down * depth), lines(band * across * depth), lines(2 * n)
+    return False, depth, band, left, panel, 0, lines(down) + left + panel + sums
 
 
 @shared
 def dense_room(kind, n, k, m, R_transposed, workers, like):
     """Numbers of scratch memory of `dense`."""
-    _, _, _, left, panel, share = dense_plan(kind, n, k, m, R_transposed, like)
-    sums = lines(2 * n) if kind == GRADIENTS else 0
-    return lines(whole_strips(n, like)) + sums + left + panel + workers * share
+    _, _, _, _, _, share, rest = dense_plan(kind, n, k, m, R_transposed, like)
+    return rest + workers * share
 
 
 @piece
@@ -198,8 +199,10 @@ def dense(
     """
     height, across = rows(out), columns(out)
     down, strips = whole_strips(n, out) // height, (m + across - 1) // across
-    in_place, depth, band, left_size, panel_size, share_size = dense_plan(kind, n, k, m, R_transposed, out)
-    memory = room(scratch, dense_room(kind, n, k, m, R_transposed, workers, out))
+    in_place, depth, band, left_size, panel_size, share_size, rest = dense_plan(
+        kind, n, k, m, R_transposed, out
+    )
+    memory = room(scratch, rest + workers * share_size)
     start, memory = carve(memory, down * height)
     left, memory = carve(memory, left_size)
     panel, memory = carve(memory, panel_size)
@@ -273,7 +276,7 @@ def gradient_block(
 ):  # fmt: skip
     """Rows [i0, i1), columns [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
 
-    The task that has column 0 also adds up its rows of dZ. `memory` has `_block_room` numbers.
+    The task that has column 0 also adds up its rows of dZ. `memory` is that of a worker (`gradients_plan`).
     """
     tile_sums, tile = carve(memory, add_gradient_room(part))
     for j in range(first, last, length):
@@ -300,13 +303,11 @@ GRADIENT_PIECES = (gradient_block, add_gradient)
 
 
 @shared
-def _block_room(width, length, transposed, like):
-    return add_gradient_room(like) + (lines(width * (length + 16)) if transposed else 0)
+def gradients_plan(n, k, m, transposed, like):
+    """How `dense_gradients` is cut up: rows and columns of a block, length and number of panels, slots.
 
-
-@shared
-def gradients_plan(n, k, m, like):
-    """How `dense_gradients` is cut up: rows and columns of a block, length and number of panels, slots."""
+    Then the numbers of scratch memory of each worker, and the others.
+    """
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
     blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
     tasks = (TASKS + blocks - 1) // blocks
@@ -314,15 +315,17 @@ def gradients_plan(n, k, m, like):
     length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(like))
     panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
-    return height, width, length, panels, max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
+    slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
+    share = add_gradient_room(like) + (lines(min(width, k) * (length + 16)) if transposed else 0)
+    rest = lines(slots * n * 2) + (0 if slots == 1 else lines(slots * n * k))
+    return height, width, length, panels, slots, share, rest
 
 
 @shared
 def gradients_room(n, k, m, transposed, workers, like):
     """Numbers of scratch memory of `dense_gradients`."""
-    _, width, length, _, slots = gradients_plan(n, k, m, like)
-    parts = 0 if slots == 1 else lines(slots * n * k)
-    return parts + lines(slots * n * 2) + workers * _block_room(min(width, k), length, transposed, like)
+    _, _, _, _, _, share, rest = gradients_plan(n, k, m, transposed, like)
+    return rest + workers * share
 
 
 @twins
@@ -331,11 +334,10 @@ def dense_gradients(
     workers: Int, block_at: Int, add_at: Int,
 ):  # fmt: skip
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
-    height, width, length, panels, slots = gradients_plan(n, k, m, dW)
+    height, width, length, panels, slots, share_size, rest = gradients_plan(n, k, m, transposed, dW)
     down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
     blocks = down * across
-    share_size = _block_room(min(width, k), length, transposed, dW)
-    memory = room(scratch, gradients_room(n, k, m, transposed, workers, dW))
+    memory = room(scratch, rest + workers * share_size)
     sums, memory = carve(memory, slots * n * 2)
     shares, memory = carve(memory, workers * share_size)
     parts = dW if slots == 1 else memory[: slots * n * k]

@@ -63,16 +63,26 @@ def _fit_gradients(most, dZ, A_prev, dW, db, scratch):
 
 
 @loops
-def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
-    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
-    if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
-        return False
+def _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     call_gradients(gradients_at, (
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
         scratch, 1, block_at, add_at,
     ))  # fmt: skip
     return True
+
+
+@loops
+def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
+    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
+    if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
+        return False
+    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at)
+
+
+@loops
+def _apart_from(out, a, b, c):
+    return apart(out, a) and apart(out, b) and apart(out, c)
 
 
 @loops
@@ -90,14 +100,15 @@ def backward(
         return False
     if not (aligned(W_next) and aligned(dZ_next) and aligned(saved)):
         return False
-    for out in (dZ, dW, db):
-        if not (apart(out, W_next) and apart(out, dZ_next) and apart(out, saved)):
-            return False
-    if not (apart(dZ, A_prev) and _fit_gradients(most, dZ, A_prev, dW, db, scratch)):
+    if not (_apart_from(dZ, W_next, dZ_next, saved) and _apart_from(dW, W_next, dZ_next, saved)):
+        return False
+    if not (_apart_from(db, W_next, dZ_next, saved) and apart(dZ, A_prev)):
+        return False
+    if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
         return False
     result = dZ.reshape(n * m)
     call_dense(dense_at, (
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
         code, slope, n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
-    return gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at)
+    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at)

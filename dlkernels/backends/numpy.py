@@ -262,7 +262,7 @@ def squared_error(A: Any, Y: Any) -> float:
 # -- the two models ----------------------------------------------------------------------------------
 
 
-def _logistic_step(w: Array, b: float, X: Array, Y: Array, with_cost: bool, dw: Array) -> tuple[float, float]:
+def _logistic_step(w: Array, b: float, X: Array, Y: Array, dw: Array, with_cost: bool) -> tuple[float, float]:
     """db and the cost; dw is written to."""
     m = X.shape[1]
     Z = w.T @ X
@@ -280,8 +280,8 @@ def logistic_propagate(
     w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
 ) -> tuple[Array, float, float]:
     """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
-    c, dw = checks.logistic_propagate(w, b, X, Y, out)
-    return dw, *_logistic_step(*c, True, dw)
+    c = checks.logistic("logistic_propagate", w, b, X, Y, out)
+    return c.dw, *_logistic_step(*c, with_cost=True)
 
 
 @_quiet
@@ -290,9 +290,9 @@ def logistic_descent(
 ) -> tuple[float, float]:
     """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
     c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    bias, first_cost, dw = c.b, 0.0, np.empty_like(c.w)
+    bias, first_cost, dw = c.b, 0.0, c.dw
     for step in range(steps):
-        db, cost = _logistic_step(c.w, bias, c.X, c.Y, step == 0, dw)
+        db, cost = _logistic_step(c.w, bias, c.X, c.Y, dw, step == 0)
         if step == 0:
             first_cost = cost
         dw *= rate
@@ -310,8 +310,8 @@ def _shallow_step(
     Y: Array,
     code: int,
     negative_slope: float,
-    with_cost: bool,
     gradients: Sequence[Array],
+    with_cost: bool,
 ) -> float:
     """The cost; the gradients are written to."""
     dW1, db1, dW2, db2 = gradients
@@ -345,9 +345,9 @@ def shallow_propagate(
     out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
-    c, gradients = checks.shallow_propagate(W1, b1, W2, b2, X, Y, activation, negative_slope, out)
-    cost = _shallow_step(*c, True, gradients)
-    dW1, db1, dW2, db2 = gradients
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    cost = _shallow_step(*c, with_cost=True)
+    dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost
 
 
@@ -369,13 +369,12 @@ def shallow_descent(
     c, rate, steps = checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
-    parameters = (c.W1, c.b1, c.W2, c.b2)
-    first_cost, gradients = 0.0, [np.empty_like(parameter) for parameter in parameters]
+    first_cost = 0.0
     for step in range(steps):
-        cost = _shallow_step(*c, step == 0, gradients)
+        cost = _shallow_step(*c, with_cost=step == 0)
         if step == 0:
             first_cost = cost
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        for parameter, gradient in zip((c.W1, c.b1, c.W2, c.b2), c.gradients, strict=True):
             gradient *= rate
             np.subtract(parameter, gradient, out=parameter)
     return first_cost

@@ -310,9 +310,9 @@ def logistic_propagate(
     w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
 ) -> tuple[Array, float, float]:
     """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
-    c, taken = checks.logistic_propagate(w, b, X, Y, out)
+    c = checks.logistic("logistic_propagate", w, b, X, Y, out)
     dw, db, cost = _logistic_step(_numbers(c.w), c.b, _rows(c.X), _numbers(c.Y))
-    return _store(taken, dw), db, cost
+    return _store(c.dw, dw), db, cost
 
 
 def logistic_descent(
@@ -386,7 +386,7 @@ def shallow_propagate(
     out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
-    c, taken = checks.shallow_propagate(W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
     arrays = (c.W1, c.b1, c.W2, c.b2)
     dW1, db1, dW2, db2, cost = _shallow_step(
         [_numbers(array) for array in arrays],
@@ -396,10 +396,10 @@ def shallow_propagate(
         c.negative_slope,
     )
     return (
-        _store(taken[0], dW1),
-        _store(taken[1], db1),
-        _store(taken[2], dW2),
-        _store(taken[3], db2),
+        _store(c.gradients[0], dW1),
+        _store(c.gradients[1], db1),
+        _store(c.gradients[2], dW2),
+        _store(c.gradients[3], db2),
         cost,
     )
 
