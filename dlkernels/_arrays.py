@@ -186,26 +186,53 @@ def check_out(
     dtype: np.dtype[Any],
     inputs: Sequence[tuple[str, Any]],
     in_place: bool,
+    name: str = "out",
 ) -> Array:
     """`out` itself, if it may take a result of this shape and dtype.
 
     In C order only: other layouts would need a second set of kernels, or a hidden copy.
     """
     if not _is_plain(out):
-        raise TypeError(f"{function}: out must be a plain NumPy array, not {type(out).__name__}")
+        raise TypeError(f"{function}: {name} must be a plain NumPy array, not {type(out).__name__}")
     if out.shape != shape:
-        raise ValueError(f"{function}: out has shape {out.shape} but the result has shape {shape}")
+        raise ValueError(f"{function}: {name} has shape {out.shape} but the result has shape {shape}")
     if out.dtype != dtype:
-        raise ValueError(f"{function}: out has dtype {out.dtype} but the result has dtype {dtype}")
+        raise ValueError(f"{function}: {name} has dtype {out.dtype} but the result has dtype {dtype}")
     flags = out.flags
     if not flags.writeable:
-        raise ValueError(f"{function}: out is read-only")
+        raise ValueError(f"{function}: {name} is read-only")
     if not (flags.c_contiguous and flags.aligned):
-        raise ValueError(f"{function}: out must be aligned and in C order (strides {out.strides})")
-    for name, value in inputs:
+        raise ValueError(f"{function}: {name} must be aligned and in C order (strides {out.strides})")
+    for other, value in inputs:
+        if type(value) is float:  # has no memory to share
+            continue
         array = np.asarray(value)  # what lends its memory need not be an array
         if not (in_place and _same_memory(array, out)) and overlap(array, out):
-            raise ValueError(f"{function}: out overlaps {name} in memory")
+            raise ValueError(f"{function}: {name} overlaps {other} in memory")
+    return out
+
+
+def results(
+    function: str,
+    named: Sequence[tuple[str, tuple[int, ...]]],
+    dtype: np.dtype[Any],
+    inputs: Sequence[str],
+    values: Sequence[Any],
+    out: Any,
+) -> tuple[Array, ...]:
+    """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones."""
+    if out is None:
+        return tuple(np.empty(shape, dtype) for _, shape in named)
+    names = ", ".join(name for name, _ in named)
+    if type(out) is not tuple:
+        raise TypeError(f"{function}: out must be a tuple ({names}), not {type(out).__name__}")
+    if len(out) != len(named):
+        raise ValueError(f"{function}: out must hold {len(named)} arrays ({names}), not {len(out)}")
+    taken = list(zip(inputs, values, strict=True))
+    for i, ((name, shape), array) in enumerate(zip(named, out, strict=True)):
+        position = f"out[{i}] ({name})"
+        check_out(function, array, shape, dtype, taken, in_place=False, name=position)
+        taken.append((position, array))
     return out
 
 

@@ -67,35 +67,50 @@ class DenseForward(NamedTuple):
     b: Array
     code: int
     negative_slope: float
-    out: Array
+    A: Array
+    Z: Array | None
 
 
 def dense_forward(
-    W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any
+    W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any, return_Z: Any
 ) -> DenseForward:
-    """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
+    """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1); Z only if it is to be returned."""
     f = "dense_forward"
     W_, A_, b_ = _arrays.matrices(f, ("W", "A_prev", "b"), (W, A_prev, b))
     _arrays.need_equal(f, "W", W_, 1, "A_prev", A_, 0)
     _arrays.need_shape(f, "b", b_, (W_.shape[0], 1), "W", W_)
     code = activation_code(f, activation)
     slope = _values.real(f, "negative_slope", negative_slope)
-    shape = (W_.shape[0], A_.shape[1])
+    shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
+    if return_Z and (out is None or isinstance(out, tuple)):
+        named, given = (("A", shape), ("Z", shape)), (W, A_prev, b)
+        A, Z = _arrays.results(f, named, dtype, ("W", "A_prev", "b"), given, out)
+        return DenseForward(W_, A_, b_, code, slope, A, Z)
     if out is None:
-        out = np.empty(shape, W_.dtype)
+        A = np.empty(shape, dtype)
     else:
-        given = (("W", W), ("A_prev", A_prev), ("b", b))
-        out = _arrays.check_out(f, out, shape, W_.dtype, given, in_place=False)
-    return DenseForward(W_, A_, b_, code, slope, out)
+        inputs = (("W", W), ("A_prev", A_prev), ("b", b))
+        A = _arrays.check_out(f, out, shape, dtype, inputs, in_place=False)
+    return DenseForward(W_, A_, b_, code, slope, A, np.empty(shape, dtype) if return_Z else None)
 
 
-def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
-    """dZ (n, m) and A_prev (n_prev, m), m > 0."""
+class DenseGradients(NamedTuple):
+    dZ: Array
+    A_prev: Array
+    dW: Array
+    db: Array
+
+
+def dense_gradients(dZ: Any, A_prev: Any, out: Any) -> DenseGradients:
+    """dZ (n, m) and A_prev (n_prev, m), m > 0; dW (n, n_prev) and db (n, 1)."""
     f = "dense_gradients"
     dZ_, A_ = _arrays.matrices(f, ("dZ", "A_prev"), (dZ, A_prev))
     _arrays.need_equal(f, "dZ", dZ_, 1, "A_prev", A_, 1)
     _arrays.need_examples(f, "dZ", dZ_)
-    return dZ_, A_
+    n = dZ_.shape[0]
+    named = (("dW", (n, A_.shape[0])), ("db", (n, 1)))
+    dW, db = _arrays.results(f, named, dZ_.dtype, ("dZ", "A_prev"), (dZ, A_prev), out)
+    return DenseGradients(dZ_, A_, dW, db)
 
 
 class DenseBackward(NamedTuple):
@@ -105,22 +120,32 @@ class DenseBackward(NamedTuple):
     A_prev: Array
     code: int
     negative_slope: float
+    dZ: Array
+    dW: Array
+    db: Array
 
 
 def dense_backward(
-    W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any
+    W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any, out: Any
 ) -> DenseBackward:
-    """W_next (n_next, n), dZ_next (n_next, m), saved (n, m), A_prev (n_prev, m), m > 0."""
+    """W_next (n_next, n), dZ_next (n_next, m), saved (n, m), A_prev (n_prev, m), m > 0.
+
+    dZ (n, m), dW (n, n_prev) and db (n, 1).
+    """
     f = "dense_backward"
-    names = ("W_next", "dZ_next", "saved", "A_prev")
-    W_, dZ_, saved_, A_ = _arrays.matrices(f, names, (W_next, dZ_next, saved, A_prev))
+    names, given = ("W_next", "dZ_next", "saved", "A_prev"), (W_next, dZ_next, saved, A_prev)
+    W_, dZ_, saved_, A_ = _arrays.matrices(f, names, given)
     _arrays.need_equal(f, "W_next", W_, 0, "dZ_next", dZ_, 0)
     _arrays.need_equal(f, "W_next", W_, 1, "saved", saved_, 0)
     _arrays.need_equal(f, "dZ_next", dZ_, 1, "saved", saved_, 1)
     _arrays.need_equal(f, "dZ_next", dZ_, 1, "A_prev", A_, 1)
     _arrays.need_examples(f, "dZ_next", dZ_)
     code = activation_code(f, activation)
-    return DenseBackward(W_, dZ_, saved_, A_, code, _values.real(f, "negative_slope", negative_slope))
+    slope = _values.real(f, "negative_slope", negative_slope)
+    n, m = saved_.shape
+    named = (("dZ", (n, m)), ("dW", (n, A_.shape[0])), ("db", (n, 1)))
+    results = _arrays.results(f, named, W_.dtype, names, given, out)
+    return DenseBackward(W_, dZ_, saved_, A_, code, slope, *results)
 
 
 def cost(function: str, name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
@@ -139,15 +164,22 @@ class Logistic(NamedTuple):
     b: float
     X: Array
     Y: Array
+    dw: Array
 
 
-def logistic(function: str, w: Any, b: Any, X: Any, Y: Any) -> Logistic:
-    """w (n_x, 1), b a number, X (n_x, m), Y (1, m), m > 0."""
+def logistic(function: str, w: Any, b: Any, X: Any, Y: Any, out: Any) -> Logistic:
+    """w (n_x, 1), b a number, X (n_x, m), Y (1, m), m > 0; dw (n_x, 1)."""
     w_, X_, Y_ = _arrays.matrices(function, ("w", "X", "Y"), (w, X, Y))
     _arrays.need_shape(function, "w", w_, (X_.shape[0], 1), "X", X_)
     _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
     _arrays.need_examples(function, "X", X_)
-    return Logistic(w_, _values.real(function, "b", b), X_, Y_)
+    bias = _values.real(function, "b", b)
+    if out is None:
+        return Logistic(w_, bias, X_, Y_, np.empty(w_.shape, w_.dtype))
+    given = (("w", w), ("b", b), ("X", X), ("Y", Y))
+    return Logistic(
+        w_, bias, X_, Y_, _arrays.check_out(function, out, w_.shape, w_.dtype, given, in_place=False)
+    )
 
 
 class Shallow(NamedTuple):
@@ -159,14 +191,24 @@ class Shallow(NamedTuple):
     Y: Array
     code: int
     negative_slope: float
+    gradients: tuple[Array, ...]
 
 
 def shallow(
-    function: str, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, activation: Any, negative_slope: Any
+    function: str,
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    X: Any,
+    Y: Any,
+    activation: Any,
+    negative_slope: Any,
+    out: Any,
 ) -> Shallow:
-    """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0."""
-    names = ("W1", "b1", "W2", "b2", "X", "Y")
-    W1_, b1_, W2_, b2_, X_, Y_ = _arrays.matrices(function, names, (W1, b1, W2, b2, X, Y))
+    """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0; gradients in order."""
+    names, given = ("W1", "b1", "W2", "b2", "X", "Y"), (W1, b1, W2, b2, X, Y)
+    W1_, b1_, W2_, b2_, X_, Y_ = _arrays.matrices(function, names, given)
     _arrays.need_equal(function, "W1", W1_, 1, "X", X_, 0)
     _arrays.need_shape(function, "b1", b1_, (W1_.shape[0], 1), "W1", W1_)
     _arrays.need_shape(function, "W2", W2_, (1, W1_.shape[0]), "W1", W1_)
@@ -175,7 +217,9 @@ def shallow(
     _arrays.need_examples(function, "X", X_)
     code = activation_code(function, activation)
     slope = _values.real(function, "negative_slope", negative_slope)
-    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope)
+    named = (("dW1", W1_.shape), ("db1", b1_.shape), ("dW2", W2_.shape), ("db2", b2_.shape))
+    gradients = _arrays.results(function, named, W1_.dtype, names, given, out)
+    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope, gradients)
 
 
 def gradient_descent(
@@ -232,7 +276,7 @@ def logistic_descent(
 ) -> tuple[Logistic, float, int]:
     """As `logistic`; w is updated in place."""
     f = "logistic_descent"
-    inputs = logistic(f, w, b, X, Y)
+    inputs = logistic(f, w, b, X, Y, None)
     read = (("X", X), ("Y", Y))
     rate, steps = _descent(f, (("w", w),), read, inputs.X.dtype, learning_rate, num_steps)
     return inputs, rate, steps
@@ -252,7 +296,7 @@ def shallow_descent(
 ) -> tuple[Shallow, float, int]:
     """As `shallow`; W1, b1, W2 and b2 are updated in place."""
     f = "shallow_descent"
-    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope)
+    inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, None)
     updated = (("W1", W1), ("b1", b1), ("W2", W2), ("b2", b2))
     read = (("X", X), ("Y", Y))
     rate, steps = _descent(f, updated, read, inputs.X.dtype, learning_rate, num_steps)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
-import numba.extending
 import numpy as np
 from numba.core.cpu_options import ParallelOptions
+from numba.extending import register_jitable
 
 from dlkernels import _cache
 
@@ -62,6 +62,11 @@ def inlined_late(body: Callable[..., Any]) -> Any:
     return numba.njit(fastmath=_LOOPS, forceinline=True, **_COMMON)(body)
 
 
+def shared(body: Callable[..., Any]) -> Any:
+    """An ordinary function of whole numbers that compiled functions can call as well."""
+    return register_jitable(error_model="numpy")(body)
+
+
 def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
     """Let a compiled function be called with anything: what it doesn't accept returns False, uncompiled.
 
@@ -91,11 +96,6 @@ def not_refused(done: bool) -> None:
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)
-
-
-def anywhere(body: Callable[..., Any]) -> Any:
-    """Let compiled code call an ordinary function of numbers."""
-    return numba.extending.register_jitable(body)
 
 
 def twins(body: Callable[..., Any]) -> Twins:

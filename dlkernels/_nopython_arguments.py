@@ -18,17 +18,17 @@ from numba.extending import intrinsic
 
 from dlkernels import _checks
 from dlkernels._codes import ACTIVATIONS
-from dlkernels._jit import anywhere
+from dlkernels._jit import shared
 from dlkernels._kernels.activations import aligned, apart
 
 #: How `_checks` looks at the arrays of each function.
 _CHECKS: dict[str, Callable[..., Any]] = {
-    "dense_forward": lambda *arrays: _checks.dense_forward(*arrays, "identity", 0.0, None),
-    "dense_gradients": _checks.dense_gradients,
-    "dense_backward": lambda *arrays: _checks.dense_backward(*arrays, "identity", 0.0),
+    "dense_forward": lambda *arrays: _checks.dense_forward(*arrays, "identity", 0.0, None, False),
+    "dense_gradients": lambda dZ, A_prev: _checks.dense_gradients(dZ, A_prev, None),
+    "dense_backward": lambda *arrays: _checks.dense_backward(*arrays, "identity", 0.0, None),
     "dot": _checks.dot,
-    "logistic_propagate": lambda w, X, Y: _checks.logistic("logistic_propagate", w, 0.0, X, Y),
-    "shallow_propagate": lambda *arrays: _checks.shallow("shallow_propagate", *arrays, "tanh", 0.0),
+    "logistic_propagate": lambda w, X, Y: _checks.logistic("logistic_propagate", w, 0.0, X, Y, None),
+    "shallow_propagate": lambda *arrays: _checks.shallow("shallow_propagate", *arrays, "tanh", 0.0, None),
 }
 
 
@@ -128,13 +128,13 @@ def activation_of(function: str, argument: Any) -> Any:
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
     if isinstance(value, str) and value in _checks.CODES:
         code = _checks.CODES[value]
-        return anywhere(lambda name: code)
+        return shared(lambda name: code)
     if not isinstance(types.unliteral(argument), types.UnicodeType):
         raise TypingError(f"{function}: activation must be a string, not {argument}")
     unknown = f"{function}: activation must be one of {', '.join(ACTIVATIONS)}"
     a0, a1, a2, a3, a4 = ACTIVATIONS
 
-    @anywhere
+    @shared
     def compared(name):
         code = -1
         code = 0 if name == a0 else code
@@ -181,7 +181,7 @@ def row_of(typing_context, array):
     return row(array), generate
 
 
-@anywhere
+@shared
 def _row(array):
     """As `row_of`; of a copy if the numbers aren't aligned, which Numba doesn't ask at each call."""
     return row_of(array) if aligned(array) else row_of(array.copy())
@@ -201,16 +201,16 @@ def input_as(number: Any, array: Any, fortran: bool = False) -> Input:
     if keeps and same and array.aligned:
         return Input(_row, array.layout == "F")
     if keeps:
-        return Input(anywhere(lambda a: row_of(a.astype(number))), array.layout == "F")
+        return Input(shared(lambda a: row_of(a.astype(number))), array.layout == "F")
     if same:
-        return Input(anywhere(lambda a: _row(np.ascontiguousarray(a))), False)
-    return Input(anywhere(lambda a: row_of(np.ascontiguousarray(a).astype(number))), False)
+        return Input(shared(lambda a: _row(np.ascontiguousarray(a))), False)
+    return Input(shared(lambda a: row_of(np.ascontiguousarray(a).astype(number))), False)
 
 
 def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out") -> Any:
     """What gives an array of a shape, from that and `out`: a new one, or `out` if it has this shape."""
     if not given(out):
-        return anywhere(lambda out, shape: np.empty(shape, number))
+        return shared(lambda out, shape: np.empty(shape, number))
     dtype = types.float32 if number is np.float32 else types.float64
     if not isinstance(out, types.Array):
         raise TypingError(f"{function}: {name} must be an array, not {out}")
@@ -225,7 +225,7 @@ def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out"
 
     misaligned = f"{function}: {name} must be aligned and in C order"
 
-    @anywhere
+    @shared
     def checked(out, shape):
         if not aligned(out):
             raise ValueError(misaligned)
@@ -245,18 +245,18 @@ def outputs_as(function: str, number: Any, names: tuple[str, ...], out: Any) -> 
 
     def one(i: int) -> Any:
         take = output_as(function, number, 2, out[i], f"out[{i}] ({names[i]})")
-        return anywhere(lambda out, shape: take(out[i], shape))
+        return shared(lambda out, shape: take(out[i], shape))
 
     return tuple(one(i) for i in range(len(names)))
 
 
-@anywhere
+@shared
 def same_or_apart(a, b):
     """Whether two rows are the same memory, or share none."""
     return a.ctypes.data == b.ctypes.data or apart(a, b)
 
 
-@anywhere
+@shared
 def _share_memory(a, b):
     return a.size > 0 and b.size > 0 and not apart(a, b)
 
@@ -264,12 +264,12 @@ def _share_memory(a, b):
 def apart_if(function: str, out: Any) -> Any:
     """What refuses rows for `out`, if it was given, that share memory with each other or with an input's."""
     if not given(out):
-        return anywhere(lambda written, read: None)
+        return shared(lambda written, read: None)
 
     with_input = f"{function}: out overlaps an input in memory"
     with_another = f"{function}: the arrays of out overlap in memory"
 
-    @anywhere
+    @shared
     def check(written, read):
         for i in range(len(written)):
             for row in read:

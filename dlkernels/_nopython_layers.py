@@ -6,10 +6,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from numba.core import registry
+from numba.core import registry, types
 
 from dlkernels import dense, propagate
-from dlkernels._jit import anywhere, inlined
+from dlkernels._jit import inlined, shared
 from dlkernels._kernels import dense as _dense
 from dlkernels._kernels import small, whole
 from dlkernels._nopython import available
@@ -36,7 +36,7 @@ _as_product, _kind_gradients = _dense.gradients_as_product, _dense.GRADIENTS
 @inlined
 def _run_dense(kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z):
     _dense_call(_dense_at(out), (
-        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, out[:0],
+        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, out[:0], 1,
         _block_at(out), _strip_at(out), _product_at(out), _pack_at(out),
     ))  # fmt: skip
 
@@ -45,11 +45,10 @@ def _run_dense(kind, L, L_transposed, R, R_transposed, other, code, slope, n, k,
 def _run_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
     """As `dlkernels.dense._gradients`."""
     if _as_product(n, k, m, dW):
-        room = np.empty(2 * n, dW.dtype)
-        _run_dense(_kind_gradients, dZ, False, A_prev, not transposed, room, 0, float(m), n, m, k, dW, db)
+        _run_dense(_kind_gradients, dZ, False, A_prev, not transposed, dW, 0, float(m), n, m, k, dW, db)
         return
     _gradients_call(_gradients_at(dW), (
-        dZ, A_prev, transposed, n, k, m, dW, db, _gradient_block_at(dW), _add_at(dW)
+        dZ, A_prev, transposed, n, k, m, dW, db, dW[:0], 1, _gradient_block_at(dW), _add_at(dW)
     ))  # fmt: skip
 
 
@@ -63,16 +62,19 @@ def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out
     b_row = input_as(number, b, True).row
     if flag_of(f, "return_Z", return_Z):
         kind = _dense.FORWARD_KEEPING_Z
-        take_A, take_Z = outputs_as(f, number, ("A", "Z"), out)
-        take = anywhere(lambda out, shape: (take_A(out, shape), take_Z(out, shape)))
+        if isinstance(out, types.Array):  # takes A
+            take_A, take_Z = output_as(f, number, 2, out), output_as(f, number, 2, None)
+        else:
+            take_A, take_Z = outputs_as(f, number, ("A", "Z"), out)
+        take = shared(lambda out, shape: (take_A(out, shape), take_Z(out, shape)))
         rows, result = (
-            anywhere(lambda taken: (row_of(taken[0]), row_of(taken[1]))),
-            anywhere(lambda taken: taken),
+            shared(lambda taken: (row_of(taken[0]), row_of(taken[1]))),
+            shared(lambda taken: taken),
         )
     else:
         kind, take_A = _dense.FORWARD, output_as(f, number, 2, out)
-        take = anywhere(lambda out, shape: (take_A(out, shape),))
-        rows, result = anywhere(lambda taken: (row_of(taken[0]),)), anywhere(lambda taken: taken[0])
+        take = shared(lambda out, shape: (take_A(out, shape),))
+        rows, result = shared(lambda taken: (row_of(taken[0]),)), shared(lambda taken: taken[0])
 
     def implementation(W, A_prev, b, activation="identity", negative_slope=0.01, out=None, return_Z=False):
         (n, k), m = W.shape, A_prev.shape[1]

@@ -247,13 +247,19 @@ def parallel_pays(work: float) -> bool:
 
 def twin(kernel: Twins, work: float) -> Callable[..., Any]:
     """The serial or the parallel twin of a kernel, whichever is faster for `work` nanoseconds."""
+    return twin_and_workers(kernel, work)[0]
+
+
+def twin_and_workers(kernel: Twins, work: float) -> tuple[Callable[..., Any], int]:
+    """As `twin`, and for how many threads it needs scratch memory."""
     if not parallel_pays(work):
-        return kernel.serial
+        return kernel.serial, 1
+    wanted = get_num_threads()
 
     def launch(*arguments: Any) -> Any:
         # Numba has a number of threads for each Python thread. Its own functions that get and set it take
         # 0.7 and 1 us, so it is set only where it differs.
-        wanted, before = get_num_threads(), _numba_parallel._get_num_threads()
+        before = _numba_parallel._get_num_threads()
         if before != wanted:
             numba.set_num_threads(wanted)
         try:
@@ -267,7 +273,7 @@ def twin(kernel: Twins, work: float) -> Callable[..., Any]:
             if before != wanted:
                 numba.set_num_threads(before)
 
-    return launch
+    return launch, wanted
 
 
 def explain() -> str:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from dlkernels import _checks, _threads
-from dlkernels._arguments import flat
+import numpy as np
+
+from dlkernels import _checks
+from dlkernels._arguments import Plan, flat, plan, prepared
 from dlkernels._arrays import Array
 from dlkernels._kernels import costs as _kernels
+from dlkernels._kernels.pieces import addresses
+
+_pieces = addresses(_kernels.chunk)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(nanoseconds: float, dtype: np.dtype[Any], m: int) -> Plan:
+    work = nanoseconds * m * dtype.itemsize / 4
+    return plan(_kernels.reduction, work, _kernels.reduction_room, _pieces, dtype, m)
 
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
-    kernel = _threads.twin(_kernels.reduction, nanoseconds * a.nbytes / 4)
-    return float(kernel(code, flat(a), flat(b), _kernels.chunk.at(a.dtype)))
+    dtype = a.dtype
+    kernel, memory, workers, pieces = prepared(_plan(nanoseconds, dtype, a.size), dtype)
+    return float(kernel(code, flat(a), flat(b), memory, workers, *pieces))
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:

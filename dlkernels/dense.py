@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix, scratch
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch
 from dlkernels._arrays import Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
@@ -22,10 +23,17 @@ _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
 #: the shapes are compared, so theirs must be small, too.
 _FEW = 2**16
 _product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
+
+
+def _matrices_and_scratch(*arguments: Any) -> bool:
+    """Whether all arrays are as kernels take them; the last is scratch memory, with one axis."""
+    return as_kernels_take_them(*[a for a in arguments if isinstance(a, np.ndarray)][:-1])
+
+
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(_small.forward, as_kernels_take_them)
-_small_gradients = guarded(_small.gradients, as_kernels_take_them)
-_small_backward = guarded(_small.backward, as_kernels_take_them)
+_small_forward = guarded(_small.forward, _matrices_and_scratch)
+_small_gradients = guarded(_small.gradients, _matrices_and_scratch)
+_small_backward = guarded(_small.backward, _matrices_and_scratch)
 
 
 #: What `dense` and `dense_gradients` call; small calls run these two by address as well.
@@ -36,9 +44,17 @@ _small_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PI
 
 def _simple(*matrices: Any) -> bool:
     """Whether all are small float matrices of the machine's byte order, and nobody chose a twin by hand."""
-    return forced.get() is None and all(
-        native(array) and array.ndim == 2 and array.size <= _FEW for array in matrices
-    )
+    if forced.get() is not None:
+        return False
+    for array in matrices:  # noqa: SIM110 (a generator takes 0.2 us)
+        if not native(array) or array.ndim != 2 or array.size > _FEW:
+            return False
+    return True
+
+
+def _natives(out: Any, count: int) -> bool:
+    """Whether this is a tuple of so many plain float arrays, of the machine's byte order."""
+    return type(out) is tuple and len(out) == count and all(native(array) for array in out)
 
 
 def _known(activation: Any, negative_slope: Any) -> bool:
@@ -52,7 +68,7 @@ def dense_forward(
     activation: str = "identity",
     *,
     negative_slope: float = 0.01,
-    out: Array | None = None,
+    out: Array | tuple[Array, Array] | None = None,
     return_Z: bool = False,
 ) -> Array | tuple[Array, Array]:
     """A = g(W A_prev + b), bias and activation fused into the product.
@@ -69,8 +85,9 @@ def dense_forward(
         g, elementwise.
     negative_slope : float
         The slope of leaky ReLU for z < 0; the others ignore it.
-    out : ndarray, shape (n, m), optional
-        Takes A: of the common dtype, in C order, apart from the inputs.
+    out : ndarray, shape (n, m), or a tuple of two, optional
+        Takes A, or with `return_Z` (A, Z): of the common dtype, in C order, apart from the inputs and from
+        each other. With `return_Z` a single array takes A, and Z is new.
     return_Z : bool
         Whether to return the pre-activation Z = W A_prev + b as well, which the backward pass of relu and
         leaky_relu needs.
@@ -80,7 +97,7 @@ def dense_forward(
     A : ndarray, shape (n, m)
         `out` if it was given.
     Z : ndarray, shape (n, m)
-        Only if `return_Z`.
+        Only if `return_Z`; that of `out` if it was given.
 
     Raises
     ------
@@ -107,47 +124,65 @@ def dense_forward(
     ):
         result = np.empty((len(W), A_prev.shape[1]), W.dtype) if out is None else out
         if (out is None or native(out)) and _small_forward(
-            CODES[activation], negative_slope, _MOST, W, A_prev, b, result,
+            CODES[activation], negative_slope, _MOST, W, A_prev, b, result, scratch(0, W.dtype),
             *_small_dense_pieces(W.dtype),
         ):  # fmt: skip
             return result
-    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
-    (n, k), m = c.W.shape, c.A_prev.shape[1]
-    W_flat, W_transposed = flat_matrix(c.W)
-    A_flat, A_transposed = flat_matrix(c.A_prev)
-    Z = np.empty((n, m), c.W.dtype) if return_Z else c.out
-    out_flat = flat(c.out)
-    kernel = _threads.twin(_kernels.dense, _product_work(n, k, m, c.W.itemsize))
-    kernel(
-        _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD, W_flat, W_transposed,
-        A_flat, A_transposed, flat(c.b), c.code, c.negative_slope, n, k, m,
-        out_flat, Z.ravel() if return_Z else out_flat,
-        scratch(_kernels.scratch_numbers(n, k, m, Z.itemsize), Z.dtype), *_dense_pieces(Z.dtype),
-    )  # fmt: skip
-    return (c.out, Z) if return_Z else c.out
+    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
+    A_flat = flat(c.A)
+    if c.Z is None:
+        _dense(_kernels.FORWARD, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, A_flat)
+        return c.A
+    _dense(_kernels.FORWARD_KEEPING_Z, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, flat(c.Z))
+    return c.A, c.Z
 
 
-def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
-    (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
-    dW, db = np.empty((n, k), dtype), np.empty((n, 1), dtype)
-    dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), dW.ravel(), db.ravel()
-    A_flat, transposed = flat_matrix(A_prev)
+@functools.lru_cache(maxsize=1024)
+def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
     work = _product_work(n, k, m, dtype.itemsize)
-    if _kernels.gradients_as_product(n, k, m, dW_flat):
-        room = np.empty(2 * n, dtype)
-        _threads.twin(_kernels.dense, work)(
-            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, room, 0, float(m), n, m, k,
-            dW_flat, db_flat, scratch(_kernels.scratch_numbers(n, m, k, dtype.itemsize), dtype),
-            *_dense_pieces(dtype),
+    return plan(_kernels.dense, work, _kernels.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
+    work = _product_work(n, k, m, dtype.itemsize)
+    if _kernels.gradients_as_product(n, k, m, np.empty(0, dtype)):
+        return _dense_plan(dtype, _kernels.GRADIENTS, n, m, k, not transposed)._replace(work=work)
+    return plan(
+        _kernels.dense_gradients, work, _kernels.gradients_room, _gradient_pieces, dtype, n, k, m, transposed
+    )
+
+
+def _dense(
+    kind: int, L: Array, R: Array, other: Array, code: int, negative_slope: float, out: Array, Z: Array
+) -> None:
+    """`_kernels.dense` for matrices L and R in either order; the others are flat."""
+    (n, k), m, dtype = L.shape, R.shape[1], L.dtype
+    L_flat, L_transposed = flat_matrix(L)
+    R_flat, R_transposed = flat_matrix(R)
+    kernel, memory, workers, pieces = prepared(_dense_plan(dtype, kind, n, k, m, R_transposed), dtype)
+    kernel(
+        kind, L_flat, L_transposed, R_flat, R_transposed, other, code, negative_slope, n, k, m, out, Z,
+        memory, workers, *pieces,
+    )  # fmt: skip
+
+
+def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
+    (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
+    dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), flat(dW), flat(db)
+    A_flat, transposed = flat_matrix(A_prev)
+    how = _gradients_plan(dtype, n, k, m, transposed)
+    kernel, memory, workers, pieces = prepared(how, dtype)
+    if how.twins is _kernels.dense:
+        kernel(
+            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
+            dW_flat, db_flat, memory, workers, *pieces,
         )  # fmt: skip
     else:
-        _threads.twin(_kernels.dense_gradients, work)(
-            dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, *_gradient_pieces(dtype)
-        )
-    return dW, db
+        kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers, *pieces)
 
 
-def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     """dW = dZ A_prevᵀ / m and db = the sums of dZ along axis 1, over m.
 
     Parameters
@@ -156,18 +191,21 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
         Derivatives of the m examples' losses with respect to Z.
     A_prev : array_like, shape (n_prev, m)
         What the layer was given.
+    out : tuple of ndarray, optional
+        (dW, db) to write to: of the common dtype, in C order, apart from the inputs and from each other.
 
     Returns
     -------
     dW : ndarray, shape (n, n_prev)
     db : ndarray, shape (n, 1)
+        Those of `out` if it was given.
 
     Raises
     ------
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If the numbers of examples differ, or there is none.
+        If the numbers of examples differ, there is none, or `out` doesn't fit.
 
     Notes
     -----
@@ -184,10 +222,14 @@ def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
     """
     if _simple(dZ, A_prev) and len(dZ) * max(1, len(A_prev)) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
-        dW, db = np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
-        if _small_gradients(_MOST, dZ, A_prev, dW, db, *_small_gradient_pieces(dtype)):
-            return dW, db
-    return _gradients(*_checks.dense_gradients(dZ, A_prev))
+        results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
+        if (out is None or _natives(out, 2)) and _small_gradients(
+            _MOST, dZ, A_prev, *results, scratch(0, dtype), *_small_gradient_pieces(dtype)
+        ):
+            return results
+    c = _checks.dense_gradients(dZ, A_prev, out)
+    _gradients(*c)
+    return c.dW, c.db
 
 
 def dense_backward(
@@ -198,6 +240,7 @@ def dense_backward(
     activation: str,
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """dZ = W_nextᵀ dZ_next * g'(saved), and the gradients dW and db that follow from it.
 
@@ -215,19 +258,22 @@ def dense_backward(
         g of this layer. relu and leaky_relu take g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
+    out : tuple of ndarray, optional
+        (dZ, dW, db) to write to: of the common dtype, in C order, apart from the inputs and from each other.
 
     Returns
     -------
     dZ : ndarray, shape (n, m)
     dW : ndarray, shape (n, n_prev)
     db : ndarray, shape (n, 1)
+        Those of `out` if it was given.
 
     Raises
     ------
     TypeError
         If an input is not real numbers of a supported dtype, or `activation` is no string.
     ValueError
-        If shapes don't match (the message names both), m is 0, or `activation` is unknown.
+        If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
 
     Notes
     -----
@@ -248,22 +294,17 @@ def dense_backward(
         and _known(activation, negative_slope)
     ):
         (n, m), dtype = saved.shape, saved.dtype
-        dZ, dW, db = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
-        if _small_backward(
-            CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, dZ, dW, db,
-            *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
+        if out is None:
+            results = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
+        else:
+            results = out
+        if (out is None or _natives(out, 3)) and _small_backward(
+            CODES[activation], negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
+            scratch(0, dtype), *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
         ):  # fmt: skip
-            return dZ, dW, db
-    c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
-    (k, n), m = c.W_next.shape, c.dZ_next.shape[1]
-    dZ = np.empty((n, m), c.W_next.dtype)
-    out = dZ.ravel()
-    W_flat, W_transposed = flat_matrix(c.W_next)
-    dZ_flat, dZ_transposed = flat_matrix(c.dZ_next)
-    kernel = _threads.twin(_kernels.dense, _product_work(n, k, m, dZ.itemsize))
-    kernel(
-        _kernels.BACKWARD, W_flat, not W_transposed, dZ_flat, dZ_transposed,
-        flat(np.ascontiguousarray(c.saved)), c.code, c.negative_slope, n, k, m, out, out,
-        scratch(_kernels.scratch_numbers(n, k, m, dZ.itemsize), dZ.dtype), *_dense_pieces(dZ.dtype),
-    )  # fmt: skip
-    return (dZ, *_gradients(dZ, c.A_prev))
+            return results
+    c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    dZ, other = flat(c.dZ), flat(np.ascontiguousarray(c.saved))
+    _dense(_kernels.BACKWARD, c.W_next.T, c.dZ_next, other, c.code, c.negative_slope, dZ, dZ)
+    _gradients(c.dZ, c.A_prev, c.dW, c.db)
+    return c.dZ, c.dW, c.db

@@ -98,7 +98,7 @@ def logistic_descent(
     1.92535983
     """
     c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    _, _, cost, b = logistic_steps(c, rate, steps)
+    _, cost, b = logistic_steps(c, rate, steps)
     return b, cost
 
 
@@ -163,4 +163,4 @@ def shallow_descent(
     c, rate, steps = _checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
-    return shallow_steps(c, rate, steps)[1]
+    return shallow_steps(c, rate, steps)

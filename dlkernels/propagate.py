@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks, _threads
-from dlkernels._arguments import flat, flat_matrix
+from dlkernels import _checks
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
@@ -29,45 +30,60 @@ def _shallow_work(n_h: int, n_x: int, m: int, itemsize: int) -> float:
     return (n_h * (0.045 * n_x + 0.8) + 0.6) * m * itemsize / 4
 
 
-def logistic_steps(
-    c: _checks.Logistic, learning_rate: float, steps: int
-) -> tuple[Array, float, float, float]:
-    """The last dw and db, the cost before the first step, the last b; c.w is updated if there are steps."""
-    n, m = c.X.shape
-    dw = np.empty((n, 1), c.X.dtype)
-    X_flat, transposed = flat_matrix(c.X)
+@functools.lru_cache(maxsize=1024)
+def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Plan:
     if _logistic.is_tall(n, m):
-        twins, pieces = _logistic.logistic_tall, _tall_logistic_pieces
+        twins, room, pieces = _logistic.logistic_tall, _logistic.tall_room, _tall_logistic_pieces
     else:
-        twins, pieces = _logistic.logistic_wide, _logistic_pieces
-    kernel = _threads.twin(twins, _logistic_work(n, m, dw.itemsize))
-    cost, db, b = kernel(
-        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, dw.ravel(),
-        *pieces(dw.dtype),
-    )  # fmt: skip
-    return dw, db, cost, b
+        twins, room, pieces = _logistic.logistic_wide, _logistic.wide_room, _logistic_pieces
+    return plan(twins, _logistic_work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
 
 
-def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> tuple[tuple[Array, ...], float]:
-    """The last gradients, the cost before the first step; the parameters are updated if there are steps."""
-    (n_x, m), n_h = c.X.shape, c.W1.shape[0]
-    gradients = tuple(np.empty(p.shape, p.dtype) for p in (c.W1, c.b1, c.W2, c.b2))
-    dW1, db1, dW2, db2 = gradients
-    X_flat, transposed = flat_matrix(c.X)
+@functools.lru_cache(maxsize=1024)
+def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
     if _shallow.is_tall(n_h, n_x, m):
-        twins, pieces = _shallow.shallow_tall, _tall_shallow_pieces
+        twins, room, pieces = _shallow.shallow_tall, _shallow.shallow_tall_room, _tall_shallow_pieces
     else:
-        twins, pieces = _shallow.shallow, _shallow_pieces
-    kernel = _threads.twin(twins, _shallow_work(n_h, n_x, m, c.X.itemsize))
-    cost = kernel(
+        twins, room, pieces = _shallow.shallow, _shallow.shallow_room, _shallow_pieces
+    work = _shallow_work(n_h, n_x, m, dtype.itemsize)
+    return plan(twins, work, room, pieces, dtype, n_h, n_x, m, transposed)
+
+
+def logistic_steps(c: _checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
+    """The last db, the cost before the first step, the last b; c.w is updated if there are steps.
+
+    c.dw takes the last dw.
+    """
+    (n, m), dtype = c.X.shape, c.X.dtype
+    X_flat, transposed = flat_matrix(c.X)
+    kernel, memory, workers, pieces = prepared(_logistic_plan(dtype, n, m, transposed), dtype)
+    cost, db, b = kernel(
+        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, c.dw.ravel(), memory,
+        workers, *pieces,
+    )  # fmt: skip
+    return db, cost, b
+
+
+def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> float:
+    """The cost before the first step; the parameters are updated if there are steps.
+
+    c.gradients take the last ones.
+    """
+    (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
+    dW1, db1, dW2, db2 = c.gradients
+    X_flat, transposed = flat_matrix(c.X)
+    kernel, memory, workers, pieces = prepared(_shallow_plan(dtype, n_h, n_x, m, transposed), dtype)
+    cost: float = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), *pieces(c.X.dtype),
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), memory, workers, *pieces,
     )  # fmt: skip
-    return gradients, cost
+    return cost
 
 
-def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+def logistic_propagate(
+    w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
+) -> tuple[Array, float, float]:
     """Gradients and cost of logistic regression; X is read once.
 
     Parameters
@@ -80,10 +96,13 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
         Examples as columns; C and Fortran order (an ``X.T`` of rows) are read as they are.
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
+    out : ndarray, shape (n_x, 1), optional
+        Takes dw: of the common dtype, in C order, apart from the inputs.
 
     Returns
     -------
     dw : ndarray, shape (n_x, 1)
+        `out` if it was given.
     db : float
     cost : float
         Mean cross entropy of sigmoid(wᵀX + b), finite wherever the true mean is.
@@ -93,7 +112,7 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), or m is 0.
+        If shapes don't match (the message names both), m is 0, or `out` doesn't fit.
 
     Notes
     -----
@@ -111,8 +130,9 @@ def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, fl
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    dw, db, cost, _ = logistic_steps(_checks.logistic("logistic_propagate", w, b, X, Y), 0.0, 0)
-    return dw, db, cost
+    c = _checks.logistic("logistic_propagate", w, b, X, Y, out)
+    db, cost, _ = logistic_steps(c, 0.0, 0)
+    return c.dw, db, cost
 
 
 def shallow_propagate(
@@ -125,6 +145,7 @@ def shallow_propagate(
     activation: str = "tanh",
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """Gradients and cost of a network with one hidden layer; X is read once.
 
@@ -144,11 +165,14 @@ def shallow_propagate(
         g of the hidden layer. relu and leaky_relu take g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
+    out : tuple of ndarray, optional
+        (dW1, db1, dW2, db2) to write to: of the common dtype, in C order, apart from the inputs and from each
+        other.
 
     Returns
     -------
     dW1, db1, dW2, db2 : ndarray
-        Each in the shape of its parameter.
+        Each in the shape of its parameter; those of `out` if it was given.
     cost : float
         Mean cross entropy, finite wherever the true mean is.
 
@@ -157,7 +181,7 @@ def shallow_propagate(
     TypeError
         If an input is not real numbers of a supported dtype, or `activation` is no string.
     ValueError
-        If shapes don't match (the message names both), m is 0, or `activation` is unknown.
+        If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
 
     Notes
     -----
@@ -176,6 +200,7 @@ def shallow_propagate(
     >>> round(cost, 6)
     0.693147
     """
-    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
-    (dW1, db1, dW2, db2), cost = shallow_steps(c, 0.0, 0)
+    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    cost = shallow_steps(c, 0.0, 0)
+    dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost

@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import loops, scalar, twins
+from dlkernels._jit import loops, scalar, shared, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
 from dlkernels._kernels.pieces import Int, Number, Row, piece
-from dlkernels._kernels.sums import BLOCK, accumulate, add_row, exact_share, merge_pairs, row_dot, total
+from dlkernels._kernels.room import carve, lines, room
+from dlkernels._kernels.sums import (
+    BLOCK,
+    accumulate,
+    add_row,
+    clear,
+    exact_share,
+    merge_pairs,
+    row_dot,
+    total,
+)
 
 CROSS_ENTROPY, CROSS_ENTROPY_WITH_LOGITS, SQUARED_ERROR, DOT = range(4)
 
@@ -68,10 +78,12 @@ def squared_error(a, y, share, losses):
 
 
 @piece
-def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int):
-    """Adds the losses of some examples, or their part of the dot product, to the i-th pair of sums."""
+def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int, losses: Row):
+    """Adds the losses of some examples, or their part of the dot product, to the i-th pair of sums.
+
+    BLOCK losses at a time are written to `losses`.
+    """
     n = a.shape[0]
-    losses = np.empty(BLOCK, a.dtype)
     for start in range(0, n, BLOCK):
         stop = min(n, start + BLOCK)
         x, t = a[start:stop], y[start:stop]
@@ -90,16 +102,26 @@ def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int):
 call_chunk = chunk.call
 
 
+@shared
+def reduction_room(m, workers, like):
+    """Numbers of scratch memory of `reduction`."""
+    return lines(2 * max((m + CHUNK - 1) // CHUNK, 1)) + workers * BLOCK
+
+
 @twins
-def reduction(code, a, y, chunk_at):
+def reduction(code, a, y, scratch, workers, chunk_at):
     """The mean cost, or a dot product, of the rows a and y, both (m,)."""
     m = a.shape[0]
     chunks = (m + CHUNK - 1) // CHUNK
     share = exact_share(m, a)
-    sums = np.zeros(2 * max(chunks, 1), a.dtype)
-    for i in prange(chunks):
-        stop = min(m, (i + 1) * CHUNK)
-        call_chunk(chunk_at, (code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i))
+    memory = room(scratch, reduction_room(m, workers, a))
+    sums, memory = carve(memory, 2 * max(chunks, 1))
+    clear(sums)
+    for w in prange(workers):
+        losses = memory[w * BLOCK : (w + 1) * BLOCK]
+        for i in range(w * chunks // workers, (w + 1) * chunks // workers):
+            stop = min(m, (i + 1) * CHUNK)
+            call_chunk(chunk_at, (code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i, losses))
     merge_pairs(chunks, 1, sums)
     result = total(sums, 0)
     return result if code == DOT else result / (a.dtype.type(m) * share)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, anywhere, loops, twins
+from dlkernels._jit import START, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
     PANEL,
     add_gradient,
+    add_gradient_room,
     call_add_gradient,
     call_product,
     call_strip,
@@ -25,6 +26,7 @@ from dlkernels._kernels.matmul import (
 )
 from dlkernels._kernels.packing import pack_right, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
+from dlkernels._kernels.room import carve, lines, room
 from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
@@ -59,7 +61,7 @@ def product_work(n, k, m, itemsize):
     return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
 
 
-@loops
+@shared
 def even_parts(n, longest, multiple):
     """The length of the fewest equal parts of n that are at most `longest`, rounded up to `multiple`."""
     parts = max(1, (n + longest - 1) // longest)
@@ -94,18 +96,19 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
 def block(
     kind: Int, left: Row, i0: Int, i1: Int, p: Int, depth: Int, k: Int, R: Row, R_transposed: Flag,
     panel: Row, first: Int, j: Int, width: Int, start: Row, other: Row, code: Int, slope: Real, m: Int,
-    out: Row, Z: Row, strip_at: Int, product_at: Int,
+    out: Row, Z: Row, packed: Row, strip_at: Int, product_at: Int,
 ):  # fmt: skip
     """Adds the terms p to p + depth to rows [i0, i1), columns [j, j + width) of what `dense` computes.
 
-    Those columns begin at panel[first], or panel is empty and they are read from R itself; left holds these
-    terms only.
+    Those columns begin at panel[first], or panel is empty and they are read from R itself, with packed as the
+    room of `product`; left holds these terms only.
     """
     sums, across = Z if kind == FORWARD_KEEPING_Z else out, columns(out)
     if panel.size == 0:
         length = k if R_transposed else m
         call_product(product_at, (
-            left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, strip_at
+            left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, packed,
+            strip_at,
         ))  # fmt: skip
     else:
         for c in range(0, width, across):
@@ -121,10 +124,31 @@ def block(
 call_block = block.call
 
 
-def scratch_numbers(n: int, k: int, m: int, itemsize: int) -> int:
-    """As many numbers of scratch memory as `dense` uses, or a few more."""
-    depth = min(k, DEPTH)
-    return depth * (n + 16) + min(RIGHT_BYTES // itemsize, depth * (m + 64))
+@shared
+def dense_plan(kind, n, k, m, R_transposed, like):
+    """How `dense` goes about a product.
+
+    Whether R is used as it lies; how many terms are packed at a time, of how many strips of R; how many
+    numbers of scratch memory L, R and each worker take; and how many it is without the workers.
+    """
+    height, across = rows(like), columns(like)
+    down, strips = whole_strips(n, like), (m + across - 1) // across
+    length = k if R_transposed else m
+    in_place = k == 0 or uses_in_place(down // height, k, length, R_transposed, like.itemsize)
+    if in_place and kind != GRADIENTS:
+        left = lines(down * k)
+        return True, k, 0, left, 0, lines(across * min(max(k, 1), DEPTH)), lines(down) + left
+    depth = even_parts(k, DEPTH, height)
+    band = even_parts(strips, max(1, RIGHT_BYTES // (depth * across * like.itemsize)), 1)
+    left, panel, sums = lines(down * depth), lines(band * across * depth), lines(2 * n)
+    return False, depth, band, left, panel, 0, lines(down) + left + panel + sums
+
+
+@shared
+def dense_room(kind, n, k, m, R_transposed, workers, like):
+    """Numbers of scratch memory of `dense`."""
+    _, _, _, _, _, share, rest = dense_plan(kind, n, k, m, R_transposed, like)
+    return rest + workers * share
 
 
 @piece
@@ -164,8 +188,8 @@ call_pack = pack.call
 @twins
 def dense(
     kind: Int, L: Row, L_transposed: Flag, R: Row, R_transposed: Flag, other: Row, code: Int,
-    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, scratch: Row, block_at: Int,
-    strip_at: Int, product_at: Int, pack_at: Int,
+    negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, scratch: Row, workers: Int,
+    block_at: Int, strip_at: Int, product_at: Int, pack_at: Int,
 ):  # fmt: skip
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
@@ -173,41 +197,40 @@ def dense(
     FORWARD_KEEPING_Z  the same, and Z = L R + b
     BACKWARD           out = L R * g'(saved),     other = saved (n, m)
     GRADIENTS          out = L R / count and Z = the row sums of L / count; count is `negative_slope`, other
-                       2 n numbers that are overwritten
-
-    `scratch` may be empty; with `scratch_numbers` numbers it spares an allocation.
+                       isn't used
     """
     height, across = rows(out), columns(out)
     down, strips = whole_strips(n, out) // height, (m + across - 1) // across
-    start = np.zeros(down * height, out.dtype)
-    if kind == GRADIENTS:
-        clear(other)
-    elif kind != BACKWARD:
+    in_place, depth, band, left_size, panel_size, share_size, rest = dense_plan(
+        kind, n, k, m, R_transposed, out
+    )
+    memory = room(scratch, rest + workers * share_size)
+    start, memory = carve(memory, down * height)
+    left, memory = carve(memory, left_size)
+    panel, memory = carve(memory, panel_size)
+    sums, memory = carve(memory, 2 * n if kind == GRADIENTS else 0)
+    clear(start)
+    clear(sums)
+    if kind in (FORWARD, FORWARD_KEEPING_Z):
         copy(other, start[:n])
-    length = k if R_transposed else m
-    in_place = k == 0 or uses_in_place(down, k, length, R_transposed, out.itemsize)
-    in_place = in_place and kind != GRADIENTS
-    depth = k if in_place else even_parts(k, DEPTH, height)
-    # Strips of R that are packed at a time.
-    band = 0 if in_place else even_parts(strips, max(1, RIGHT_BYTES // (depth * across * out.itemsize)), 1)
-    size = down * height * depth
-    needed = size + band * across * depth
-    memory = scratch if scratch.size >= needed else np.empty(needed, out.dtype)
-    left, panel = memory[:size], memory[size:needed]
     if in_place:
         call_pack(pack_at, (
-            0, 1, kind, L, L_transposed, n, k, R, R_transposed, m, 0, k, 0, 0, left, panel, other
+            0, 1, kind, L, L_transposed, n, k, R, R_transposed, m, 0, k, 0, 0, left, panel, sums
         ))  # fmt: skip
         width = even_parts(m, PANEL, across)
         wide = max(1, (m + width - 1) // width)
         tall = even_parts(n, max(32, n * wide // TASKS), height)
         parts = (n + tall - 1) // tall
-        for task in prange(parts * wide):
-            i, j = task % parts * tall, task // parts * width
-            call_block(block_at, (
-                kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
-                min(width, m - j), start, other, code, negative_slope, m, out, Z, strip_at, product_at,
-            ))  # fmt: skip
+        tasks = parts * wide
+        for w in prange(workers):
+            packed = memory[w * share_size : (w + 1) * share_size]
+            for task in range(w * tasks // workers, (w + 1) * tasks // workers):
+                i, j = task % parts * tall, task // parts * width
+                call_block(block_at, (
+                    kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
+                    min(width, m - j), start, other, code, negative_slope, m, out, Z, packed, strip_at,
+                    product_at,
+                ))  # fmt: skip
         return
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
     blocks = max((down + most - 1) // most, min((BLOCKS + strips - 1) // strips, down // FEWEST_STRIPS), 1)
@@ -220,7 +243,7 @@ def dense(
             for share in prange(shares):
                 call_pack(pack_at, (
                     share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, now, t0, used, left,
-                    panel, other,
+                    panel, sums,
                 ))  # fmt: skip
             parts = min(used, max((used + GROUP_STRIPS - 1) // GROUP_STRIPS, (BLOCKS + blocks - 1) // blocks))
             for task in prange(blocks * parts):
@@ -230,19 +253,19 @@ def dense(
                 j = (t0 + t) * across
                 call_block(block_at, (
                     kind, left, i, end, p, now, k, R, R_transposed, panel, t * across * now, j,
-                    min(m, last * across) - j, start, other, code, negative_slope, m, out, Z, strip_at,
-                product_at,
+                    min(m, last * across) - j, start, other, code, negative_slope, m, out, Z, memory,
+                    strip_at, product_at,
                 ))  # fmt: skip
     if kind == GRADIENTS:
         for i in range(n):
-            Z[i] = total(other, i) / out.dtype.type(negative_slope)
+            Z[i] = total(sums, i) / out.dtype.type(negative_slope)
 
 
 #: What `dense` takes the addresses of, in its order.
 PIECES = (block, strip, product, pack)
 
 
-@anywhere
+@shared
 def gradients_as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
     """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out.
 
@@ -257,25 +280,26 @@ def gradients_as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
 @piece
 def gradient_block(
     dZ: Row, i0: Int, i1: Int, A_prev: Row, transposed: Flag, q0: Int, q1: Int, k: Int, m: Int, first: Int,
-    last: Int, length: Int, part: Row, sums: Row, add_at: Int,
+    last: Int, length: Int, part: Row, sums: Row, memory: Row, add_at: Int,
 ):  # fmt: skip
     """Rows [i0, i1), columns [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
 
-    The task that has column 0 also adds up its rows of dZ.
+    The task that has column 0 also adds up its rows of dZ. `memory` is that of a worker (`gradients_plan`).
     """
-    spare = (q1 - q0) * (length + 16) if transposed else 0
-    tile = np.empty(spare, part.dtype)
+    tile_sums, tile = carve(memory, add_gradient_room(part))
     for j in range(first, last, length):
         width = min(length, last - j)
         target = part[i0 * k + q0 :]
         if transposed:
             pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, START, length + 16)
             call_add_gradient(add_at, (
-                dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k
+                dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k,
+                tile_sums,
             ))  # fmt: skip
         else:
             call_add_gradient(add_at, (
-                dZ, i0 * m + j, m, i1 - i0, A_prev, q0 * m + j, m, q1 - q0, width, target, k
+                dZ, i0 * m + j, m, i1 - i0, A_prev, q0 * m + j, m, q1 - q0, width, target, k,
+                tile_sums,
             ))  # fmt: skip
         if q0 == 0:
             for i in range(i0, i1):
@@ -286,32 +310,58 @@ call_gradient_block = gradient_block.call
 GRADIENT_PIECES = (gradient_block, add_gradient)
 
 
-@twins
-def dense_gradients(
-    dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, block_at: Int,
-    add_at: Int,
-):  # fmt: skip
-    """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
+@shared
+def gradients_plan(n, k, m, transposed, like):
+    """How `dense_gradients` is cut up: rows and columns of a block, length and number of panels, slots.
+
+    Then the numbers of scratch memory of each worker, and the others.
+    """
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
-    down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
-    blocks = down * across
+    blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
     tasks = (TASKS + blocks - 1) // blocks
-    longest = LENGTH_BYTES // dW.itemsize
-    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(dW))
+    longest = LENGTH_BYTES // like.itemsize
+    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(like))
     panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
     slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
-    parts = dW if slots == 1 else np.empty(slots * n * k, dW.dtype)
+    share = add_gradient_room(like) + (lines(min(width, k) * (length + 16)) if transposed else 0)
+    rest = lines(slots * n * 2) + (0 if slots == 1 else lines(slots * n * k))
+    return height, width, length, panels, slots, share, rest
+
+
+@shared
+def gradients_room(n, k, m, transposed, workers, like):
+    """Numbers of scratch memory of `dense_gradients`."""
+    _, _, _, _, _, share, rest = gradients_plan(n, k, m, transposed, like)
+    return rest + workers * share
+
+
+@twins
+def dense_gradients(
+    dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, scratch: Row,
+    workers: Int, block_at: Int, add_at: Int,
+):  # fmt: skip
+    """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
+    height, width, length, panels, slots, share_size, rest = gradients_plan(n, k, m, transposed, dW)
+    down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
+    blocks = down * across
+    memory = room(scratch, rest + workers * share_size)
+    sums, memory = carve(memory, slots * n * 2)
+    shares, memory = carve(memory, workers * share_size)
+    parts = dW if slots == 1 else memory[: slots * n * k]
     clear(parts)
-    sums = np.zeros(slots * n * 2, dW.dtype)
-    for task in prange(slots * blocks):
-        s, block = task // blocks, task % blocks
-        i, q = block // across * height, block % across * width
-        call_gradient_block(block_at, (
-            dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + width), k, m,
-            s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
-            parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], add_at,
-        ))  # fmt: skip
+    clear(sums)
+    tasks = slots * blocks
+    for w in prange(workers):
+        share = shares[w * share_size : (w + 1) * share_size]
+        for task in range(w * tasks // workers, (w + 1) * tasks // workers):
+            s, block = task // blocks, task % blocks
+            i, q = block // across * height, block % across * width
+            call_gradient_block(block_at, (
+                dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + width), k, m,
+                s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
+                parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], share, add_at,
+            ))  # fmt: skip
     merge(slots, n * k, parts)
     merge_pairs(slots, n, sums)
     count = dW.dtype.type(m)

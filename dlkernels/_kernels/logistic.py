@@ -12,10 +12,9 @@ that memory is never idle. Each slot owns a fixed range of tiles and a dw of its
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, anywhere, inlined, loops, twins
+from dlkernels._jit import START, inlined, loops, shared, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
@@ -23,6 +22,7 @@ from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge
 from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
+from dlkernels._kernels.room import carve, lines, room
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 from dlkernels._kernels.tile import lanes, prefetch
 
@@ -124,7 +124,7 @@ def add_row_dots(n, X, first, row_length, dz, dw, ahead):
         dw[i] += row_dot(X[first + i * row_length : first + i * row_length + width], dz)
 
 
-@loops
+@shared
 def tile_width(floats_per_example, m, itemsize):
     """Examples per tile, so that what a tile touches fits the cache; whole vectors."""
     fitting = TILE_BYTES // (max(1, floats_per_example) * itemsize)
@@ -143,17 +143,33 @@ def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums, ahe
         dw[i] += part[i]
 
 
+@shared
+def _spare_width(width):
+    """Between the columns of a transposed tile: odd in units of a cache's way, so that they don't collide."""
+    return width + 16
+
+
+@shared
+def _tile_room(n, width, transposed):
+    """Numbers of scratch memory of `slot`."""
+    across = n if n >= LONG_EXAMPLE else n * _spare_width(width)
+    return 2 * lines(width) + (lines(across) if transposed else 0)
+
+
 @piece
 def slot(
     w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, first: Int, last: Int, width: Int,
-    share: Number, with_cost: Flag, dw: Row, sums: Row,
+    share: Number, with_cost: Flag, dw: Row, sums: Row, memory: Row,
 ):  # fmt: skip
-    """The examples [first, last): adds to this slot's dw (n,), cost and db."""
-    z, losses = np.empty(width, dw.dtype), np.empty(width, dw.dtype)
+    """The examples [first, last): adds to this slot's dw (n,), cost and db.
+
+    memory has `_tile_room` numbers.
+    """
+    z, memory = carve(memory, width)
+    losses, tile = carve(memory, width)
     direct = transposed and n >= LONG_EXAMPLE
-    spare = width + 16  # odd in units of a cache's way, so that the columns of a tile don't collide
-    tile = np.empty(n * spare if transposed and not direct else 0, dw.dtype)
-    part = np.empty(n if direct else 0, dw.dtype)
+    spare = _spare_width(width)
+    part = tile[: n if direct else 0]
     for j in range(first, last, width):
         count = min(width, last - j)
         row = z[:count]
@@ -176,29 +192,47 @@ call_slot = slot.call
 PIECES = (slot,)
 
 
+@shared
+def _wide_slots(width, m):
+    return min(SLOTS, (m + width - 1) // width)
+
+
+@shared
+def wide_room(n, m, transposed, workers, like):
+    """Numbers of scratch memory of `logistic_wide`."""
+    width = tile_width(n, m, like.itemsize)
+    slots = _wide_slots(width, m)
+    return lines(slots * n) + lines(slots * 4) + workers * _tile_room(n, width, transposed)
+
+
 @twins
-def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_at):
+def logistic_wide(
+    w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, slot_at
+):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
     dw (n,) is overwritten; b a number, X (n, m), Y (m,).
     """
     width = tile_width(n, m, dw.itemsize)
-    tiles = (m + width - 1) // width
-    slots = min(SLOTS, tiles)
+    tiles, slots, own = (m + width - 1) // width, _wide_slots(width, m), _tile_room(n, width, transposed)
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
-    parts, sums = np.empty(slots * n, dw.dtype), np.empty(slots * 4, dw.dtype)
+    memory = room(scratch, wide_room(n, m, transposed, workers, dw))
+    parts, memory = carve(memory, slots * n)
+    sums, memory = carve(memory, slots * 4)
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
     for k in range(max(1, steps)):
         clear(parts)
         clear(sums)
-        for s in prange(slots):
-            call_slot(slot_at, (
-                w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
-                min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
-                parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4],
-            ))  # fmt: skip
+        for worker in prange(workers):
+            mine = memory[worker * own : (worker + 1) * own]
+            for s in range(worker * slots // workers, (worker + 1) * slots // workers):
+                call_slot(slot_at, (
+                    w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
+                    min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
+                    parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4], mine,
+                ))  # fmt: skip
         merge(slots, n, parts)
         merge_pairs(slots, 2, sums)
         for i in range(n):
@@ -212,13 +246,13 @@ def logistic_wide(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, slot_a
     return float(cost), float(db), float(bias)
 
 
-@anywhere
+@shared
 def is_tall(n: int, m: int) -> bool:
     """Whether features rather than examples are shared out."""
     return n > TALL and m <= LONGEST
 
 
-@loops
+@shared
 def feature_slots(n, transposed):
     """How many features a slot has: few, for its part of X to stay in the second-level cache.
 
@@ -257,15 +291,29 @@ call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
 TALL_PIECES = (partial_z, partial_dw)
 
 
+@shared
+def tall_room(n, m, transposed, workers, like):
+    """Numbers of scratch memory of `logistic_tall`."""
+    depth = feature_slots(n, transposed)
+    return lines((n + depth - 1) // depth * m) + lines(m) + 4
+
+
 @twins
-def logistic_tall(w, b, X, transposed, n, m, Y, learning_rate, steps, dw, z_at, dw_at):
-    """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
+def logistic_tall(
+    w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, z_at, dw_at
+):  # fmt: skip
+    """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes.
+
+    No task needs scratch memory of its own, and `workers` isn't used.
+    """
     depth = feature_slots(n, transposed)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
-    parts, losses, sums = np.empty(slots * m, dw.dtype), np.empty(m, dw.dtype), np.empty(4, dw.dtype)
-    z = parts[:m]
+    memory = room(scratch, tall_room(n, m, transposed, workers, dw))
+    parts, memory = carve(memory, slots * m)
+    losses, memory = carve(memory, m)
+    sums, z = memory[:4], parts[:m]
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
     for k in range(max(1, steps)):
         clear(parts)

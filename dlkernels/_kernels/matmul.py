@@ -11,11 +11,10 @@ The scheme is that of K. Goto and R. van de Geijn, "Anatomy of High-Performance 
 
 from __future__ import annotations
 
-import numpy as np
-
-from dlkernels._jit import START, inlined_late, loops
+from dlkernels._jit import START, inlined_late, loops, shared
 from dlkernels._kernels.packing import pack_right
 from dlkernels._kernels.pieces import Flag, Int, Row, piece
+from dlkernels._kernels.room import lines
 from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
@@ -50,7 +49,7 @@ DEPTH = 512
 GROUP = 60
 
 
-@loops
+@shared
 def uses_in_place(strips, k, row_length, transposed, itemsize):
     """Whether a panel of the right matrix is better used as it lies than packed.
 
@@ -58,6 +57,23 @@ def uses_in_place(strips, k, row_length, transposed, itemsize):
     it, or if a strip of it fits the first-level cache and its rows don't fall on the same lines there.
     """
     return (not transposed) and (strips <= 2 or (k <= 128 and row_length * itemsize % 512 != 0))
+
+
+@shared
+def product_room(strips, k, row_length, transposed, width, like):
+    """Numbers of scratch memory of `product`, for this many strips of the left matrix."""
+    direct = uses_in_place(strips, k, row_length, transposed, like.itemsize)
+    return (
+        columns(like)
+        * min(max(k, 1), DEPTH)
+        * (1 if direct else (width + columns(like) - 1) // columns(like))
+    )
+
+
+@shared
+def add_gradient_room(like):
+    """Numbers of scratch memory of `add_gradient`."""
+    return lines(dot_rows(like) * dot_columns(like))
 
 
 @inlined_late
@@ -136,18 +152,17 @@ call_strip = strip.call
 @piece
 def product(
     left_matrix: Row, i0: Int, i1: Int, k: Int, B: Row, row_length: Int, transposed: Flag, j: Int, width: Int,
-    start: Row, out: Row, out_length: Int, out_j: Int, strip_at: Int,
+    start: Row, out: Row, out_length: Int, out_j: Int, packed: Row, strip_at: Int,
 ):  # fmt: skip
     """out[i, out_j + c] = start[i] + sum over p of L[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
 
     L comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
-    `whole_strips` numbers.
+    `whole_strips` numbers, packed `product_room`.
     """
     across = columns(out)
     depth = min(max(k, 1), DEPTH)
     panels = (width + across - 1) // across
     direct = uses_in_place((i1 - i0 + rows(out) - 1) // rows(out), k, row_length, transposed, out.itemsize)
-    packed = np.empty(across * depth * (1 if direct else panels), out.dtype)
     for p in range(0, max(k, 1), depth):
         now = min(depth, k - p)
         if not direct:
@@ -175,12 +190,13 @@ call_product = product.call
 @piece
 def add_gradient(
     D: Row, d0: Int, d_length: Int, n: Int, B: Row, b0: Int, b_length: Int, k: Int, width: Int, G: Row,
-    g_length: Int,
+    g_length: Int, sums: Row,
 ):  # fmt: skip
     """G[i, q] += sum over c of D[i, c] * B[q, c], for i < n, q < k and c < width.
 
     Row i of D begins at d0 + i * d_length, row q of B at b0 + q * b_length. Both run along the summed
-    axis, so nothing is packed; blocks of `dot_rows` by `dot_columns` sums stay in registers.
+    axis, so nothing is packed; blocks of `dot_rows` by `dot_columns` sums stay in registers, and go to G by
+    way of `sums`, `add_gradient_room` numbers.
     """
     height, across, step = dot_rows(G), dot_columns(G), lanes(G)
     if n < height or k < across:
@@ -189,7 +205,6 @@ def add_gradient(
             for q in range(k):
                 G[i * g_length + q] += row_dot(row, B[b0 + q * b_length : b0 + q * b_length + width])
         return
-    sums = np.empty(height * across, G.dtype)
     vectors = width // step * step
     group = GROUP // across * across
     for first in range(0, k, group):

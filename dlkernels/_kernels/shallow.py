@@ -14,11 +14,10 @@ up from them, and each has its own columns of dW1.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, anywhere, inlined, loops, twins
+from dlkernels._jit import AS_IT_IS, START, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -32,10 +31,21 @@ from dlkernels._kernels.logistic import (
     tile_width,
 )
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
-from dlkernels._kernels.matmul import add_gradient, call_add_gradient, call_product, merge, product, strip
+from dlkernels._kernels.matmul import (
+    add_gradient,
+    add_gradient_room,
+    call_add_gradient,
+    call_product,
+    merge,
+    product,
+    product_room,
+    strip,
+)
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
+from dlkernels._kernels.room import carve, lines, room
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
+from dlkernels._kernels.tile import rows
 
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
 #: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.
@@ -44,18 +54,24 @@ NARROW_FEATURES, NARROW_UNITS = 8, 4
 FEW_UNITS = 32
 
 
-@anywhere
+@shared
 def is_tall(n_h: int, n_x: int, m: int) -> bool:
     """Whether features rather than examples are shared out."""
     return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS
 
 
+@shared
+def _packs(n_h, n_x):
+    return n_x > NARROW_FEATURES and n_h > NARROW_UNITS
+
+
 @inlined
-def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, strip_at, product_at):
-    """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart."""
-    if n_x > NARROW_FEATURES and n_h > NARROW_UNITS:
+def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, panel, strip_at, product_at):
+    """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart; panel is the room of `product`."""
+    if _packs(n_h, n_x):
         call_product(product_at, (
-            packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START, strip_at
+            packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START, panel,
+            strip_at,
         ))  # fmt: skip
         return
     for h in range(n_h):
@@ -101,16 +117,34 @@ def there_and_back(
 call_there_and_back = there_and_back.call
 
 
+@shared
+def _tile_room(n_h, n_x, m, length, transposed, like):
+    """Numbers of scratch memory of `slot`."""
+    numbers = 2 * lines(n_h * length) + 2 * lines(length) + add_gradient_room(like)
+    if transposed:
+        numbers += lines(n_x * length)
+    if _packs(n_h, n_x):
+        strips, row_length = whole_strips(n_h, like) // rows(like), length if transposed else m
+        numbers += lines(product_room(strips, n_x, row_length, False, length, like))
+    return numbers
+
+
 @piece
 def slot(
     W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int,
     Y: Row, code: Int, slope: Real, first: Int, last: Int, length: Int, share: Number, with_cost: Flag,
-    dW1: Row, dW2: Row, sums: Row, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
+    dW1: Row, dW2: Row, sums: Row, memory: Row, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
-    """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1)."""
-    Z1, A1 = np.empty(n_h * length, X.dtype), np.empty(n_h * length, X.dtype)
-    z2, losses = np.empty(length, X.dtype), np.empty(length, X.dtype)
-    tile = np.empty(n_x * length if transposed else 0, X.dtype)
+    """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1).
+
+    memory has `_tile_room` numbers.
+    """
+    Z1, memory = carve(memory, n_h * length)
+    A1, memory = carve(memory, n_h * length)
+    z2, memory = carve(memory, length)
+    losses, memory = carve(memory, length)
+    block, memory = carve(memory, add_gradient_room(X))
+    tile, panel = carve(memory, n_x * length if transposed else 0)
     dZ1 = Z1 if _keeps_A(code) else A1
     for j in range(first, last, length):
         width = min(length, last - j)
@@ -118,13 +152,16 @@ def slot(
             pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
         _products(
-            W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, strip_at, product_at
-        )
+            W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, panel, strip_at,
+            product_at,
+        )  # fmt: skip
         call_there_and_back(back_at, (
             W2, b2, Y[j : j + width], code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2,
             sums,
         ))  # fmt: skip
-        call_add_gradient(add_at, (dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x))
+        call_add_gradient(add_at, (
+            dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x, block
+        ))  # fmt: skip
 
 
 call_slot = slot.call
@@ -150,39 +187,61 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
 PIECES = (slot, there_and_back, strip, product, add_gradient)
 
 
+@shared
+def _plan(n_h, n_x, m, like):
+    """Examples of a tile, number of tiles, number of slots."""
+    length = tile_width(2 * n_h + n_x, m, like.itemsize)
+    tiles = (m + length - 1) // length
+    return length, tiles, max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
+
+
+@shared
+def shallow_room(n_h, n_x, m, transposed, workers, like):
+    """Numbers of scratch memory of `shallow`."""
+    length, _, slots = _plan(n_h, n_x, m, like)
+    numbers = lines(slots * n_h * (n_x + 1)) + lines(slots * (2 + n_h) * 2)
+    numbers += lines(whole_strips(n_h, like) * n_x) + lines(whole_strips(n_h, like))
+    return numbers + workers * _tile_room(n_h, n_x, m, length, transposed, like)
+
+
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, slot_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers, slot_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step. The parameters W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,) are
     updated if there are steps, their gradients are overwritten; X (n_x, m), Y (m,).
     """
-    length = tile_width(2 * n_h + n_x, m, X.itemsize)
-    tiles = (m + length - 1) // length
-    slots = max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
+    length, tiles, slots = _plan(n_h, n_x, m, X)
+    own = _tile_room(n_h, n_x, m, length, transposed, X)
     share = exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
     size, pairs = n_h * (n_x + 1), 2 + n_h
-    parts, sums = np.empty(slots * size, X.dtype), np.empty(slots * pairs * 2, X.dtype)
     strips = whole_strips(n_h, X)
-    packed, start = np.empty(strips * n_x, X.dtype), np.zeros(strips, X.dtype)
+    memory = room(scratch, shallow_room(n_h, n_x, m, transposed, workers, X))
+    parts, memory = carve(memory, slots * size)
+    sums, memory = carve(memory, slots * pairs * 2)
+    packed, memory = carve(memory, strips * n_x)
+    start, memory = carve(memory, strips)
+    clear(start)
     cost = X.dtype.type(0)
     for k in range(max(1, steps)):
         clear(parts)
         clear(sums)
         pack_left(n_h, n_x, W1, AS_IT_IS, START, n_x, packed)
         copy(b1, start[:n_h])
-        for s in prange(slots):
-            part = parts[s * size : (s + 1) * size]
-            call_slot(slot_at, (
-                W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
-                s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, k == 0,
-                part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2], back_at,
-                strip_at, product_at, add_at,
-            ))  # fmt: skip
+        for w in prange(workers):
+            mine = memory[w * own : (w + 1) * own]
+            for s in range(w * slots // workers, (w + 1) * slots // workers):
+                part = parts[s * size : (s + 1) * size]
+                call_slot(slot_at, (
+                    W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
+                    s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share,
+                    k == 0, part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
+                    mine, back_at, strip_at, product_at, add_at,
+                ))  # fmt: skip
         merge(slots, size, parts)
         merge_pairs(slots, pairs, sums)
         for i in range(n_h * n_x):
@@ -195,39 +254,55 @@ def shallow(
     return float(cost)
 
 
+@shared
+def _partial_room(n_h, n_x, m, depth, transposed, like):
+    """Numbers of scratch memory of `partial_hidden` and of `partial_dW1`."""
+    strips, row_length = whole_strips(n_h, like), n_x if transposed else m
+    down = strips // rows(like)
+    there = lines(strips * depth) + product_room(down, depth, row_length, transposed, m, like)
+    back = lines(strips * m) + product_room(down, m, n_x, False, depth, like)
+    return lines(strips) + lines(max(there, back if transposed else 0, add_gradient_room(like)))
+
+
 @piece
 def partial_hidden(
-    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, strip_at: Int,
-    product_at: Int,
+    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, memory: Row,
+    strip_at: Int, product_at: Int,
 ):  # fmt: skip
     """Z1 (n_h, m) = the part of W1 X that the features [p, p + depth) contribute."""
     strips = whole_strips(n_h, Z1)
-    left, start = np.empty(strips * depth, Z1.dtype), np.zeros(strips, Z1.dtype)
+    start, memory = carve(memory, strips)
+    left, panel = carve(memory, strips * depth)
+    clear(start)
     pack_left(n_h, n_x, W1, AS_IT_IS, p, depth, left)
     first, row_length = (p, n_x) if transposed else (p * m, m)
     call_product(product_at, (
-        left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START, strip_at
+        left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START, panel,
+        strip_at,
     ))  # fmt: skip
 
 
 @piece
 def partial_dW1(
     dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, count: Number,
-    dW1: Row, strip_at: Int, product_at: Int, add_at: Int,
+    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features [p, p + depth)."""
     target = dW1[p:]
     if transposed:
         strips = whole_strips(n_h, dZ1)
-        left, start = np.empty(strips * m, dZ1.dtype), np.zeros(strips, dZ1.dtype)
+        start, memory = carve(memory, strips)
+        left, panel = carve(memory, strips * m)
+        clear(start)
         pack_left(n_h, m, dZ1, AS_IT_IS, START, m, left)
         call_product(product_at, (
-            left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, strip_at
+            left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, panel,
+            strip_at,
         ))  # fmt: skip
     else:
         for h in range(n_h):
             clear(target[h * n_x : h * n_x + depth])
-        call_add_gradient(add_at, (dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x))
+        call_add_gradient(add_at, (dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x, memory))
     for h in range(n_h):
         divide(target[h * n_x : h * n_x + depth], count)
 
@@ -238,29 +313,46 @@ call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[1:])
 
 
+@shared
+def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
+    """Numbers of scratch memory of `shallow_tall`."""
+    depth = feature_slots(n_x, transposed)
+    parts = lines((n_x + depth - 1) // depth * n_h * m) + lines(n_h * m)
+    rest = lines((2 + n_h) * 2) + 2 * lines(m) + lines(n_h)
+    return parts + rest + workers * _partial_room(n_h, n_x, m, depth, transposed, like)
+
+
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     depth = feature_slots(n_x, transposed)
     slots, pairs = (n_x + depth - 1) // depth, 2 + n_h
     share = exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
-    parts, sums = np.empty(slots * n_h * m, X.dtype), np.empty(pairs * 2, X.dtype)
-    Z1, A1 = parts[: n_h * m], np.empty(n_h * m, X.dtype)
-    z2, losses, part = np.empty(m, X.dtype), np.empty(m, X.dtype), np.empty(n_h, X.dtype)
+    own = _partial_room(n_h, n_x, m, depth, transposed, X)
+    memory = room(scratch, shallow_tall_room(n_h, n_x, m, transposed, workers, X))
+    parts, memory = carve(memory, slots * n_h * m)
+    A1, memory = carve(memory, n_h * m)
+    sums, memory = carve(memory, pairs * 2)
+    part, memory = carve(memory, n_h)
+    z2, memory = carve(memory, m)
+    losses, memory = carve(memory, m)
+    Z1 = parts[: n_h * m]
     dZ1 = Z1 if _keeps_A(code) else A1
     cost = X.dtype.type(0)
     for k in range(max(1, steps)):
         clear(sums)
         clear(part)
-        for s in prange(slots):
-            call_partial_hidden(hidden_at, (
-                W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
-                parts[s * n_h * m : (s + 1) * n_h * m], strip_at, product_at,
-            ))  # fmt: skip
+        for w in prange(workers):
+            mine = memory[w * own : (w + 1) * own]
+            for s in range(w * slots // workers, (w + 1) * slots // workers):
+                call_partial_hidden(hidden_at, (
+                    W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
+                    parts[s * n_h * m : (s + 1) * n_h * m], mine, strip_at, product_at,
+                ))  # fmt: skip
         merge(slots, n_h * m, parts)
         for h in range(n_h):
             bias = b1[h]
@@ -269,11 +361,13 @@ def shallow_tall(
         call_there_and_back(back_at, (
             W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
         ))  # fmt: skip
-        for s in prange(slots):
-            call_partial_dW1(dW1_at, (
-                dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1, strip_at,
-                product_at, add_at,
-            ))  # fmt: skip
+        for w in prange(workers):
+            mine = memory[w * own : (w + 1) * own]
+            for s in range(w * slots // workers, (w + 1) * slots // workers):
+                call_partial_dW1(dW1_at, (
+                    dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1,
+                    mine, strip_at, product_at, add_at,
+                ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)

@@ -1,6 +1,7 @@
 """Whole kernels on one thread, for compiled code that isn't ours (`dlkernels._nopython`).
 
-On numbers they are inlined. On arrays they are pieces that take rows and leave what they return in a row.
+On numbers they are inlined. On arrays they are pieces that take rows and leave what they return in a row;
+those that need scratch memory are given none, and allocate it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from dlkernels._kernels.shallow import TALL_PIECES as TALL_SHALLOW_PIECES
 from dlkernels._kernels.shallow import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow import shallow as shallow_wide
 from dlkernels._kernels.shallow import shallow_tall
+
+#: Workers of a serial kernel.
+ALONE = START + 1
 
 
 @scalar
@@ -74,7 +78,7 @@ def derive_row(code: Int, slope: Real, gradient: Row, saved: Row, out: Row):
 @piece
 def reduce_rows(code: Int, a: Row, y: Row, result: Row, chunk_at: Int):
     """result[0] = the mean cost, or the dot product."""
-    result[0] = reduction.serial(code, a, y, chunk_at)
+    result[0] = reduction.serial(code, a, y, a[:0], ALONE, chunk_at)
 
 
 @piece
@@ -84,9 +88,13 @@ def logistic(
 ):  # fmt: skip
     """dw, and result = (db, cost)."""
     if is_tall_logistic(n, m):
-        cost, db, _ = logistic_tall.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, z_at, dw_at)
+        cost, db, _ = logistic_tall.serial(
+            w, b, X, transposed, n, m, Y, 0.0, START, dw, dw[:0], ALONE, z_at, dw_at
+        )
     else:
-        cost, db, _ = logistic_wide.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, slot_at)
+        cost, db, _ = logistic_wide.serial(
+            w, b, X, transposed, n, m, Y, 0.0, START, dw, dw[:0], ALONE, slot_at
+        )
     result[0], result[1] = db, cost
 
 
@@ -100,12 +108,12 @@ def shallow(
     if is_tall_shallow(n_h, n_x, m):
         result[0] = shallow_tall.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+            X[:0], ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
     else:
         result[0] = shallow_wide.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            slot_at, back_at, strip_at, product_at, add_at,
+            X[:0], ALONE, slot_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
 
 

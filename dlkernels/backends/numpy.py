@@ -91,14 +91,13 @@ def _cost(Z: Array, Y: Array) -> float:
     return float(losses.sum())
 
 
-def _gradients(dZ: Array, A_prev: Array) -> tuple[Array, Array]:
+def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
+    """dZ A_prevᵀ / m into dW, the row sums of dZ / m into db."""
     m = dZ.shape[1]
-    dW = np.empty((dZ.shape[0], A_prev.shape[0]), dZ.dtype)
     np.matmul(dZ, A_prev.T, out=dW)
     dW /= m
-    db = dZ.sum(axis=1, keepdims=True)
+    dZ.sum(axis=1, keepdims=True, out=db)
     db /= m
-    return dW, db
 
 
 # -- activations -------------------------------------------------------------------------------------
@@ -187,22 +186,24 @@ def dense_forward(
     activation: str = "identity",
     *,
     negative_slope: float = 0.01,
-    out: Array | None = None,
+    out: Array | tuple[Array, Array] | None = None,
     return_Z: bool = False,
 ) -> Array | tuple[Array, Array]:
     """A = g(W A_prev + b), or (A, Z): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
-    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
-    Z = np.empty(c.out.shape, c.out.dtype) if return_Z else c.out
+    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
+    Z = c.A if c.Z is None else c.Z
     np.matmul(c.W, c.A_prev, out=Z)
     Z += c.b
-    _activate(c.code, Z, c.negative_slope, c.out)
-    return (c.out, Z) if return_Z else c.out
+    _activate(c.code, Z, c.negative_slope, c.A)
+    return c.A if c.Z is None else (c.A, Z)
 
 
 @_quiet
-def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     """(dZ A_prevᵀ / m, row sums of dZ / m): dZ (n, m), A_prev (n_prev, m)."""
-    return _gradients(*checks.dense_gradients(dZ, A_prev))
+    c = checks.dense_gradients(dZ, A_prev, out)
+    _gradients(*c)
+    return c.dW, c.db
 
 
 @_quiet
@@ -214,13 +215,14 @@ def dense_backward(
     activation: str,
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
-    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
-    dZ = np.empty(c.saved.shape, c.saved.dtype)
-    np.matmul(c.W_next.T, c.dZ_next, out=dZ)
-    _activate_backward(c.code, dZ, c.saved, c.negative_slope, dZ)
-    return (dZ, *_gradients(dZ, c.A_prev))
+    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    np.matmul(c.W_next.T, c.dZ_next, out=c.dZ)
+    _activate_backward(c.code, c.dZ, c.saved, c.negative_slope, c.dZ)
+    _gradients(c.dZ, c.A_prev, c.dW, c.db)
+    return c.dZ, c.dW, c.db
 
 
 # -- costs -------------------------------------------------------------------------------------------
@@ -260,23 +262,26 @@ def squared_error(A: Any, Y: Any) -> float:
 # -- the two models ----------------------------------------------------------------------------------
 
 
-def _logistic_step(w: Array, b: float, X: Array, Y: Array, with_cost: bool) -> tuple[Array, float, float]:
+def _logistic_step(w: Array, b: float, X: Array, Y: Array, dw: Array, with_cost: bool) -> tuple[float, float]:
+    """db and the cost; dw is written to."""
     m = X.shape[1]
     Z = w.T @ X
     Z += b
     cost = _cost(Z, Y) if with_cost else 0.0
     dZ = _sigmoid(Z, Z)
     dZ -= Y
-    dw = X @ dZ.T
+    np.matmul(X, dZ.T, out=dw)
     dw /= m
-    return dw, float(dZ.sum()) / m, cost
+    return float(dZ.sum()) / m, cost
 
 
 @_quiet
-def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+def logistic_propagate(
+    w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
+) -> tuple[Array, float, float]:
     """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
-    c = checks.logistic("logistic_propagate", w, b, X, Y)
-    return _logistic_step(c.w, c.b, c.X, c.Y, True)
+    c = checks.logistic("logistic_propagate", w, b, X, Y, out)
+    return c.dw, *_logistic_step(*c, with_cost=True)
 
 
 @_quiet
@@ -285,9 +290,9 @@ def logistic_descent(
 ) -> tuple[float, float]:
     """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
     c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
-    bias, first_cost = c.b, 0.0
+    bias, first_cost, dw = c.b, 0.0, c.dw
     for step in range(steps):
-        dw, db, cost = _logistic_step(c.w, bias, c.X, c.Y, step == 0)
+        db, cost = _logistic_step(c.w, bias, c.X, c.Y, dw, step == 0)
         if step == 0:
             first_cost = cost
         dw *= rate
@@ -305,8 +310,11 @@ def _shallow_step(
     Y: Array,
     code: int,
     negative_slope: float,
+    gradients: Sequence[Array],
     with_cost: bool,
-) -> tuple[Array, Array, Array, Array, float]:
+) -> float:
+    """The cost; the gradients are written to."""
+    dW1, db1, dW2, db2 = gradients
     Z1 = W1 @ X
     Z1 += b1
     saves_A = _codes.ACTIVATIONS[code] in _codes.SAVES_A
@@ -316,11 +324,11 @@ def _shallow_step(
     cost = _cost(Z2, Y) if with_cost else 0.0
     dZ2 = _sigmoid(Z2, Z2)
     dZ2 -= Y
-    dW2, db2 = _gradients(dZ2, A1)
+    _gradients(dZ2, A1, dW2, db2)
     dZ1 = W2.T @ dZ2
     _activate_backward(code, dZ1, A1 if saves_A else Z1, negative_slope, dZ1)
-    dW1, db1 = _gradients(dZ1, X)
-    return dW1, db1, dW2, db2, cost
+    _gradients(dZ1, X, dW1, db1)
+    return cost
 
 
 @_quiet
@@ -334,10 +342,13 @@ def shallow_propagate(
     activation: str = "tanh",
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
-    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
-    return _shallow_step(*c, True)
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    cost = _shallow_step(*c, with_cost=True)
+    dW1, db1, dW2, db2 = c.gradients
+    return dW1, db1, dW2, db2, cost
 
 
 @_quiet
@@ -360,10 +371,10 @@ def shallow_descent(
     )
     first_cost = 0.0
     for step in range(steps):
-        *gradients, cost = _shallow_step(*c, step == 0)
+        cost = _shallow_step(*c, with_cost=step == 0)
         if step == 0:
             first_cost = cost
-        for parameter, gradient in zip((c.W1, c.b1, c.W2, c.b2), gradients, strict=True):
+        for parameter, gradient in zip((c.W1, c.b1, c.W2, c.b2), c.gradients, strict=True):
             gradient *= rate
             np.subtract(parameter, gradient, out=parameter)
     return first_cost

@@ -39,11 +39,6 @@ def _store(array: Array, numbers: list[float]) -> Array:
     return array
 
 
-def _new(numbers: list[float], shape: tuple[int, ...], like: Array) -> Array:
-    """A new array of the dtype of `like`."""
-    return _store(np.empty(shape, like.dtype), numbers)
-
-
 # -- one number at a time ----------------------------------------------------------------------------
 
 
@@ -184,11 +179,11 @@ def dense_forward(
     activation: str = "identity",
     *,
     negative_slope: float = 0.01,
-    out: Array | None = None,
+    out: Array | tuple[Array, Array] | None = None,
     return_Z: bool = False,
 ) -> Array | tuple[Array, Array]:
     """A = g(W A_prev + b), or (A, Z): W (n, n_prev), A_prev (n_prev, m), b (n, 1)."""
-    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out)
+    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
     weights, inputs, biases = _rows(c.W), _rows(c.A_prev), _numbers(c.b)
     Z = []
     for i in range(c.W.shape[0]):
@@ -198,8 +193,8 @@ def dense_forward(
                 z += weights[i][k] * inputs[k][j]
             Z.append(z + biases[i])
     g = _FORWARD[_codes.ACTIVATIONS[c.code]]
-    A = _store(c.out, [g(z, c.negative_slope) for z in Z])
-    return (A, _new(Z, c.out.shape, c.W)) if return_Z else A
+    A = _store(c.A, [g(z, c.negative_slope) for z in Z])
+    return A if c.Z is None else (A, _store(c.Z, Z))
 
 
 def _gradients(dZ: list[list[float]], A_prev: list[list[float]], m: int) -> tuple[list[float], list[float]]:
@@ -218,12 +213,11 @@ def _gradients(dZ: list[list[float]], A_prev: list[list[float]], m: int) -> tupl
     return dW, db
 
 
-def dense_gradients(dZ: Any, A_prev: Any) -> tuple[Array, Array]:
+def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     """(dZ A_prevᵀ / m, row sums of dZ / m): dZ (n, m), A_prev (n_prev, m)."""
-    dZ, A_prev = checks.dense_gradients(dZ, A_prev)
-    (n, m), n_prev = dZ.shape, A_prev.shape[0]
-    dW, db = _gradients(_rows(dZ), _rows(A_prev), m)
-    return _new(dW, (n, n_prev), dZ), _new(db, (n, 1), dZ)
+    c = checks.dense_gradients(dZ, A_prev, out)
+    dW, db = _gradients(_rows(c.dZ), _rows(c.A_prev), c.dZ.shape[1])
+    return _store(c.dW, dW), _store(c.db, db)
 
 
 def dense_backward(
@@ -234,10 +228,11 @@ def dense_backward(
     activation: str,
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
-    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope)
-    (n, m), n_prev = c.saved.shape, c.A_prev.shape[0]
+    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    n, m = c.saved.shape
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
     g = _BACKWARD[_codes.ACTIVATIONS[c.code]]
     dZ = []
@@ -251,7 +246,7 @@ def dense_backward(
         dZ.append(row)
     dW, db = _gradients(dZ, _rows(c.A_prev), m)
     flat = [dz for row in dZ for dz in row]
-    return _new(flat, (n, m), c.saved), _new(dW, (n, n_prev), c.saved), _new(db, (n, 1), c.saved)
+    return _store(c.dZ, flat), _store(c.dW, dW), _store(c.db, db)
 
 
 # -- costs -------------------------------------------------------------------------------------------
@@ -311,11 +306,13 @@ def _logistic_step(
     return [total / m for total in dw], db / m, cost
 
 
-def logistic_propagate(w: Any, b: Any, X: Any, Y: Any) -> tuple[Array, float, float]:
+def logistic_propagate(
+    w: Any, b: Any, X: Any, Y: Any, *, out: Array | None = None
+) -> tuple[Array, float, float]:
     """(dw, db, cost) of a = sigmoid(wᵀ x + b): w (n_x, 1), b a number, X (n_x, m), Y (1, m)."""
-    c = checks.logistic("logistic_propagate", w, b, X, Y)
+    c = checks.logistic("logistic_propagate", w, b, X, Y, out)
     dw, db, cost = _logistic_step(_numbers(c.w), c.b, _rows(c.X), _numbers(c.Y))
-    return _new(dw, c.w.shape, c.w), db, cost
+    return _store(c.dw, dw), db, cost
 
 
 def logistic_descent(
@@ -386,9 +383,10 @@ def shallow_propagate(
     activation: str = "tanh",
     *,
     negative_slope: float = 0.01,
+    out: tuple[Array, Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array, Array, float]:
     """(dW1, db1, dW2, db2, cost): W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), examples as columns."""
-    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope)
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
     arrays = (c.W1, c.b1, c.W2, c.b2)
     dW1, db1, dW2, db2, cost = _shallow_step(
         [_numbers(array) for array in arrays],
@@ -398,10 +396,10 @@ def shallow_propagate(
         c.negative_slope,
     )
     return (
-        _new(dW1, c.W1.shape, c.W1),
-        _new(db1, c.b1.shape, c.b1),
-        _new(dW2, c.W2.shape, c.W2),
-        _new(db2, c.b2.shape, c.b2),
+        _store(c.gradients[0], dW1),
+        _store(c.gradients[1], db1),
+        _store(c.gradients[2], dW2),
+        _store(c.gradients[3], db2),
         cost,
     )
 

@@ -235,6 +235,109 @@ def test_dense_forward_is_not_in_place():
     assert_error("dense_forward", given | {"out": given["b"]}, ValueError, "out overlaps b in memory")
 
 
+#: What `out` takes, by name: shapes for (n, k, m) = (3, 4, 5).
+SEVERAL = {
+    "dense_forward": {"A": (3, 5), "Z": (3, 5)},
+    "dense_gradients": {"dW": (3, 4), "db": (3, 1)},
+    "dense_backward": {"dZ": (3, 5), "dW": (3, 4), "db": (3, 1)},
+    "shallow_propagate": {"dW1": (3, 4), "db1": (3, 1), "dW2": (1, 3), "db2": (1, 1)},
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_out_is_a_tuple(name):
+    good = base(name)
+    names = f"({', '.join(SEVERAL[name])})"
+    outs = [out(*shape) for shape in SEVERAL[name].values()]
+    if name != "dense_forward":  # one array is A
+        for bad, kind in ((outs, "list"), (outs[0], "ndarray"), ({}, "dict"), (3, "int")):
+            assert_error(name, good | {"out": bad}, TypeError, f"out must be a tuple {names}, not {kind}")
+    assert_error(name, good | {"out": ()}, ValueError, f"out must hold {len(outs)} arrays {names}, not 0")
+    more = (*outs, out(2, 2))
+    assert_error(name, good | {"out": more}, ValueError, f"must hold {len(outs)} arrays", f"not {len(more)}")
+
+
+@pytest.mark.parametrize(("name", "i"), [(name, i) for name in SEVERAL for i in range(len(SEVERAL[name]))])
+def test_each_array_of_out(name, i):
+    shapes = list(SEVERAL[name].values())
+    shape, word = shapes[i], f"out[{i}] ({list(SEVERAL[name])[i]})"
+    wide = (shape[0] + 1, 2 * shape[1])
+    wrong = [
+        (out(*wide), ValueError, f"has shape {wide} but the result has shape {shape}"),
+        (out(int(np.prod(shape))), ValueError, f"the result has shape {shape}"),
+        (out(*shape, dtype=np.float32), ValueError, "has dtype float32 but the result has dtype float64"),
+        (out(*shape).astype(">f8"), ValueError, "has dtype >f8"),
+        (frozen(*shape), ValueError, "is read-only"),
+        (arrays.misaligned(out(*shape)), ValueError, "must be aligned and in C order"),
+        (np.ma.array(out(*shape)), TypeError, "must be a plain NumPy array, not MaskedArray"),
+        (out(*shape).tolist(), TypeError, "must be a plain NumPy array, not list"),
+        (None, TypeError, "must be a plain NumPy array, not NoneType"),
+    ]
+    if min(shape) > 1:
+        wrong.append((out(*shape[::-1]).T, ValueError, "must be aligned and in C order"))
+    if max(shape) > 1:
+        wrong.append(
+            (out(2 * shape[0], 2 * shape[1])[::2, ::2], ValueError, "must be aligned and in C order")
+        )
+    for bad, kind, message in wrong:
+        outs = [out(*shape) for shape in shapes]
+        outs[i] = bad
+        assert_error(name, base(name) | {"out": tuple(outs)}, kind, f"{name}: {word} ", message)
+
+
+@pytest.mark.parametrize(("name", "i"), [(name, i) for name in SEVERAL for i in range(len(SEVERAL[name]))])
+def test_an_array_of_out_overlaps(name, i):
+    shapes = list(SEVERAL[name].values())
+    word = [f"out[{j}] ({key})" for j, key in enumerate(SEVERAL[name])]
+    size = int(np.prod(shapes[i]))
+    for key, value in base(name).items():
+        if isinstance(value, np.ndarray):
+            memory = np.linspace(0.1, 0.9, value.size + size)
+            outs = [out(*shape) for shape in shapes]
+            outs[i] = memory[value.size - 1 : value.size - 1 + size].reshape(shapes[i])
+            given = base(name) | {key: memory[: value.size].reshape(value.shape), "out": tuple(outs)}
+            assert_error(name, given, ValueError, f"{word[i]} overlaps {key} in memory")
+    for j in range(i):
+        other = int(np.prod(shapes[j]))
+        memory = np.linspace(0.1, 0.9, other + size)
+        outs = [out(*shape) for shape in shapes]
+        outs[j] = memory[:other].reshape(shapes[j])
+        outs[i] = memory[other - 1 : other - 1 + size].reshape(shapes[i])
+        given = base(name) | {"out": tuple(outs)}
+        assert_error(name, given, ValueError, f"{word[i]} overlaps {word[j]} in memory")
+
+
+def test_out_of_logistic_propagate():
+    name, good = "logistic_propagate", base("logistic_propagate")
+    for bad, kind, words in (
+        (out(1, 4), ValueError, "out has shape (1, 4) but the result has shape (4, 1)"),
+        (out(4), ValueError, "out has shape (4,)"),
+        (out(4, 1, dtype=np.float32), ValueError, "float32"),
+        (frozen(4, 1), ValueError, "out is read-only"),
+        (out(4, 2)[:, ::2], ValueError, "out must be aligned and in C order"),
+        ((out(4, 1),), TypeError, "out must be a plain NumPy array, not tuple"),
+        (good["w"], ValueError, "out overlaps w in memory"),
+        (good["X"][:, :1].copy().data, TypeError, "plain NumPy array, not memoryview"),
+    ):
+        assert_error(name, good | {"out": bad}, kind, words)
+    memory = np.linspace(0.1, 0.9, 23)
+    given = good | {"X": memory[:20].reshape(4, 5), "out": memory[19:].reshape(4, 1)}
+    assert_error(name, given, ValueError, "out overlaps X in memory")
+    given = good | {"Y": memory[:5].reshape(1, 5), "out": memory[4:8].reshape(4, 1)}
+    assert_error(name, given, ValueError, "out overlaps Y in memory")
+    given = good | {"b": memory[3:4], "out": memory[:4].reshape(4, 1)}
+    assert_error(name, given, ValueError, "out overlaps b in memory")
+
+
+@pytest.mark.parametrize("name", [*SEVERAL, "logistic_propagate"])
+def test_nothing_is_written_where_an_input_is_wrong(name):
+    shapes = SEVERAL.get(name, {"dw": (4, 1)}).values()
+    outs = tuple(out(*shape) for shape in shapes)
+    good = base(name) | {"out": outs[0] if name == "logistic_propagate" else outs}
+    key = next(iter(base(name)))
+    assert_error(name, good | {key: zeros(2, 2)}, ValueError, key)
+
+
 # -- updates in place --------------------------------------------------------------------------------
 
 

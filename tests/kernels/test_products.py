@@ -28,11 +28,13 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     length = k if X_transposed else m
     padded = np.full(packing.whole_strips(n, out), np.nan, dtype)
     padded[:n] = start
+    strips = padded.size // tile.rows(out)
+    panel = np.full(matmul.product_room(strips, k, length, X_transposed, matmul.PANEL, out), np.nan, dtype)
     for j in range(0, m, matmul.PANEL):
         width = min(matmul.PANEL, m - j)
         matmul.product.compiled(
             packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1,
-            matmul.strip.at(out.dtype),
+            panel, matmul.strip.at(out.dtype),
         )  # fmt: skip
     return out
 
@@ -59,7 +61,7 @@ def test_product_of_some_rows_only(dtype, rng):
     first = tile.rows(out)
     matmul.product.compiled(
         packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0,
-        matmul.strip.at(out.dtype),
+        np.full(matmul.product_room(1, 3, 5, False, 5, out), np.nan, dtype), matmul.strip.at(out.dtype),
     )  # fmt: skip
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()
@@ -72,7 +74,8 @@ def test_gradient_is_added(shape, dtype, rng):
     D, B = whole_numbers(rng, dtype, n, m), whole_numbers(rng, dtype, k, m)
     G = whole_numbers(rng, dtype, n, k)
     expected = G + D @ B.T
-    matmul.add_gradient.compiled(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k)
+    room = np.full(matmul.add_gradient_room(G), np.nan, dtype)
+    matmul.add_gradient.compiled(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k, room)
     np.testing.assert_array_equal(G, expected)
 
 

@@ -1,0 +1,304 @@
+"""Results go where the caller says, and a loop of one's own allocates no array after its first step."""
+
+from __future__ import annotations
+
+import os
+
+import arrays
+import numba
+import numpy as np
+import pytest
+from processes import new_process
+
+import dlkernels as dk
+from dlkernels import _arguments, _threads, backends
+
+compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+
+#: Functions that take a tuple (or, for one result, an array), and the shapes of their results.
+RESULTS = ("dense_forward", "dense_gradients", "dense_backward", "logistic_propagate", "shallow_propagate")
+
+
+def split(name, result):
+    """The arrays and the numbers that a function returns."""
+    found = [value for value in result if isinstance(value, np.ndarray)]
+    return found, list(result)[len(found) :]
+
+
+def as_out(name, given):
+    return given[0] if name == "logistic_propagate" else tuple(given)
+
+
+@pytest.mark.parametrize("activation", arrays.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_are_written_to_out(name, backend, dtype, activation):
+    function = getattr(backends.get(backend), name)
+    rng = np.random.RandomState(1)
+    for shape in ((3, 4, 5), (1, 1, 1), (7, 2, 300), (0, 3, 2), (2, 0, 3)):
+        given = arrays.arguments(name, rng, *shape, dtype=np.dtype(dtype).type, activation=activation)
+        wanted, numbers = split(name, function(**given))
+        outs = [np.full_like(array, np.nan) for array in wanted]
+        found, same = split(name, function(**given, out=as_out(name, outs)))
+        assert [id(array) for array in found] == [id(array) for array in outs]
+        for array, expected in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(array, expected)
+        assert same == numbers
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_one_array_takes_a_alone_and_z_is_new(backend):
+    given = arrays.arguments("dense_forward", np.random.RandomState(1), activation="relu")
+    wanted = backends.get(backend).dense_forward(**given)
+    out = np.full_like(wanted[0], np.nan)
+    A, Z = backends.get(backend).dense_forward(**given, out=out)
+    assert A is out
+    np.testing.assert_array_equal(A, wanted[0])
+    np.testing.assert_array_equal(Z, wanted[1])
+
+
+@pytest.mark.parametrize("layout", [label for label, _ in arrays.LAYOUTS])
+@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("name", RESULTS)
+def test_out_with_inputs_of_any_layout(name, backend, layout):
+    """Whether they are taken as they are, or converted."""
+    function = getattr(backends.get(backend), name)
+    given = arrays.arguments(name, np.random.RandomState(2))
+    change = dict(arrays.LAYOUTS)[layout]
+    odd = {key: change(value) if isinstance(value, np.ndarray) else value for key, value in given.items()}
+    wanted, _ = split(name, function(**odd))
+    outs = [np.full_like(array, np.nan) for array in wanted]
+    function(**odd, out=as_out(name, outs))
+    for array, expected in zip(outs, wanted, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("name", RESULTS)
+def test_out_may_be_a_memory_map(name, backend, tmp_path):
+    function = getattr(backends.get(backend), name)
+    given = arrays.arguments(name, np.random.RandomState(2))
+    wanted, _ = split(name, function(**given))
+    outs = [np.memmap(tmp_path / str(i), a.dtype, "w+", shape=a.shape) for i, a in enumerate(wanted)]
+    found, _ = split(name, function(**given, out=as_out(name, outs)))
+    for array, out, expected in zip(found, outs, wanted, strict=True):
+        assert array is out
+        np.testing.assert_array_equal(array, expected)
+        out._mmap.close()
+
+
+@compiled_only
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(4, 2, 400), (9, 30, 569), (70, 64, 1797), (130, 250, 300), (6, 1500, 33)]
+)
+def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch):
+    """Full of NaN, of exactly the size that is needed, or empty: the kernels then allocate it themselves."""
+    rng = np.random.default_rng(4)
+
+    def draw(*shape):
+        return np.asarray(rng.normal(size=shape), dtype, order=order)
+
+    W, X, b, W2, Y = draw(n, k), draw(k, m), draw(n, 1), draw(1, n), (draw(1, m) > 0).astype(dtype)
+    w, D, b2 = draw(k, 1), draw(n, m), draw(1, 1)
+    P = dk.sigmoid(np.ascontiguousarray(X[:1]))
+
+    def everything():
+        yield from dk.dense_forward(W, X, b, "relu", return_Z=True)
+        yield from dk.dense_gradients(D, X)
+        yield from dk.dense_backward(W2, Y, D, X, "tanh")
+        yield from dk.logistic_propagate(w, 0.1, X, Y)
+        yield from dk.shallow_propagate(W, b, W2, b2, X, Y)
+        yield dk.binary_cross_entropy(P, Y)
+
+    def bits():
+        return [np.asarray(value).tobytes() for value in everything()]
+
+    def full_of_nan(size, dtype):
+        return np.full(size, np.nan, dtype)
+
+    def empty(size, dtype):
+        return np.empty(0, dtype)
+
+    expected = bits()
+    for parallel in (False, True):
+        for lend in (full_of_nan, empty):
+            monkeypatch.setattr(_arguments, "scratch", lend)
+            monkeypatch.setattr(_arguments, "_kept", _arguments._Kept())
+            with _threads.always(parallel):
+                assert bits() == expected
+
+
+def test_scratch_is_aligned_kept_and_bounded():
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        first = _arguments.scratch(1000, dtype)
+        assert first.size >= 1000
+        assert first.dtype == dtype
+        assert first.ctypes.data % 64 == 0
+        assert _arguments.scratch(10, dtype) is first
+        larger = _arguments.scratch(first.size + 1, dtype)
+        assert larger.size > first.size
+        assert _arguments.scratch(2**40, dtype) is larger  # no attempt to allocate that
+
+
+@compiled_only
+def test_small_calls_go_their_own_way_from_the_second_on(monkeypatch):
+    """The first may have to go the long way, for scratch memory."""
+    rng = np.random.RandomState(0)
+    for name in ("dense_forward", "dense_gradients", "dense_backward"):
+        given = arrays.arguments(name, rng, 5, 6, 7)
+        given.pop("return_Z", None)
+        function = getattr(dk, name)
+        result = function(**given)
+        out = result if isinstance(result, np.ndarray) else tuple(result)
+        with monkeypatch.context() as patch:
+            patch.setattr(f"dlkernels._checks.{name}", None)
+            function(**given)
+            function(**given, out=out)
+
+
+#: A program of its own: Numba counts allocations only where NUMBA_NRT_STATS is set when it starts. It counts
+#: one for each array that is passed to compiled code, too, which are counted here and taken away; NumPy is
+#: given functions that count.
+COUNTING = """
+import ctypes, sys
+import numpy as np
+from numpy._core import _multiarray_umath
+from numba.core.runtime import rtsys
+import dlkernels as dk
+from dlkernels import _threads, costs, dense, descent, propagate
+
+class Allocator(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
+
+class Handler(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char * 127), ("version", ctypes.c_uint8), ("allocator", Allocator)]
+
+size = ctypes.c_size_t
+ctypes.pythonapi.PyCapsule_New.restype = ctypes.py_object
+ctypes.pythonapi.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+ctypes.pythonapi.PyCapsule_GetPointer.restype = ctypes.c_void_p
+ctypes.pythonapi.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+api = ctypes.cast(
+    ctypes.pythonapi.PyCapsule_GetPointer(_multiarray_umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p)
+)
+set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(api[304])
+get_handler = ctypes.PYFUNCTYPE(ctypes.py_object)(api[305])
+name = b"mem_handler"
+theirs = Handler.from_address(ctypes.pythonapi.PyCapsule_GetPointer(get_handler(), name))
+ours = Handler(b"counting", 1)
+allocated = 0
+
+def counted(original, *kinds):
+    kind = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, *kinds)
+    function = kind(original)
+    def call(*given):
+        global allocated
+        allocated += 1
+        return function(*given)
+    return kind(call)
+
+kept = [
+    counted(theirs.allocator.malloc, size),
+    counted(theirs.allocator.calloc, size, size),
+    counted(theirs.allocator.realloc, ctypes.c_void_p, size),
+]
+ours.allocator.ctx, ours.allocator.free = theirs.allocator.ctx, theirs.allocator.free
+ours.allocator.malloc, ours.allocator.calloc, ours.allocator.realloc = (
+    ctypes.cast(function, ctypes.c_void_p).value for function in kept
+)
+set_handler(ctypes.pythonapi.PyCapsule_New(ctypes.addressof(ours), name, None))
+passed = 0
+
+def counting_arrays(kernel, accepts=lambda *given: True):
+    def call(*given):
+        global passed
+        if accepts(*given):  # else Numba isn't called
+            passed += sum(isinstance(value, np.ndarray) for value in given)
+        return kernel(*given)
+    return call
+
+def first_counting(original):
+    def call(*given):
+        kernel, *rest = original(*given)
+        return counting_arrays(kernel), *rest
+    return call
+
+for module in (costs, dense, propagate):
+    module.prepared = first_counting(module.prepared)
+for small in ("_small_forward", "_small_gradients", "_small_backward"):
+    setattr(dense, small, counting_arrays(getattr(dense, small), dense._matrices_and_scratch))
+twin = _threads.twin
+_threads.twin = lambda *given: counting_arrays(twin(*given))
+
+before = allocated
+_ = np.empty(3), np.zeros(3)
+assert allocated == before + 2, "NumPy's arrays aren't counted"
+dk.dot([1.0], [2.0])  # starts Numba's runtime
+
+parallel = {"serial": False, "parallel": True, "by size": None}[sys.argv[1]]
+rng = np.random.default_rng(0)
+
+def steps(n, k, m, dtype, order):
+    def draw(*shape):
+        return (rng.normal(size=shape) / 10).astype(dtype)
+
+    X, Y = np.asarray(draw(k, m), order=order), (draw(1, m) > 0).astype(dtype)
+    W1, b1, W2, b2 = draw(n, k), draw(n, 1), draw(1, n), draw(1, 1)
+    w, D = draw(k, 1), draw(n, m)
+    A, Z, dZ = np.empty_like(D), np.empty_like(D), np.empty_like(D)
+    dW1, db1, dW2, db2 = (np.empty_like(p) for p in (W1, b1, W2, b2))
+    dw, A2, dZ2 = np.empty_like(w), np.empty_like(Y), np.empty_like(Y)
+
+    def two_layers():
+        dk.dense_forward(W1, X, b1, "relu", out=(A, Z), return_Z=True)
+        dk.dense_forward(W2, A, b2, "sigmoid", out=A2)
+        cost = dk.binary_cross_entropy(A2, Y)
+        np.subtract(A2, Y, out=dZ2)
+        dk.dense_gradients(dZ2, A, out=(dW2, db2))
+        dk.dense_backward(W2, dZ2, Z, X, "relu", out=(dZ, dW1, db1))
+        dk.gradient_descent((W1, b1, W2, b2), (dW1, db1, dW2, db2), 0.1)
+        return cost
+
+    def one_pass():
+        *_, cost = dk.shallow_propagate(W1, b1, W2, b2, X, Y, out=(dW1, db1, dW2, db2))
+        dk.gradient_descent((W1, b1, W2, b2), (dW1, db1, dW2, db2), 0.1)
+        return cost
+
+    yield "dense_forward", lambda: dk.dense_forward(W1, X, b1, "tanh", out=A)
+    yield "dense_gradients", lambda: dk.dense_gradients(D, X, out=(dW1, db1))
+    yield "dense_backward", lambda: dk.dense_backward(W2, Y, D, X, "tanh", out=(dZ, dW1, db1))
+    yield "logistic_propagate", lambda: dk.logistic_propagate(w, 0.0, X, Y, out=dw)
+    yield "shallow_propagate", lambda: dk.shallow_propagate(W1, b1, W2, b2, X, Y, out=(dW1, db1, dW2, db2))
+    yield "two layers", two_layers
+    yield "one pass", one_pass
+
+def check(count, shape, dtype, order):
+    global passed
+    for name, step in steps(*shape, dtype, order):
+        with _threads.always(parallel):
+            step()
+            numpys, numbas, passed = allocated, rtsys.get_allocation_stats().alloc, 0
+            for _ in range(count):
+                step()
+            numpys = allocated - numpys
+            numbas = rtsys.get_allocation_stats().alloc - numbas - passed
+        assert passed > 0
+        assert (numpys, numbas) == (0, 0), (name, shape, dtype, order, numpys, numbas)
+
+for order in ("C", "F"):
+    check(100, (4, 2, 400), "float64", order)
+    check(100, (9, 30, 569), "float32", order)
+    for shape in ((70, 64, 1797), (6, 1500, 33), (130, 250, 300)):
+        check(5, shape, "float32", order)
+print("counted")
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("twin", ["serial", "parallel", "by size"])
+def test_no_array_is_allocated_after_the_first_step(twin):
+    done = new_process(COUNTING, os.environ | {"NUMBA_NRT_STATS": "1"}, twin, timeout=600)
+    assert done.stdout == "counted\n", done.stderr
