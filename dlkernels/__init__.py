@@ -45,6 +45,9 @@ __all__ = ["backends", *_MODULES, *_HOME]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         with _forks.FIRST_USE:
+            from numba.core.compiler_lock import global_compiler_lock
+        # Numba's lock first: who compiles a function that uses a name of ours holds it already.
+        with global_compiler_lock, _forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"dlkernels.{name}")

@@ -33,7 +33,8 @@ _PRANGE_ONLY = ParallelOptions(
         "fusion": False,
     }
 )
-_COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+#: What isn't set here, Numba takes from the function that it is just compiling: one that calls a kernel.
+_COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": False}
 
 #: Also for `numba.extending.overload`. LLVM finds tanh in float64 too long to inline by itself, and a loop
 #: with a call in it doesn't vectorise: 6.3 ns a number instead of 1.3.
@@ -59,7 +60,7 @@ def inlined(body: Callable[..., Any]) -> Any:
 
 def inlined_late(body: Callable[..., Any]) -> Any:
     """As `inlined`, but after LLVM has optimised it; an array that is passed on isn't counted as one more."""
-    return numba.njit(fastmath=_LOOPS, forceinline=True, **_COMMON)(body)
+    return numba.njit(fastmath=_LOOPS, **(_COMMON | {"forceinline": True}))(body)
 
 
 def shared(body: Callable[..., Any]) -> Any:

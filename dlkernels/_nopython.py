@@ -32,6 +32,7 @@ from dlkernels._nopython_arguments import (
     output_as,
     row_of,
     same_or_apart,
+    unknown,
 )
 
 
@@ -52,7 +53,9 @@ def _elementwise(function: str, code: int, Z: Any, out: Any) -> Any:
     if not isinstance(Z, types.Array):
         if given(out):
             raise TypingError(f"{function}: out is for arrays, and Z is a number")
-        return inlined(lambda Z, slope, out: _activated(code, number(slope), number(Z), number(0)))
+        return inlined(
+            lambda Z, slope, out: _activated(code, number(np.float64(slope)), unknown(number(Z)), number(0))
+        )
     row, take = input_as(number, Z).row, output_as(function, number, Z.ndim, out)
     overlaps = f"{function}: out overlaps Z in memory"
 
@@ -62,7 +65,7 @@ def _elementwise(function: str, code: int, Z: Any, out: Any) -> Any:
         z, target = row(Z), row_of(result)
         if not same_or_apart(z, target):
             raise ValueError(overlaps)
-        _activate(_activate_at(target), (code, float(slope), z, target))
+        _activate(_activate_at(target), (code, np.float64(slope), z, target))
         return result
 
     return implementation
@@ -79,7 +82,7 @@ def _elementwise_backward(function: str, code: int, name: str, dA: Any, saved: A
             raise TypingError(f"{function}: out is for arrays, and dA is a number")
         return inlined(
             lambda dA, saved, slope, out: _derived(
-                code, number(slope), number(dA), number(saved), number(0), number(1)
+                code, number(np.float64(slope)), number(dA), unknown(number(saved)), number(0), number(1)
             )
         )
     dA_row, saved_row = input_as(number, dA).row, input_as(number, saved).row
@@ -96,7 +99,7 @@ def _elementwise_backward(function: str, code: int, name: str, dA: Any, saved: A
             raise ValueError(overlaps)
         if not apart(kept, target):
             kept = kept.copy()  # target is overwritten before it is read
-        _derive(_derive_at(target), (code, float(slope), gradient, kept, target))
+        _derive(_derive_at(target), (code, np.float64(slope), gradient, kept, target))
         return result
 
     return implementation

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -50,8 +51,8 @@ class Refused(ValueError):
         try:
             # Never touched, so that arrays of any size cost nothing.
             _check(function, *(np.empty(shape, np.float32) for shape in shapes))
-        except ValueError as error:
-            message = str(error)
+        except (ValueError, MemoryError) as error:
+            message = str(error) if isinstance(error, ValueError) else message
         super().__init__(message)
 
     def __reduce__(self) -> Any:
@@ -181,6 +182,25 @@ def row_of(typing_context, array):
     return row(array), generate
 
 
+@intrinsic
+def unknown(typing_context, number):
+    """A float as it is, of which LLVM knows no value.
+
+    It would compute a function of a constant at once, rounding products that the processor fuses with a sum.
+    Bits are combined with a zero that comes out of a piece of assembly without instructions: that is done
+    once before a loop, which still becomes one of vectors.
+    """
+    bits = ir.IntType(number.bitwidth)
+
+    def generate(context, builder, signature, values):
+        zero = builder.asm(ir.FunctionType(bits, [bits]), "", "=r,0", [bits(0)], False)
+        for attribute in ("nounwind", "readnone"):
+            zero.attributes.add(attribute)
+        return builder.bitcast(builder.xor(builder.bitcast(values[0], bits), zero), values[0].type)
+
+    return number(number), generate
+
+
 @shared
 def _row(array):
     """As `row_of`; of a copy if the numbers aren't aligned, which Numba doesn't ask at each call."""
@@ -244,6 +264,8 @@ def outputs_as(function: str, number: Any, names: tuple[str, ...], out: Any) -> 
         raise TypingError(f"{function}: out must be a tuple of {len(names)} arrays, not {out}")
 
     def one(i: int) -> Any:
+        if not given(out[i]):
+            raise TypingError(f"{function}: out must be a tuple of {len(names)} arrays, not {out}")
         take = output_as(function, number, 2, out[i], f"out[{i}] ({names[i]})")
         return shared(lambda out, shape: take(out[i], shape))
 

@@ -83,7 +83,7 @@ def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out
         code, taken = code_of(activation), take(out, (n, m))
         W_, A_, b_, written = W_row(W), A_row(A_prev), b_row(b), rows(taken)
         need_apart(written, (W_, A_, b_))
-        slope = float(negative_slope)
+        slope = np.float64(negative_slope)
         _run_dense(kind, W_, W_T, A_, A_T, b_, code, slope, n, k, m, written[0], written[-1])
         return result(taken)
 
@@ -131,7 +131,7 @@ def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0
         W_, next_, saved_, A_ = W_row(W_next), next_row(dZ_next), saved_row(saved), A_row(A_prev)
         dZ_, dW_, db_ = row_of(dZ), row_of(dW), row_of(db)
         need_apart((dZ_, dW_, db_), (W_, next_, saved_, A_))
-        slope = float(negative_slope)
+        slope = np.float64(negative_slope)
         _run_dense(kind, W_, W_transposed, next_, next_T, saved_, code, slope, n, k, m, dZ_, dZ_)
         _run_gradients(dZ_, A_, A_T, n, n_prev, m, dW_, db_)
         return dZ, dW, db
@@ -167,7 +167,7 @@ def _logistic_propagate(w, b, X, Y, out=None):
         w_, X_, Y_, dw_ = w_row(w), X_row(X), Y_row(Y), row_of(dw)
         need_apart((dw_,), (w_, X_, Y_))
         _logistic(_logistic_at(dw_), (
-            w_, number(b), X_, X_T, n, m, Y_, dw_, result, _slot_at(dw_), _z_at(dw_), _dw_at(dw_)
+            w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, _slot_at(dw_), _z_at(dw_), _dw_at(dw_)
         ))  # fmt: skip
         return dw, float(result[0]), float(result[1])
 
@@ -197,7 +197,7 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
         dW1_, db1_, dW2_, db2_ = row_of(dW1), row_of(db1), row_of(dW2), row_of(db2)
         need_apart((dW1_, db1_, dW2_, db2_), (W1_, b1_, W2_, b2_, X_, Y_))
         _shallow(_shallow_at(dW1_), (
-            W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, float(negative_slope), dW1_, db1_, dW2_,
+            W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
             db2_, result, _tile_at(dW1_), _hidden_at(dW1_), _dW1_at(dW1_), _back_at(dW1_), _strip_at(dW1_),
             _product_at(dW1_), _add_at(dW1_),
         ))  # fmt: skip

@@ -46,9 +46,9 @@ forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", d
 
 def _before_fork() -> None:
     global _waiting
-    # In this order: who starts threads may want to compile, who compiles never wants to start threads.
-    _forks.FIRST_USE.acquire()
+    # In this order everywhere: who compiles may come to use a name of this package for the first time.
     global_compiler_lock.acquire()
+    _forks.FIRST_USE.acquire()
     _waiting = True
 
 
@@ -56,8 +56,8 @@ def _after_fork() -> None:
     global _waiting
     if _waiting:  # else this module was imported in the middle of a fork, after what comes before it
         _waiting = False
-        global_compiler_lock.release()
         _forks.FIRST_USE.release()
+        global_compiler_lock.release()
 
 
 def _after_fork_in_child() -> None:
@@ -113,7 +113,7 @@ def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
     global _layer
     if _layer is None:
-        with _forks.FIRST_USE:
+        with global_compiler_lock, _forks.FIRST_USE:
             if _layer is None:
                 _numba_parallel._launch_threads()
                 _layer = str(numba.threading_layer())

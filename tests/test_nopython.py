@@ -111,6 +111,32 @@ def test_single_numbers(name, dtype):
     assert same_bits(dz, derivative(d, z))
 
 
+def test_constants():
+    """LLVM isn't to compute what the processor rounds in another way."""
+    numbers = [float(z) for z in 3 * np.random.RandomState(9).randn(60)]
+    program = ", ".join(f"dk.sigmoid({z}), dk.tanh({z}), dk.tanh_backward(1.5, {z})" for z in numbers)
+    names = {"dk": dk}
+    exec(f"def constants(): return ({program})", names)
+    found = np.array(njit(names["constants"])()).reshape(-1, 3).T
+    Z = np.array(numbers)
+    assert same_bits(found[0], dk.sigmoid(Z))
+    assert same_bits(found[1], dk.tanh(Z))
+    assert same_bits(found[2], dk.tanh_backward(np.full(60, 1.5), Z))
+
+
+def test_any_number_as_slope_and_bias():
+    @njit
+    def both(Z, slope, w, b, X, Y):
+        return dk.leaky_relu(Z, slope), dk.logistic_propagate(w, b, X, Y)[2]
+
+    Z, X = np.array([-1.0, 2.0]), np.ones((1, 3), np.float32)
+    w, Y = np.zeros((1, 1), np.float32), np.zeros((1, 3), np.float32)
+    for slope, b in ((np.float32(0.1), 2**60 + 2**36 + 1), (2, 0.5), (np.nan, np.float32(0.1))):
+        A, cost = both(Z, slope, w, b, X, Y)
+        assert same_bits(A, dk.leaky_relu(Z, slope))
+        assert cost == dk.logistic_propagate(w, b, X, Y)[2]
+
+
 def test_type_of_single_numbers():
     @njit
     def pair(z):
@@ -303,6 +329,61 @@ def test_outer_parallel_loop():
     for i in range(20):
         assert same_bits(A[i], dk.dense_forward(W[i], X, b[i], "sigmoid"))
         assert costs[i] == dk.binary_cross_entropy(A[i], Y)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_first_use_in_two_threads(order):
+    """One thread compiles a function that uses dlkernels, the other calls it from Python: neither waits."""
+    code = """
+import threading
+import numpy as np
+from numba import njit
+import dlkernels as dk
+
+@njit
+def compiled(z):
+    return dk.tanh(z)
+
+together = threading.Barrier(2)
+
+def compile():
+    together.wait()
+    print(compiled(0.0))
+
+def call():
+    together.wait()
+    print(dk.sigmoid(np.zeros(1))[0])
+
+threads = [threading.Thread(target=(compile, call)[i], daemon=True) for i in (%d, %d)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(100)
+"""
+    done = new_process(code % order)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == ["0.0", "0.5"]
+
+
+def test_options_of_the_caller_are_not_those_of_the_kernels(tmp_path):
+    """A function that is to be inlined leaves no kernel in the cache that is to be inlined as well."""
+    code = """
+import sys
+import numpy as np
+from numba import njit
+import dlkernels as dk
+
+Z = np.ones((2, 3))
+if sys.argv[1] == "first":
+    print(njit(forceinline=True)(lambda Z: dk.dense_gradients(Z, Z)[0])(Z)[0, 0])
+else:
+    print(njit(lambda Z: dk.dense_backward(Z[:, :2].copy(), Z, Z, Z, "tanh")[1])(Z).shape)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for which, expected in (("first", "1.0"), ("second", "(2, 2)")):
+        done = new_process(code, environment, which, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == expected
 
 
 def test_model_in_one_function():
