@@ -31,9 +31,11 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: gradient_descent([array(2)], [array(2)], 1.0)
     yield lambda: logistic_propagate(array(2, 1), 0.0, X, Y)
     yield lambda: logistic_propagate(array(1025, 1), 0.0, array(1025, 2), array(1, 2))
-    yield lambda: shallow_propagate(array(3, 2), array(3, 1), array(1, 3), array(1, 1), X, Y)
-    many, W1 = array(1025, 2), array(3, 1025)
-    yield lambda: shallow_propagate(W1, array(3, 1), array(1, 3), array(1, 1), many, array(1, 2))
+    W1, b1, W2, b2 = array(3, 2), array(3, 1), array(1, 3), array(1, 1)
+    out = (array(3, 2), array(3, 1), array(1, 3), array(1, 1))
+    yield lambda: shallow_propagate(W1, b1, W2, b2, X, Y, out=out)
+    many, wide = array(1025, 2), array(3, 1025)
+    yield lambda: shallow_propagate(wide, b1, W2, b2, many, array(1, 2))
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:

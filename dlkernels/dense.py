@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch, surely_apart
 from dlkernels._arrays import Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
@@ -128,7 +128,7 @@ def dense_forward(
             *_small_dense_pieces(W.dtype),
         ):  # fmt: skip
             return result
-    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
+    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z, surely_apart)
     A_flat = flat(c.A)
     if c.Z is None:
         _dense(_kernels.FORWARD, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, A_flat)

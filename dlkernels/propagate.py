@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks
-from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared
+from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, surely_apart
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
@@ -200,7 +200,8 @@ def shallow_propagate(
     >>> round(cost, 6)
     0.693147
     """
-    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    f = "shallow_propagate"
+    c = _checks.shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, out, surely_apart)
     cost = shallow_steps(c, 0.0, 0)
     dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost

@@ -168,7 +168,7 @@ import numpy as np
 from numpy._core import _multiarray_umath
 from numba.core.runtime import rtsys
 import dlkernels as dk
-from dlkernels import _threads, costs, dense, descent, propagate
+from dlkernels import _arguments, _threads, costs, dense, propagate
 
 class Allocator(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
@@ -230,6 +230,7 @@ for module in (costs, dense, propagate):
     module.prepared = first_counting(module.prepared)
 for small in ("_small_forward", "_small_gradients", "_small_backward"):
     setattr(dense, small, counting_arrays(getattr(dense, small), dense._matrices_and_scratch))
+_arguments._all_apart = counting_arrays(_arguments._all_apart, _arguments._matrices_in_either_order)
 twin = _threads.twin
 _threads.twin = lambda *given: counting_arrays(twin(*given))
 

@@ -112,3 +112,18 @@ def backward(
         code, slope, n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
     return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at)
+
+
+@loops
+def _apart_from_six(out, a, b, c, d, e, f):
+    return _apart_from(out, a, b, c) and _apart_from(out, d, e, f)
+
+
+@loops
+def all_apart(p, q, r, s, a, b, c, d, e, f):
+    """Whether none of p, q, r, s shares memory with another of them, or with one of the others."""
+    if not (_apart_from_six(p, a, b, c, d, e, f) and _apart_from_six(q, a, b, c, d, e, f)):
+        return False
+    if not (_apart_from_six(r, a, b, c, d, e, f) and _apart_from_six(s, a, b, c, d, e, f)):
+        return False
+    return _apart_from(p, q, r, s) and apart(q, r) and apart(q, s) and apart(r, s)
