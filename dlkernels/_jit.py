@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba.core.cpu_options import ParallelOptions
-from numba.extending import register_jitable
 
 from dlkernels import _cache
 
@@ -60,11 +59,6 @@ def inlined(body: Callable[..., Any]) -> Any:
 def inlined_late(body: Callable[..., Any]) -> Any:
     """As `inlined`, but after LLVM has optimised it; an array that is passed on isn't counted as one more."""
     return numba.njit(fastmath=_LOOPS, forceinline=True, **_COMMON)(body)
-
-
-def shared(body: Callable[..., Any]) -> Any:
-    """An ordinary function of whole numbers that compiled functions can call as well."""
-    return register_jitable(error_model="numpy")(body)
 
 
 def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
