@@ -61,7 +61,7 @@ def product_work(n, k, m, itemsize):
     return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
 
 
-@shared
+@loops
 def even_parts(n, longest, multiple):
     """The length of the fewest equal parts of n that are at most `longest`, rounded up to `multiple`."""
     parts = max(1, (n + longest - 1) // longest)
@@ -124,7 +124,7 @@ def block(
 call_block = block.call
 
 
-@shared
+@loops
 def dense_plan(kind, n, k, m, R_transposed, like):
     """How `dense` goes about a product.
 
@@ -144,7 +144,7 @@ def dense_plan(kind, n, k, m, R_transposed, like):
     return False, depth, band, left, panel, 0, lines(down) + left + panel + sums
 
 
-@shared
+@loops
 def dense_room(kind, n, k, m, R_transposed, workers, like):
     """Numbers of scratch memory of `dense`."""
     _, _, _, _, _, share, rest = dense_plan(kind, n, k, m, R_transposed, like)
@@ -310,7 +310,7 @@ call_gradient_block = gradient_block.call
 GRADIENT_PIECES = (gradient_block, add_gradient)
 
 
-@shared
+@loops
 def gradients_plan(n, k, m, transposed, like):
     """How `dense_gradients` is cut up: rows and columns of a block, length and number of panels, slots.
 
@@ -329,7 +329,7 @@ def gradients_plan(n, k, m, transposed, like):
     return height, width, length, panels, slots, share, rest
 
 
-@shared
+@loops
 def gradients_room(n, k, m, transposed, workers, like):
     """Numbers of scratch memory of `dense_gradients`."""
     _, _, _, _, _, share, rest = gradients_plan(n, k, m, transposed, like)

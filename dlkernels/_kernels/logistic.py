@@ -124,7 +124,7 @@ def add_row_dots(n, X, first, row_length, dz, dw, ahead):
         dw[i] += row_dot(X[first + i * row_length : first + i * row_length + width], dz)
 
 
-@shared
+@loops
 def tile_width(floats_per_example, m, itemsize):
     """Examples per tile, so that what a tile touches fits the cache; whole vectors."""
     fitting = TILE_BYTES // (max(1, floats_per_example) * itemsize)
@@ -143,13 +143,13 @@ def _direct_tile(w, X, n, j, y, share, with_cost, z, losses, part, dw, sums, ahe
         dw[i] += part[i]
 
 
-@shared
+@loops
 def _spare_width(width):
     """Between the columns of a transposed tile: odd in units of a cache's way, so that they don't collide."""
     return width + 16
 
 
-@shared
+@loops
 def _tile_room(n, width, transposed):
     """Numbers of scratch memory of `slot`."""
     across = n if n >= LONG_EXAMPLE else n * _spare_width(width)
@@ -192,12 +192,12 @@ call_slot = slot.call
 PIECES = (slot,)
 
 
-@shared
+@loops
 def _wide_slots(width, m):
     return min(SLOTS, (m + width - 1) // width)
 
 
-@shared
+@loops
 def wide_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_wide`."""
     width = tile_width(n, m, like.itemsize)
@@ -252,7 +252,7 @@ def is_tall(n: int, m: int) -> bool:
     return n > TALL and m <= LONGEST
 
 
-@shared
+@loops
 def feature_slots(n, transposed):
     """How many features a slot has: few, for its part of X to stay in the second-level cache.
 
@@ -291,7 +291,7 @@ call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
 TALL_PIECES = (partial_z, partial_dw)
 
 
-@shared
+@loops
 def tall_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_tall`."""
     depth = feature_slots(n, transposed)

@@ -11,7 +11,7 @@ The scheme is that of K. Goto and R. van de Geijn, "Anatomy of High-Performance 
 
 from __future__ import annotations
 
-from dlkernels._jit import START, inlined_late, loops, shared
+from dlkernels._jit import START, inlined_late, loops
 from dlkernels._kernels.packing import pack_right
 from dlkernels._kernels.pieces import Flag, Int, Row, piece
 from dlkernels._kernels.room import lines
@@ -49,7 +49,7 @@ DEPTH = 512
 GROUP = 60
 
 
-@shared
+@loops
 def uses_in_place(strips, k, row_length, transposed, itemsize):
     """Whether a panel of the right matrix is better used as it lies than packed.
 
@@ -59,7 +59,7 @@ def uses_in_place(strips, k, row_length, transposed, itemsize):
     return (not transposed) and (strips <= 2 or (k <= 128 and row_length * itemsize % 512 != 0))
 
 
-@shared
+@loops
 def product_room(strips, k, row_length, transposed, width, like):
     """Numbers of scratch memory of `product`, for this many strips of the left matrix."""
     direct = uses_in_place(strips, k, row_length, transposed, like.itemsize)
@@ -70,7 +70,7 @@ def product_room(strips, k, row_length, transposed, width, like):
     )
 
 
-@shared
+@loops
 def add_gradient_room(like):
     """Numbers of scratch memory of `add_gradient`."""
     return lines(dot_rows(like) * dot_columns(like))

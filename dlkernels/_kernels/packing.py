@@ -7,7 +7,7 @@ set.
 
 from __future__ import annotations
 
-from dlkernels._jit import loops, shared
+from dlkernels._jit import loops
 from dlkernels._kernels.tile import (
     columns,
     half_rows,
@@ -24,7 +24,7 @@ from dlkernels._kernels.tile import (
 )
 
 
-@shared
+@loops
 def whole_strips(n, like):
     """n rounded up to whole strips; `pack_left` writes `depth` times as many numbers."""
     return (n + rows(like) - 1) // rows(like) * rows(like)

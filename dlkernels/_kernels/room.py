@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlkernels._jit import loops, shared
+from dlkernels._jit import loops
 
 
-@shared
+@loops
 def lines(n):
     """n rounded up to whole cache lines, so that what comes next in memory begins on one."""
     return (n + 15) // 16 * 16

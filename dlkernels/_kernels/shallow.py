@@ -60,7 +60,7 @@ def is_tall(n_h: int, n_x: int, m: int) -> bool:
     return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS
 
 
-@shared
+@loops
 def _packs(n_h, n_x):
     return n_x > NARROW_FEATURES and n_h > NARROW_UNITS
 
@@ -117,7 +117,7 @@ def there_and_back(
 call_there_and_back = there_and_back.call
 
 
-@shared
+@loops
 def _tile_room(n_h, n_x, m, length, transposed, like):
     """Numbers of scratch memory of `slot`."""
     numbers = 2 * lines(n_h * length) + 2 * lines(length) + add_gradient_room(like)
@@ -187,7 +187,7 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
 PIECES = (slot, there_and_back, strip, product, add_gradient)
 
 
-@shared
+@loops
 def _plan(n_h, n_x, m, like):
     """Examples of a tile, number of tiles, number of slots."""
     length = tile_width(2 * n_h + n_x, m, like.itemsize)
@@ -195,7 +195,7 @@ def _plan(n_h, n_x, m, like):
     return length, tiles, max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
 
 
-@shared
+@loops
 def shallow_room(n_h, n_x, m, transposed, workers, like):
     """Numbers of scratch memory of `shallow`."""
     length, _, slots = _plan(n_h, n_x, m, like)
@@ -254,7 +254,7 @@ def shallow(
     return float(cost)
 
 
-@shared
+@loops
 def _partial_room(n_h, n_x, m, depth, transposed, like):
     """Numbers of scratch memory of `partial_hidden` and of `partial_dW1`."""
     strips, row_length = whole_strips(n_h, like), n_x if transposed else m
@@ -313,7 +313,7 @@ call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[1:])
 
 
-@shared
+@loops
 def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
     """Numbers of scratch memory of `shallow_tall`."""
     depth = feature_slots(n_x, transposed)
