@@ -10,7 +10,7 @@ from models._report import duration, factor, show_lines
 from models.course._experiment import Experiment, Listing, Result, Section, Table, Timings
 
 _HOW_TO_GO_ON = """\
-dlkernels course {first:<15} run the first one, and so on with each name
+dlkernels course {first:<16} run the first one, and so on with each name
 dlkernels course NAME --plot DIR  save its picture, too; without NAME, all of them
 dlkernels course --html FILE      all on one page, with pictures, to be read offline"""
 
@@ -21,7 +21,7 @@ _SHORT = 30
 def rows_of(timings: Timings) -> Table:
     """Timings as a table, in the words that all renderers use."""
     return Table(
-        f"{timings.title}: time of a call, median of {timings.rounds}",
+        f"{timings.title}: time of a call, best of {timings.rounds} turns",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
             (way, duration(seconds), factor(timings.speed_up(way)))
@@ -35,7 +35,11 @@ def show_list(experiments: Sequence[Experiment]) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    show_lines("The course as experiments: each idea of its notes computed, timed, drawn and checked.")
+    show_lines(
+        "The course as experiments: each idea of its notes computed, drawn and checked. They are notes of "
+        "Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3; numbers called published are those of "
+        "the course's exercises."
+    )
     for part in dict.fromkeys(each.part for each in experiments):
         sys.stdout.write("\n")
         grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

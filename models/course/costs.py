@@ -221,11 +221,11 @@ EXPERIMENT = Experiment(
     part=REGRESSION,
     formulas=(
         Formula(
-            r"J = \frac{1}{m} \sum_{i=1}^{m} (a^{(i)} - y^{(i)})^2",
+            r"J_{\text{squared}} = \frac{1}{m} \sum_{i=1}^{m} (a^{(i)} - y^{(i)})^2",
             "squared error: J = 1/m Σᵢ (a⁽ⁱ⁾ - y⁽ⁱ⁾)²",
         ),
         Formula(
-            r"J = -\frac{1}{m} \sum_{i=1}^{m} \left( y^{(i)} \log a^{(i)} "
+            r"J_{\text{entropy}} = -\frac{1}{m} \sum_{i=1}^{m} \left( y^{(i)} \log a^{(i)} "
             r"+ (1 - y^{(i)}) \log(1 - a^{(i)}) \right)",
             "cross-entropy: J = -1/m Σᵢ (y⁽ⁱ⁾ log a⁽ⁱ⁾ + (1 - y⁽ⁱ⁾) log(1 - a⁽ⁱ⁾))",
         ),

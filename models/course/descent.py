@@ -74,7 +74,7 @@ def run() -> Result:
         lessons=(
             "Nothing but the way of writing has changed: the loop over features became a vector, the loop "
             "over examples a matrix. Compiled, the loops may stay.",
-            f"Here {timings.fastest} took the least time, {duration(timings.seconds[timings.fastest])}; two "
+            f"Here {timings.leaders} took the least time, {duration(timings.seconds[timings.fastest])}; two "
             f"loops take {factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long.",
         ),
         alternative=(

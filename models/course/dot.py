@@ -74,7 +74,7 @@ def run() -> Result:
             ),
         ),
         lessons=(
-            f"Here {timings.fastest} took the least time for {N:,} numbers, "
+            f"Here {timings.leaders} took the least time for {N:,} numbers, "
             f"{duration(timings.seconds[timings.fastest])}: the notes' loop takes "
             f"{factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long.",
             "A loop isn't slow because it is a loop: numba runs one, too. It is slow because Python finds "

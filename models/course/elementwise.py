@@ -83,7 +83,7 @@ def run() -> Result:
         sections=(
             Table(
                 f"A vector of {N:,} numbers: a loop of Python, NumPy's function, and a compiled loop",
-                ("", *WAYS, "numpy over python", "numba over python", "relative difference"),
+                ("", *WAYS, "numpy over python", "numba over python", "off by"),
                 rows,
             ),
         ),

@@ -113,7 +113,7 @@ def run() -> Result:
         ),
         lessons=(
             "Going down a column of A1 the unit changes, going along a row the example does.",
-            f"Here {timings.fastest} took the least time, {duration(timings.seconds[timings.fastest])} for "
+            f"Here {timings.leaders} took the least time, {duration(timings.seconds[timings.fastest])} for "
             f"{M:,} examples.",
         ),
         alternative=(
