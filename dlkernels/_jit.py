@@ -13,8 +13,8 @@ from numba.extending import register_jitable
 
 from dlkernels import _cache
 
-#: 0 and False that are no literals: Numba compiles a function anew for each literal that it is called with.
-START, AS_IT_IS = np.int64(0), np.bool_(False)
+#: 0, 1 and False that are no literals: Numba compiles a function anew for each literal that it is given.
+START, ALONE, AS_IT_IS = np.int64(0), np.int64(1), np.bool_(False)
 #: Sums may be reordered and fused multiply-adds formed; NaN and infinity keep their meaning.
 _LOOPS = {"contract", "reassoc", "nsz"}
 #: Elementary functions round by adding and taking away a large number: reordering would undo that.

@@ -125,7 +125,7 @@ def _tile_room(n_h, n_x, m, length, transposed, like):
         numbers += lines(n_x * length)
     if _packs(n_h, n_x):
         strips, row_length = whole_strips(n_h, like) // rows(like), length if transposed else m
-        numbers += lines(product_room(strips, n_x, row_length, False, length, like))
+        numbers += lines(product_room(strips, n_x, row_length, AS_IT_IS, length, like))
     return numbers
 
 
@@ -167,6 +167,28 @@ def slot(
 call_slot = slot.call
 
 
+@piece
+def slots_of_worker(
+    w: Int, workers: Int, W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag,
+    n_h: Int, n_x: Int, m: Int, Y: Row, code: Int, slope: Real, share: Number, with_cost: Flag, parts: Row,
+    sums: Row, memory: Row, slot_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
+):  # fmt: skip
+    """The slots of one of the workers; memory is that of all of them."""
+    length, tiles, slots = _plan(n_h, n_x, m, X)
+    size, pairs, own = n_h * (n_x + 1), 2 + n_h, _tile_room(n_h, n_x, m, length, transposed, X)
+    for s in range(w * slots // workers, (w + 1) * slots // workers):
+        part = parts[s * size : (s + 1) * size]
+        call_slot(slot_at, (
+            W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope,
+            s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, with_cost,
+            part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
+            memory[w * own : (w + 1) * own], back_at, strip_at, product_at, add_at,
+        ))  # fmt: skip
+
+
+call_slots_of_worker = slots_of_worker.call
+
+
 @loops
 def _divide(n_h, part, sums, count, db1, dW2, db2):
     """The gradients but dW1 from what the slots added up."""
@@ -184,7 +206,7 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
     step(b2, db2, rate)
 
 
-PIECES = (slot, there_and_back, strip, product, add_gradient)
+PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient)
 
 
 @loops
@@ -207,15 +229,14 @@ def shallow_room(n_h, n_x, m, transposed, workers, like):
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, slot_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers, slots_at, slot_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step. The parameters W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,) are
     updated if there are steps, their gradients are overwritten; X (n_x, m), Y (m,).
     """
-    length, tiles, slots = _plan(n_h, n_x, m, X)
-    own = _tile_room(n_h, n_x, m, length, transposed, X)
+    _, _, slots = _plan(n_h, n_x, m, X)
     share = exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
     size, pairs = n_h * (n_x + 1), 2 + n_h
@@ -233,15 +254,10 @@ def shallow(
         pack_left(n_h, n_x, W1, AS_IT_IS, START, n_x, packed)
         copy(b1, start[:n_h])
         for w in prange(workers):
-            mine = memory[w * own : (w + 1) * own]
-            for s in range(w * slots // workers, (w + 1) * slots // workers):
-                part = parts[s * size : (s + 1) * size]
-                call_slot(slot_at, (
-                    W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
-                    s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share,
-                    k == 0, part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
-                    mine, back_at, strip_at, product_at, add_at,
-                ))  # fmt: skip
+            call_slots_of_worker(slots_at, (
+                w, workers, W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
+                share, k == 0, parts, sums, memory, slot_at, back_at, strip_at, product_at, add_at,
+            ))  # fmt: skip
         merge(slots, size, parts)
         merge_pairs(slots, pairs, sums)
         for i in range(n_h * n_x):
@@ -255,40 +271,43 @@ def shallow(
 
 
 @loops
-def _partial_room(n_h, n_x, m, depth, transposed, like):
-    """Numbers of scratch memory of `partial_hidden` and of `partial_dW1`."""
+def _tall_plan(n_h, n_x, m, transposed, like):
+    """Features of a slot, number of slots, numbers of scratch memory of each worker."""
+    depth = feature_slots(n_x, transposed)
     strips, row_length = whole_strips(n_h, like), n_x if transposed else m
     down = strips // rows(like)
     there = lines(strips * depth) + product_room(down, depth, row_length, transposed, m, like)
-    back = lines(strips * m) + product_room(down, m, n_x, False, depth, like)
-    return lines(strips) + lines(max(there, back if transposed else 0, add_gradient_room(like)))
+    back = lines(strips * m) + product_room(down, m, n_x, AS_IT_IS, depth, like)
+    own = lines(strips) + lines(max(there, back if transposed else 0, add_gradient_room(like)))
+    return depth, (n_x + depth - 1) // depth, own
 
 
 @piece
 def partial_hidden(
-    W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, Z1: Row, memory: Row,
-    strip_at: Int, product_at: Int,
+    w: Int, workers: Int, W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, parts: Row,
+    memory: Row, strip_at: Int, product_at: Int,
 ):  # fmt: skip
-    """Z1 (n_h, m) = the part of W1 X that the features [p, p + depth) contribute."""
-    strips = whole_strips(n_h, Z1)
-    start, memory = carve(memory, strips)
-    left, panel = carve(memory, strips * depth)
+    """parts[s] (n_h, m) = what the features of slot s contribute to W1 X, for the slots of a worker."""
+    length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
+    strips = whole_strips(n_h, X)
+    start, memory = carve(memory[w * own : (w + 1) * own], strips)
     clear(start)
-    pack_left(n_h, n_x, W1, AS_IT_IS, p, depth, left)
-    first, row_length = (p, n_x) if transposed else (p * m, m)
-    call_product(product_at, (
-        left, START, n_h, depth, X[first:], row_length, transposed, START, m, start, Z1, m, START, panel,
-        strip_at,
-    ))  # fmt: skip
+    for s in range(w * slots // workers, (w + 1) * slots // workers):
+        p, depth = s * length, min(length, n_x - s * length)
+        left, panel = carve(memory, strips * depth)
+        pack_left(n_h, n_x, W1, AS_IT_IS, p, depth, left)
+        first, row_length = (p, n_x) if transposed else (p * m, m)
+        call_product(product_at, (
+            left, START, n_h, depth, X[first:], row_length, transposed, START, m, start,
+            parts[s * n_h * m : (s + 1) * n_h * m], m, START, panel, strip_at,
+        ))  # fmt: skip
 
 
-@piece
-def partial_dW1(
-    dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, p: Int, depth: Int, count: Number,
-    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
+@loops
+def _slot_of_dW1(
+    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at
 ):  # fmt: skip
-    """dW1 = dZ1 Xᵀ / count for the features [p, p + depth)."""
-    target = dW1[p:]
+    """target = dZ1 Xᵀ / count for the features [p, p + depth)."""
     if transposed:
         strips = whole_strips(n_h, dZ1)
         start, memory = carve(memory, strips)
@@ -307,19 +326,33 @@ def partial_dW1(
         divide(target[h * n_x : h * n_x + depth], count)
 
 
+@piece
+def partial_dW1(
+    w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
+    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
+):  # fmt: skip
+    """dW1 = dZ1 Xᵀ / count for the features of a worker's slots."""
+    length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
+    memory = memory[w * own : (w + 1) * own]
+    for s in range(w * slots // workers, (w + 1) * slots // workers):
+        p, depth = s * length, min(length, n_x - s * length)
+        _slot_of_dW1(
+            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
+        )
+
+
 call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 
 
-TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[1:])
+TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:])
 
 
 @loops
 def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
     """Numbers of scratch memory of `shallow_tall`."""
-    depth = feature_slots(n_x, transposed)
-    parts = lines((n_x + depth - 1) // depth * n_h * m) + lines(n_h * m)
-    rest = lines((2 + n_h) * 2) + 2 * lines(m) + lines(n_h)
-    return parts + rest + workers * _partial_room(n_h, n_x, m, depth, transposed, like)
+    _, slots, own = _tall_plan(n_h, n_x, m, transposed, like)
+    parts = lines(slots * n_h * m) + lines(n_h * m)
+    return parts + lines((2 + n_h) * 2) + 2 * lines(m) + lines(n_h) + workers * own
 
 
 @twins
@@ -328,11 +361,9 @@ def shallow_tall(
     dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
-    depth = feature_slots(n_x, transposed)
-    slots, pairs = (n_x + depth - 1) // depth, 2 + n_h
-    share = exact_share(m, X)
+    _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
+    pairs, share = 2 + n_h, exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
-    own = _partial_room(n_h, n_x, m, depth, transposed, X)
     memory = room(scratch, shallow_tall_room(n_h, n_x, m, transposed, workers, X))
     parts, memory = carve(memory, slots * n_h * m)
     A1, memory = carve(memory, n_h * m)
@@ -347,12 +378,9 @@ def shallow_tall(
         clear(sums)
         clear(part)
         for w in prange(workers):
-            mine = memory[w * own : (w + 1) * own]
-            for s in range(w * slots // workers, (w + 1) * slots // workers):
-                call_partial_hidden(hidden_at, (
-                    W1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth),
-                    parts[s * n_h * m : (s + 1) * n_h * m], mine, strip_at, product_at,
-                ))  # fmt: skip
+            call_partial_hidden(hidden_at, (
+                w, workers, W1, X, transposed, n_h, n_x, m, parts, memory, strip_at, product_at
+            ))  # fmt: skip
         merge(slots, n_h * m, parts)
         for h in range(n_h):
             bias = b1[h]
@@ -362,12 +390,9 @@ def shallow_tall(
             W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
         ))  # fmt: skip
         for w in prange(workers):
-            mine = memory[w * own : (w + 1) * own]
-            for s in range(w * slots // workers, (w + 1) * slots // workers):
-                call_partial_dW1(dW1_at, (
-                    dZ1, X, transposed, n_h, n_x, m, s * depth, min(depth, n_x - s * depth), count, dW1,
-                    mine, strip_at, product_at, add_at,
-                ))  # fmt: skip
+            call_partial_dW1(dW1_at, (
+                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at
+            ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)

@@ -9,7 +9,7 @@ order of the machine.
 
 from __future__ import annotations
 
-from dlkernels._jit import AS_IT_IS, loops
+from dlkernels._jit import ALONE, AS_IT_IS, START, loops
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import (
     BACKWARD,
@@ -25,6 +25,8 @@ from dlkernels._kernels.pieces import Piece
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
 call_dense, call_gradients = whole_dense.call, whole_gradients.call
 TRANSPOSED = AS_IT_IS | True
+#: Forward and backward take the same scratch memory.
+A_LAYER = START
 
 
 @loops
@@ -35,7 +37,7 @@ def forward(code, slope, most, W, A_prev, b, out, scratch, dense_at, block_at, s
         return False
     if product_work(n, k, m, out.itemsize) > most:
         return False
-    if dense_room(FORWARD, n, k, m, AS_IT_IS, 1, out) > scratch.size:
+    if dense_room(A_LAYER, n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size:
         return False
     if not (apart(out, W) and apart(out, A_prev) and apart(out, b)):
         return False
@@ -55,7 +57,10 @@ def _fit_gradients(most, dZ, A_prev, dW, db, scratch):
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     if A_prev.shape[1] != m or m == 0 or dW.shape != (n, k) or db.shape != (n, 1):
         return False
-    if product_work(n, k, m, dZ.itemsize) > most or gradients_room(n, k, m, AS_IT_IS, 1, dZ) > scratch.size:
+    if (
+        product_work(n, k, m, dZ.itemsize) > most
+        or gradients_room(n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size
+    ):
         return False
     if not (apart(dW, dZ) and apart(dW, A_prev) and apart(db, dZ) and apart(db, A_prev) and apart(db, dW)):
         return False
@@ -96,7 +101,7 @@ def backward(
         return False
     if product_work(n, k, m, dZ.itemsize) > most:
         return False
-    if dense_room(BACKWARD, n, k, m, AS_IT_IS, 1, dZ) > scratch.size:
+    if dense_room(A_LAYER, n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size:
         return False
     if not (aligned(W_next) and aligned(dZ_next) and aligned(saved)):
         return False

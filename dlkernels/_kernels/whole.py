@@ -7,7 +7,7 @@ those that need scratch memory are given none, and allocate it.
 from __future__ import annotations
 
 from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import START, scalar
+from dlkernels._jit import ALONE, START, scalar
 from dlkernels._kernels.activations import (
     activation,
     activation_backward,
@@ -30,9 +30,6 @@ from dlkernels._kernels.shallow import TALL_PIECES as TALL_SHALLOW_PIECES
 from dlkernels._kernels.shallow import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow import shallow as shallow_wide
 from dlkernels._kernels.shallow import shallow_tall
-
-#: Workers of a serial kernel.
-ALONE = START + 1
 
 
 @scalar
@@ -101,8 +98,8 @@ def logistic(
 @piece
 def shallow(
     W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
-    code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, slot_at: Int, hidden_at: Int,
-    dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
+    code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, slots_at: Int, slot_at: Int,
+    hidden_at: Int, dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
     """The gradients, and result = (cost,)."""
     if is_tall_shallow(n_h, n_x, m):
@@ -113,11 +110,11 @@ def shallow(
     else:
         result[0] = shallow_wide.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            X[:0], ALONE, slot_at, back_at, strip_at, product_at, add_at,
+            X[:0], ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
 
 
 #: What the last three take the addresses of, in their order.
 REDUCTION_PIECES = (chunk,)
 BOTH_LOGISTIC_PIECES = (*LOGISTIC_PIECES, *TALL_LOGISTIC_PIECES)
-BOTH_SHALLOW_PIECES = (SHALLOW_PIECES[0], *TALL_SHALLOW_PIECES)
+BOTH_SHALLOW_PIECES = (*SHALLOW_PIECES[:2], *TALL_SHALLOW_PIECES)

@@ -36,9 +36,9 @@ def show_list(experiments: Sequence[Experiment]) -> None:
     from rich.text import Text
 
     show_lines(
-        "The course as experiments: each idea of its notes computed, drawn and checked. They are notes of "
-        "Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3; numbers called published are those of "
-        "the course's exercises."
+        "The course as experiments: each idea of its notes computed, drawn and checked.\n"
+        "They are notes of Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3;\n"
+        "numbers called published are those of the course's exercises."
     )
     for part in dict.fromkeys(each.part for each in experiments):
         sys.stdout.write("\n")
