@@ -144,7 +144,9 @@ def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0
 _logistic, _logistic_at = whole.logistic.call, whole.logistic.linked
 _slot_at, _z_at, _dw_at = (piece.linked for piece in whole.BOTH_LOGISTIC_PIECES)
 _shallow, _shallow_at = whole.shallow.call, whole.shallow.linked
-_slots_at, _tile_at, _hidden_at, _dW1_at, _back_at = (piece.linked for piece in whole.BOTH_SHALLOW_PIECES[:5])
+_slots_at, _slot_of_shallow_at, _hidden_at, _dW1_at, _back_at = (
+    piece.linked for piece in whole.BOTH_SHALLOW_PIECES[:5]
+)
 
 
 @available(propagate.logistic_propagate)
@@ -198,8 +200,8 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
         need_apart((dW1_, db1_, dW2_, db2_), (W1_, b1_, W2_, b2_, X_, Y_))
         _shallow(_shallow_at(dW1_), (
             W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
-            db2_, result, _slots_at(dW1_), _tile_at(dW1_), _hidden_at(dW1_), _dW1_at(dW1_), _back_at(dW1_), _strip_at(dW1_),
-            _product_at(dW1_), _add_at(dW1_),
+            db2_, result, _slots_at(dW1_), _slot_of_shallow_at(dW1_), _hidden_at(dW1_), _dW1_at(dW1_),
+            _back_at(dW1_), _strip_at(dW1_), _product_at(dW1_), _add_at(dW1_),
         ))  # fmt: skip
         return dW1, db1, dW2, db2, float(result[0])
 
