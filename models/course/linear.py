@@ -12,6 +12,7 @@ from dlkernels import data
 from models import LogisticRegression, ShallowNetwork
 from models.course._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
 from models.course._numbers import numbers, percent, same_numbers, shape
+from models.course._timing import on_backends
 
 STEPS, RATE, SEED, UNITS = 10_000, 1.2, 3, 4
 
@@ -104,6 +105,10 @@ def run() -> Result:
                 f"Training accuracy on the flower, {STEPS:,} steps of α = {RATE:g}",
                 ("", "accuracy"),
                 tuple((name, percent(score)) for name, score in scores.items()),
+            ),
+            on_backends(
+                f"The one layer on {X.shape[1]} examples",
+                lambda backend: backend.dense_forward(W, X, b, "sigmoid"),
             ),
         ),
         checks=_checks(found),

@@ -12,6 +12,7 @@ from dlkernels import data
 from models import ShallowNetwork
 from models.course._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
 from models.course._numbers import number, percent
+from models.course._timing import on_backends
 
 UNITS, STEPS, RATE, SEED = 4, 2000, 1.2, 3
 SMALL, LARGE = 0.01, 100.0
@@ -105,6 +106,8 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
 def run() -> Result:
     found = {name: observe(start) for name, start in starts().items()}
     zero, equal, small, large = found.values()
+    flower = data.flower()
+    X, Y = flower.X_train, flower.Y_train
     return Result(
         sections=(
             Table(
@@ -131,6 +134,10 @@ def run() -> Result:
                 ),
             ),
             Listing("np.random.rand((2, 2)), as some notes write it", refused_draw()),
+            on_backends(
+                "The gradients of one step",
+                lambda backend: backend.shallow_propagate(*small["end"].values(), X, Y),
+            ),
         ),
         checks=_checks(found),
         lessons=(
