@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         with _forks.FIRST_USE:
             from numba.core.compiler_lock import global_compiler_lock
-        # Numba's lock first: who compiles a function that uses a name of ours holds it already.
+        # In the order of `_forks`: who compiles a function that uses a name of ours has Numba's lock.
         with global_compiler_lock, _forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:

@@ -1,17 +1,46 @@
 """What must not be half done when a process forks: its child would wait for ever for a thread it hasn't got.
 
-A fork waits for this lock, which is held while names are imported at their first use, and while the threads
-of parallel kernels are started.
+A fork waits for two locks: Numba's own, which is held while anything is compiled, and `FIRST_USE`, which is
+held while names are imported at their first use, and while the threads of parallel kernels are started.
+They are taken in this order everywhere, since who compiles may come to use a name of this package for the
+first time.
 """
 
 from __future__ import annotations
 
+# These have locks of their own that a fork takes, and that whoever compiles may want. What a fork does first
+# is what was registered last: these are imported before, for ours to be taken first.
+import concurrent.futures.thread  # noqa: F401
+import logging  # noqa: F401
 import os
+import sys
 import threading
+from typing import Any
 
 FIRST_USE = threading.RLock()
+_held: list[Any] = []  # by the fork that is under way
+
+
+def _before() -> None:
+    FIRST_USE.acquire()
+    # Numba is imported under FIRST_USE by who takes its lock for us: if it isn't there now, nobody has it.
+    numba = sys.modules.get("numba.core.compiler_lock")
+    compiling = getattr(numba, "global_compiler_lock", None)
+    if compiling is None:
+        _held[:] = [FIRST_USE]
+        return
+    FIRST_USE.release()
+    compiling.acquire()
+    FIRST_USE.acquire()
+    _held[:] = [FIRST_USE, compiling]
+
+
+def _after() -> None:
+    # Nothing is held if this module was imported in the middle of a fork.
+    held, _held[:] = list(_held), []
+    for lock in held:
+        lock.release()
+
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=FIRST_USE.acquire, after_in_parent=FIRST_USE.release, after_in_child=FIRST_USE.release
-    )
+    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)

@@ -39,32 +39,14 @@ _lock = threading.Lock()
 _requested: int | None = None
 _blocks: list[tuple[object, int]] = []  # the numbers of `threads` blocks that are open, the last one counts
 _layer: str | None = None
-_waiting = False  # whether the locks are held for a fork
 #: Which twin `always` has chosen, else None.
 forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
-
-
-def _before_fork() -> None:
-    global _waiting
-    # In this order everywhere: who compiles may come to use a name of this package for the first time.
-    global_compiler_lock.acquire()
-    _forks.FIRST_USE.acquire()
-    _waiting = True
-
-
-def _after_fork() -> None:
-    global _waiting
-    if _waiting:  # else this module was imported in the middle of a fork, after what comes before it
-        _waiting = False
-        _forks.FIRST_USE.release()
-        global_compiler_lock.release()
 
 
 def _after_fork_in_child() -> None:
     global _lock, _forked
     _lock = threading.Lock()  # the parent's may have been held
     _forked = _forked or bool(_numba_parallel._is_initialized)
-    _after_fork()
 
 
 def _looks_forked() -> bool:
@@ -81,8 +63,7 @@ def _looks_forked() -> bool:
 _forked = _looks_forked()
 
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no thread compiles: the child would wait for ever for a lock that its parent held.
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _load_tbb() -> str:
