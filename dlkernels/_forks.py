@@ -8,9 +8,8 @@ first time.
 
 from __future__ import annotations
 
-# These have locks of their own that a fork takes, and that whoever compiles may want. What a fork does first
-# is what was registered last: these are imported before, for ours to be taken first.
-import concurrent.futures.thread  # noqa: F401
+# It has a lock that a fork takes, and that whoever compiles may want. A fork takes first what was registered
+# last: this is imported before, for ours to be taken first.
 import logging  # noqa: F401
 import os
 import sys

@@ -172,8 +172,8 @@ def page(site):
         page.on(
             "requestfailed",
             lambda request: (
-                None  # a page that leads on to another at once
-                if request.is_navigation_request() and request.failure == "net::ERR_ABORTED"
+                None  # the browser's own doing: a page, or its icon, that leads on to another at once
+                if request.failure == "net::ERR_ABORTED"
                 else problems.append(f"{request.failure}: {request.url}")
             ),
         )
