@@ -64,7 +64,7 @@ def inlined_late(body: Callable[..., Any]) -> Any:
 
 
 def shared(body: Callable[..., Any]) -> Any:
-    """An ordinary function of whole numbers that compiled functions can call as well."""
+    """An ordinary function that compiled functions can call as well."""
     return register_jitable(error_model="numpy")(body)
 
 

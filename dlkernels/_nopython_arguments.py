@@ -132,7 +132,7 @@ def activation_of(function: str, argument: Any) -> Any:
         return shared(lambda name: code)
     if not isinstance(types.unliteral(argument), types.UnicodeType):
         raise TypingError(f"{function}: activation must be a string, not {argument}")
-    unknown = f"{function}: activation must be one of {', '.join(ACTIVATIONS)}"
+    message = f"{function}: activation must be one of {', '.join(ACTIVATIONS)}"
     a0, a1, a2, a3, a4 = ACTIVATIONS
 
     @shared
@@ -144,7 +144,7 @@ def activation_of(function: str, argument: Any) -> Any:
         code = 3 if name == a3 else code
         code = 4 if name == a4 else code
         if code < 0:
-            raise ValueError(unknown)
+            raise ValueError(message)
         return code
 
     return compared
@@ -242,7 +242,6 @@ def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out"
         raise TypingError(f"{function}: {name} is read-only")
     if out.layout != "C" or not out.aligned:
         raise TypingError(f"{function}: {name} must be aligned and in C order, known when compiling")
-
     misaligned = f"{function}: {name} must be aligned and in C order"
 
     @shared
@@ -260,12 +259,10 @@ def outputs_as(function: str, number: Any, names: tuple[str, ...], out: Any) -> 
     """As `output_as`, for each matrix of a tuple."""
     if not given(out):
         return tuple(output_as(function, number, 2, None) for _ in names)
-    if not isinstance(out, types.BaseTuple) or len(out) != len(names):
+    if not (isinstance(out, types.BaseTuple) and len(out) == len(names) and all(map(given, out))):
         raise TypingError(f"{function}: out must be a tuple of {len(names)} arrays, not {out}")
 
     def one(i: int) -> Any:
-        if not given(out[i]):
-            raise TypingError(f"{function}: out must be a tuple of {len(names)} arrays, not {out}")
         take = output_as(function, number, 2, out[i], f"out[{i}] ({names[i]})")
         return shared(lambda out, shape: take(out[i], shape))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import arrays
@@ -420,6 +421,18 @@ def test_model_in_one_function():
     fit(W1, b1, W2, b2, X, Y, 1.2, 200)
     for found, expected in zip((W1, b1, W2, b2), model.parameters_.values(), strict=True):
         assert np.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_kernels_are_not_inlined():
+    """Their copies in the caller's code are to give the bits that they give by themselves."""
+    function = njit(lambda v: dk.dot(v, v))
+    assert function(np.ones(3)) == 3
+    code = function.inspect_llvm(function.signatures[0])
+    for kernel in ("reduce_rows", "chunk"):
+        groups = re.findall(rf"^define .*dlkernels.*{kernel}.* #(\d+)", code, re.M)
+        assert groups, kernel
+        for group in groups:
+            assert re.search(rf"^attributes #{group} = .*\bnoinline\b", code, re.M), kernel
 
 
 PROGRAM = """

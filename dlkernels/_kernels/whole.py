@@ -18,7 +18,7 @@ from dlkernels._kernels.activations import (
     times_leaky_relu_slope,
     times_relu_slope,
 )
-from dlkernels._kernels.costs import chunk, reduction
+from dlkernels._kernels.costs import reduction
 from dlkernels._kernels.elementary import sigmoid, tanh
 from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
 from dlkernels._kernels.logistic import TALL_PIECES as TALL_LOGISTIC_PIECES
@@ -114,7 +114,6 @@ def shallow(
         )  # fmt: skip
 
 
-#: What the last three take the addresses of, in their order.
-REDUCTION_PIECES = (chunk,)
+#: What the last two take the addresses of, in their order.
 BOTH_LOGISTIC_PIECES = (*LOGISTIC_PIECES, *TALL_LOGISTIC_PIECES)
 BOTH_SHALLOW_PIECES = (*SHALLOW_PIECES[:2], *TALL_SHALLOW_PIECES)
