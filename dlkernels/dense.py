@@ -22,7 +22,6 @@ _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
 #: A matrix of more numbers, given or to be computed, means more work than that; results are allocated before
 #: the shapes are compared, so theirs must be small, too.
 _FEW = 2**16
-_product_work = getattr(_kernels.product_work, "py_func", _kernels.product_work)
 
 
 def _matrices_and_scratch(*arguments: Any) -> bool:
@@ -139,13 +138,13 @@ def dense_forward(
 
 @functools.lru_cache(maxsize=1024)
 def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
-    work = _product_work(n, k, m, dtype.itemsize)
+    work = _kernels.product_work(n, k, m, dtype.itemsize)
     return plan(_kernels.dense, work, _kernels.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
 
 
 @functools.lru_cache(maxsize=1024)
 def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
-    work = _product_work(n, k, m, dtype.itemsize)
+    work = _kernels.product_work(n, k, m, dtype.itemsize)
     if _kernels.gradients_as_product(n, k, m, np.empty(0, dtype)):
         return _dense_plan(dtype, _kernels.GRADIENTS, n, m, k, not transposed)._replace(work=work)
     return plan(

@@ -361,11 +361,11 @@ together = threading.Barrier(2)
 
 def compile():
     together.wait()
-    print(compiled(0.0))
+    print(f"{compiled(0.0)}\\n", end="")  # in one piece, beside the other thread's
 
 def call():
     together.wait()
-    print(dk.sigmoid(np.zeros(1))[0])
+    print(f"{dk.sigmoid(np.zeros(1))[0]}\\n", end="")
 
 threads = [threading.Thread(target=(compile, call)[i], daemon=True) for i in (%d, %d)]
 for thread in threads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import loops, scalar, twins
+from dlkernels._jit import ALONE, START, entry, loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
 from dlkernels._kernels.pieces import Int, Number, Row, piece
 from dlkernels._kernels.room import carve, lines, room
@@ -102,7 +102,7 @@ def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int, losses: R
 call_chunk = chunk.call
 
 
-@loops
+@entry
 def reduction_room(m, workers, like):
     """Numbers of scratch memory of `reduction`."""
     return lines(2 * max((m + CHUNK - 1) // CHUNK, 1)) + workers * BLOCK
@@ -122,6 +122,6 @@ def reduction(code, a, y, scratch, workers, chunk_at):
         for i in range(w * chunks // workers, (w + 1) * chunks // workers):
             stop = min(m, (i + 1) * CHUNK)
             call_chunk(chunk_at, (code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i, losses))
-    merge_pairs(chunks, 1, sums)
-    result = total(sums, 0)
+    merge_pairs(chunks, ALONE, sums)
+    result = total(sums, START)
     return result if code == DOT else result / (a.dtype.type(m) * share)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, loops, shared, twins
+from dlkernels._jit import START, entry, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
@@ -55,14 +55,14 @@ SLOTS = 64
 LENGTH_BYTES = 4096
 
 
-@loops
-def product_work(n, k, m, itemsize):
+@shared
+def product_work(n: int, k: int, m: int, itemsize: int) -> float:
     """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result, on one thread."""
     return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
 
 
-@loops
-def even_parts(n, longest, multiple):
+@shared
+def even_parts(n: int, longest: int, multiple: int) -> int:
     """The length of the fewest equal parts of n that are at most `longest`, rounded up to `multiple`."""
     parts = max(1, (n + longest - 1) // longest)
     return max(1, ((n + parts - 1) // parts + multiple - 1) // multiple) * multiple
@@ -144,7 +144,7 @@ def dense_plan(kind, n, k, m, R_transposed, like):
     return False, depth, band, left, panel, 0, lines(down) + left + panel + sums
 
 
-@loops
+@entry
 def dense_room(kind, n, k, m, R_transposed, workers, like):
     """Numbers of scratch memory of `dense`."""
     _, _, _, _, _, share, rest = dense_plan(kind, n, k, m, R_transposed, like)
@@ -329,7 +329,7 @@ def gradients_plan(n, k, m, transposed, like):
     return height, width, length, panels, slots, share, rest
 
 
-@loops
+@entry
 def gradients_room(n, k, m, transposed, workers, like):
     """Numbers of scratch memory of `dense_gradients`."""
     _, _, _, _, _, share, rest = gradients_plan(n, k, m, transposed, like)

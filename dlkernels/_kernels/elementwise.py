@@ -9,31 +9,31 @@ from __future__ import annotations
 from math import exp as _exp
 from math import log as _log
 
-from dlkernels._jit import loops
+from dlkernels._jit import entry
 
 
-@loops
+@entry
 def exp(v, u):
     """u[j] <- e^v[j]."""
     for j in range(v.shape[0]):
         u[j] = _exp(v[j])
 
 
-@loops
+@entry
 def log(v, u):
     """u[j] <- ln v[j]."""
     for j in range(v.shape[0]):
         u[j] = _log(v[j])
 
 
-@loops
+@entry
 def absolute(v, u):
     """u[j] <- |v[j]|."""
     for j in range(v.shape[0]):
         u[j] = abs(v[j])
 
 
-@loops
+@entry
 def positive_part(v, u):
     """u[j] <- max(v[j], 0)."""
     zero = v.dtype.type(0)
@@ -41,14 +41,14 @@ def positive_part(v, u):
         u[j] = max(v[j], zero)
 
 
-@loops
+@entry
 def square(v, u):
     """u[j] <- v[j]²."""
     for j in range(v.shape[0]):
         u[j] = v[j] * v[j]
 
 
-@loops
+@entry
 def reciprocal(v, u):
     """u[j] <- 1 / v[j]."""
     one = v.dtype.type(1)

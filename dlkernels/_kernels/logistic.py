@@ -12,9 +12,10 @@ that memory is never idle. Each slot owns a fixed range of tiles and a dw of its
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, inlined, loops, shared, twins
+from dlkernels._jit import START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
 from dlkernels._kernels.descent import step
@@ -33,8 +34,8 @@ TILE_BYTES, SHORTEST, LONGEST = 2**18, 240, 960
 LONG_EXAMPLE = 8
 #: With more features than this and at most LONGEST examples, the features are shared out instead.
 TALL = 1024
-#: Which pair of a slot's sums is which.
-COST, DB = 0, 1
+#: Which pair of a slot's sums is which, and how many there are; no literals (`_jit.START`).
+COST, DB, PAIRS = map(np.int64, range(3))
 
 
 @loops
@@ -197,7 +198,7 @@ def _wide_slots(width, m):
     return min(SLOTS, (m + width - 1) // width)
 
 
-@loops
+@entry
 def wide_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_wide`."""
     width = tile_width(n, m, like.itemsize)
@@ -234,7 +235,7 @@ def logistic_wide(
                     parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4], mine,
                 ))  # fmt: skip
         merge(slots, n, parts)
-        merge_pairs(slots, 2, sums)
+        merge_pairs(slots, PAIRS, sums)
         for i in range(n):
             dw[i] = parts[i] / count
         db = total(sums, DB) / count
@@ -291,7 +292,7 @@ call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
 TALL_PIECES = (partial_z, partial_dw)
 
 
-@loops
+@entry
 def tall_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_tall`."""
     depth = feature_slots(n, transposed)

@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
+from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.extending import register_model
 
 
@@ -178,6 +179,16 @@ class Code:
             vector = self.builder.fadd(vector, self.shuffle(vector, undefined, order))
             width //= 2
         return self.builder.extract_element(vector, ir.IntType(32)(0))
+
+
+def generated(function, definition):
+    """Let compiled code that calls a Python function have the instructions of an intrinsic instead.
+
+    An overload that calls the intrinsic would be a function of its own, for each kind of tile and array: the
+    sixty of them took 2 of 40 s. `definition` is what `numba.extending.intrinsic` decorates.
+    """
+    template = make_intrinsic_template(function, definition, function.__name__)
+    infer_global(function, types.Function(template))
 
 
 def operation(form, result, arguments, generate):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, inlined, loops, shared, twins
+from dlkernels._jit import AS_IT_IS, START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -217,7 +217,7 @@ def _plan(n_h, n_x, m, like):
     return length, tiles, max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
 
 
-@loops
+@entry
 def shallow_room(n_h, n_x, m, transposed, workers, like):
     """Numbers of scratch memory of `shallow`."""
     length, _, slots = _plan(n_h, n_x, m, like)
@@ -347,7 +347,7 @@ call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
 TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:])
 
 
-@loops
+@entry
 def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
     """Numbers of scratch memory of `shallow_tall`."""
     _, slots, own = _tall_plan(n_h, n_x, m, transposed, like)

@@ -9,7 +9,7 @@ order of the machine.
 
 from __future__ import annotations
 
-from dlkernels._jit import ALONE, AS_IT_IS, START, loops
+from dlkernels._jit import ALONE, AS_IT_IS, START, entry, loops
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import (
     BACKWARD,
@@ -29,7 +29,7 @@ TRANSPOSED = AS_IT_IS | True
 A_LAYER = START
 
 
-@loops
+@entry
 def forward(code, slope, most, W, A_prev, b, out, scratch, dense_at, block_at, strip_at, product_at, pack_at):
     """out = g(W A_prev + b), if that takes less than `most` nanoseconds."""
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
@@ -77,7 +77,7 @@ def _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
     return True
 
 
-@loops
+@entry
 def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
     """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
     if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
@@ -90,7 +90,7 @@ def _apart_from(out, a, b, c):
     return apart(out, a) and apart(out, b) and apart(out, c)
 
 
-@loops
+@entry
 def backward(
     code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scratch, dense_at, block_at, strip_at,
     product_at, pack_at, gradients_at, gradient_block_at, add_at,
@@ -124,7 +124,7 @@ def _apart_from_six(out, a, b, c, d, e, f):
     return _apart_from(out, a, b, c) and _apart_from(out, d, e, f)
 
 
-@loops
+@entry
 def all_apart(p, q, r, s, a, b, c, d, e, f):
     """Whether none of p, q, r, s shares memory with another of them, or with one of the others."""
     if not (_apart_from_six(p, a, b, c, d, e, f) and _apart_from_six(q, a, b, c, d, e, f)):

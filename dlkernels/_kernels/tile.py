@@ -46,11 +46,10 @@ def _constant(of_shape):
     def function(array):
         return of_shape(_shape_of(array))
 
-    @overload(function)
-    def choose(array):
-        number = of_shape(registers.SHAPES[array.dtype])
-        return lambda array: number
+    def definition(typing_context, array):
+        return vectors.constant(array, of_shape(registers.SHAPES[array.dtype]))
 
+    registers.generated(function, definition)
     return function
 
 
@@ -220,10 +219,9 @@ def _inside(array, first, stride, times, count):
         raise IndexError("a tile reaches beyond its array")
 
 
-def _unchecked(function):
-    """What has one argument reaches into no array."""
-    operation = getattr(vectors, function.__name__)
-    overload(function)(lambda like: lambda like: operation(like))
+def _generated(function):
+    """In compiled code, the function is the intrinsic of its name."""
+    registers.generated(function, getattr(vectors, function.__name__)._defn)
 
 
 for _function in (
@@ -232,49 +230,62 @@ for _function in (
     outer_vector,
     outer_rows,
     outer_columns,
+    outer_prefetch,
     dot_zeros,
     sum_zeros,
-    sum_total,
+    prefetch,
 ):
-    _unchecked(_function)
+    _generated(_function)
 
 
-@overload(outer_start)
+def _checked(function):
+    """With bounds checked, what is decorated calls the intrinsic; otherwise, as `_generated`."""
+    if _CHECKED:
+        return overload(function)
+    _generated(function)
+    return lambda choose: choose
+
+
+# What adds is always a function of its own: in the caller's, Numba would let LLVM reorder its sums.
+
+
+@overload(sum_total)
+def _overload_sum_total(tile):
+    return lambda tile: vectors.sum_total(tile)
+
+
+@_checked(outer_start)
 def _overload_outer_start(tile, a, i):
     def start(tile, a, i):
-        if _CHECKED:
-            _inside(a, i, 0, 1, vectors.outer_rows(tile))
+        _inside(a, i, 0, 1, vectors.outer_rows(tile))
         return vectors.outer_start(tile, a, i)
 
     return start
 
 
-@overload(outer_add)
+@_checked(outer_add)
 def _overload_outer_add(tile, a, i, b, j):
     def add(tile, a, i, b, j):
-        if _CHECKED:
-            _inside(a, i, 0, 1, vectors.outer_rows(tile))
-            _inside(b, j, 0, 1, vectors.outer_columns(tile))
+        _inside(a, i, 0, 1, vectors.outer_rows(tile))
+        _inside(b, j, 0, 1, vectors.outer_columns(tile))
         return vectors.outer_add(tile, a, i, b, j)
 
     return add
 
 
-@overload(outer_load)
+@_checked(outer_load)
 def _overload_outer_load(tile, c, i, stride):
     def load(tile, c, i, stride):
-        if _CHECKED:
-            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+        _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         return vectors.outer_load(tile, c, i, stride)
 
     return load
 
 
-@overload(outer_store)
+@_checked(outer_store)
 def _overload_outer_store(tile, c, i, stride):
     def store(tile, c, i, stride):
-        if _CHECKED:
-            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+        _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         vectors.outer_store(tile, c, i, stride)
 
     return store
@@ -300,60 +311,50 @@ def _overload_outer_plus_part(tile, c, i, stride, tall, wide):
     return plus
 
 
-@overload(outer_prefetch)
-def _overload_outer_prefetch(tile, c, i, stride):
-    return lambda tile, c, i, stride: vectors.outer_prefetch(tile, c, i, stride)
-
-
-@overload(outer_store_part)
+@_checked(outer_store_part)
 def _overload_outer_store_part(tile, c, i, stride, tall, wide):
     def store(tile, c, i, stride, tall, wide):
-        if _CHECKED:
-            _inside(c, i, stride, tall, wide)
+        _inside(c, i, stride, tall, wide)
         vectors.outer_store_part(tile, c, i, stride, tall, wide)
 
     return store
 
 
-@overload(transpose)
+@_checked(transpose)
 def _overload_transpose(a, i, a_stride, out, j, out_stride):
     def move(a, i, a_stride, out, j, out_stride):
-        if _CHECKED:
-            _inside(a, i, a_stride, lanes(a), lanes(a))
-            _inside(out, j, out_stride, lanes(a), lanes(a))
+        _inside(a, i, a_stride, lanes(a), lanes(a))
+        _inside(out, j, out_stride, lanes(a), lanes(a))
         vectors.transpose(a, i, a_stride, out, j, out_stride)
 
     return move
 
 
-@overload(interleave)
+@_checked(interleave)
 def _overload_interleave(a, i, stride, out, j):
     def move(a, i, stride, out, j):
-        if _CHECKED:
-            _inside(a, i, stride, rows(a), lanes(a))
-            _inside(out, j, 0, 1, rows(a) * lanes(a))
+        _inside(a, i, stride, rows(a), lanes(a))
+        _inside(out, j, 0, 1, rows(a) * lanes(a))
         vectors.interleave(a, i, stride, out, j)
 
     return move
 
 
-@overload(dot_add)
+@_checked(dot_add)
 def _overload_dot_add(tile, a, i, a_stride, b, j, b_stride):
     def add(tile, a, i, a_stride, b, j, b_stride):
-        if _CHECKED:
-            _inside(a, i, a_stride, dot_rows(a), lanes(a))
-            _inside(b, j, b_stride, dot_columns(b), lanes(b))
+        _inside(a, i, a_stride, dot_rows(a), lanes(a))
+        _inside(b, j, b_stride, dot_columns(b), lanes(b))
         return vectors.dot_add(tile, a, i, a_stride, b, j, b_stride)
 
     return add
 
 
-@overload(dot_add_first)
+@_checked(dot_add_first)
 def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
     def add(tile, a, i, a_stride, b, j, b_stride, count):
-        if _CHECKED:
-            _inside(a, i, a_stride, dot_rows(a), min(count, lanes(a)))
-            _inside(b, j, b_stride, dot_columns(b), min(count, lanes(b)))
+        _inside(a, i, a_stride, dot_rows(a), min(count, lanes(a)))
+        _inside(b, j, b_stride, dot_columns(b), min(count, lanes(b)))
         return vectors.dot_add_first(tile, a, i, a_stride, b, j, b_stride, count)
 
     return add
@@ -367,11 +368,6 @@ def _overload_dot_store(tile, out, i):
         vectors.dot_store(tile, out, i)
 
     return store
-
-
-@overload(prefetch)
-def _overload_prefetch(a, i):
-    return lambda a, i: vectors.prefetch(a, i)
 
 
 @overload(sum_add)

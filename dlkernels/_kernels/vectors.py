@@ -51,18 +51,19 @@ def outer_vector(typing_context, tile):
     return _zeros(lambda shape: (tile.rows, 1), tile)
 
 
-def _number(tile, number):
-    return types.int64(tile), lambda context, builder, signature, values: ir.IntType(64)(number)
+def constant(like, number):
+    """A constant."""
+    return types.int64(like), lambda context, builder, signature, values: ir.IntType(64)(number)
 
 
 @intrinsic
 def outer_rows(typing_context, tile):
-    return _number(tile, tile.rows)
+    return constant(tile, tile.rows)
 
 
 @intrinsic
 def outer_columns(typing_context, tile):
-    return _number(tile, tile.vectors * tile.lanes)
+    return constant(tile, tile.vectors * tile.lanes)
 
 
 def _on_block(tile, result, arguments, generate):
