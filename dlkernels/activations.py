@@ -4,64 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import empty, ndarray
-
-from dlkernels import _checks, _codes, _threads, _values
-from dlkernels._arguments import flat, same_memory
-from dlkernels._arrays import F32, F64, Array, as_kernels_take_them
-from dlkernels._jit import guarded, not_refused
-from dlkernels._kernels import activations as _kernels
-from dlkernels._threads import forced
-
-#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-#: The conditions stand where they are asked, since a call of a function would cost 0.05 of 0.8 us.
-_small = guarded(_kernels.activation.serial, as_kernels_take_them)
-_small_backward = guarded(_kernels.activation_backward.serial, as_kernels_take_them)
-
-#: Estimated nanoseconds that a byte of numbers takes on one thread, by code; and for all derivatives.
-_COST = (0.02, 0.1, 0.13, 0.02, 0.02)
-_BACKWARD_COST = 0.035
-#: Bytes below which the serial kernel is called at once.
-_FEW = [int(_threads.NEVER_BELOW / cost) for cost in _COST]
-_FEW_BACKWARD = int(_threads.NEVER_BELOW / _BACKWARD_COST)
-_ANY = 2**62
-
-
-def _apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.0) -> Array:
-    if (
-        type(Z) is ndarray
-        and ((dtype := Z.dtype) is F32 or dtype is F64)
-        and ((out is None and Z.nbytes <= _FEW[code]) or (type(out) is ndarray and out.dtype is dtype))
-        and forced.get() is None
-    ):
-        target = empty(Z.shape, dtype) if out is None else out
-        if _small(code, negative_slope, _FEW[code], Z, target):
-            return target
-    Z, out = _checks.elementwise(function, Z, out)
-    kernel = _threads.twin(_kernels.activation, _COST[code] * Z.nbytes)
-    not_refused(kernel(code, negative_slope, _ANY, flat(Z), flat(out)))
-    return out
-
-
-def _apply_backward(
-    function: str, code: int, dA: Any, saved: Any, saved_name: str, out: Any, negative_slope: float = 0.0
-) -> Array:
-    if (
-        type(dA) is type(saved) is ndarray
-        and ((dtype := dA.dtype) is F32 or dtype is F64)
-        and saved.dtype is dtype
-        and ((out is None and dA.nbytes <= _FEW_BACKWARD) or (type(out) is ndarray and out.dtype is dtype))
-        and forced.get() is None
-    ):
-        target = empty(dA.shape, dtype) if out is None else out
-        if _small_backward(code, negative_slope, _FEW_BACKWARD, dA, saved, target):
-            return target
-    dA, saved, out = _checks.elementwise_backward(function, dA, saved, saved_name, out)
-    if same_memory(saved, out):
-        saved = saved.copy()  # the kernel overwrites out before it reads saved
-    kernel = _threads.twin(_kernels.activation_backward, _BACKWARD_COST * out.nbytes)
-    not_refused(kernel(code, negative_slope, _ANY, flat(dA), flat(saved), flat(out)))
-    return out
+from dlkernels import _codes, _values
+from dlkernels._arrays import Array
+from dlkernels._elementwise import apply, apply_backward
 
 
 def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
@@ -102,7 +47,7 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid([0.0, 2.0])
     array([0.5       , 0.88079708])
     """
-    return _apply("sigmoid", _codes.SIGMOID, Z, out)
+    return apply("sigmoid", _codes.SIGMOID, Z, out)
 
 
 def tanh(Z: Any, *, out: Array | None = None) -> Array:
@@ -135,7 +80,7 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    return _apply("tanh", _codes.TANH, Z, out)
+    return apply("tanh", _codes.TANH, Z, out)
 
 
 def relu(Z: Any, *, out: Array | None = None) -> Array:
@@ -164,7 +109,7 @@ def relu(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu([-1.0, 0.0, 2.0])
     array([0., 0., 2.])
     """
-    return _apply("relu", _codes.RELU, Z, out)
+    return apply("relu", _codes.RELU, Z, out)
 
 
 def identity(Z: Any, *, out: Array | None = None) -> Array:
@@ -193,7 +138,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity([1, 2])
     array([1., 2.])
     """
-    return _apply("identity", _codes.IDENTITY, Z, out)
+    return apply("identity", _codes.IDENTITY, Z, out)
 
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -225,7 +170,7 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     array([-0.01,  0.  ,  2.  ])
     """
     slope = _values.real("leaky_relu", "negative_slope", negative_slope)
-    return _apply("leaky_relu", _codes.LEAKY_RELU, Z, out, slope)
+    return apply("leaky_relu", _codes.LEAKY_RELU, Z, out, slope)
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -258,7 +203,7 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
     array([0.25      , 0.10499359])
     """
-    return _apply_backward("sigmoid_backward", _codes.SIGMOID, dA, A, "A", out)
+    return apply_backward("sigmoid_backward", _codes.SIGMOID, dA, A, "A", out)
 
 
 def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -293,7 +238,7 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
     array([1.  , 0.75])
     """
-    return _apply_backward("tanh_backward", _codes.TANH, dA, A, "A", out)
+    return apply_backward("tanh_backward", _codes.TANH, dA, A, "A", out)
 
 
 def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -328,7 +273,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0., 1., 1.])
     """
-    return _apply_backward("relu_backward", _codes.RELU, dA, Z, "Z", out)
+    return apply_backward("relu_backward", _codes.RELU, dA, Z, "Z", out)
 
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -366,7 +311,7 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     array([0.01, 1.  , 1.  ])
     """
     slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return _apply_backward("leaky_relu_backward", _codes.LEAKY_RELU, dA, Z, "Z", out, slope)
+    return apply_backward("leaky_relu_backward", _codes.LEAKY_RELU, dA, Z, "Z", out, slope)
 
 
 def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -397,4 +342,4 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity_backward([3.0], [1.0])
     array([3.])
     """
-    return _apply_backward("identity_backward", _codes.IDENTITY, dA, Z, "Z", out)
+    return apply_backward("identity_backward", _codes.IDENTITY, dA, Z, "Z", out)

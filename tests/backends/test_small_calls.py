@@ -1,4 +1,4 @@
-"""Small calls have a way of their own; what it may not take goes the long way, with the same results.
+"""Small calls, and elementwise ones, have ways of their own; what those may not take goes the long way.
 
 Numba tells arrays apart by dtype, axes, order and writeability, not by byte order and alignment.
 """
@@ -43,19 +43,25 @@ def strided(array):
 ODD = [unaligned, swapped, read_only, strided, np.asfortranarray]
 
 
+#: Columns of a matrix of three rows that is no small call.
+LARGE = 100_000
+
+
 def dense_backward(activation, *arrays, **out):
     return dk.dense_backward(*arrays, activation, **out)
 
 
-def calls(rng, dtype):
-    """Each function with a small way, and its array arguments."""
+def calls(rng, dtype, m=4):
+    """Each function with a way of its own, and its array arguments."""
 
     def normal(*shape):
         return rng.normal(size=shape).astype(dtype)
 
-    Z, dA = normal(3, 4), normal(3, 4)
+    Z, dA = normal(3, m), normal(3, m)
     yield from ((getattr(dk, name), (Z,)) for name in ACTIVATIONS)
     yield from ((getattr(dk, name + "_backward"), (dA, Z)) for name in ACTIVATIONS)
+    if m > 4:
+        return
     yield dk.dense_forward, (normal(3, 2), normal(2, 4), normal(3, 1))
     yield dk.dense_gradients, (dA, normal(2, 4))
     yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, 4), Z, normal(5, 4))
@@ -67,8 +73,9 @@ def bits(values):
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_one_odd_argument(odd, dtype):
-    for function, arguments in calls(np.random.default_rng(7), dtype):
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_one_odd_argument(odd, dtype, m):
+    for function, arguments in calls(np.random.default_rng(7), dtype, m):
         expected = function(*arguments)  # its kinds are compiled now
         with _threads.always(False):
             assert bits(function(*arguments)) == bits(expected)
@@ -84,8 +91,9 @@ def test_one_odd_argument(odd, dtype):
 
 @pytest.mark.parametrize("odd", [unaligned, swapped, read_only, strided])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_an_odd_out_is_refused_and_not_written(odd, dtype):
-    for function, arguments in calls(np.random.default_rng(7), dtype):
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_an_odd_out_is_refused_and_not_written(odd, dtype, m):
+    for function, arguments in calls(np.random.default_rng(7), dtype, m):
         expected = function(*arguments)
         if isinstance(expected, tuple):
             function(*arguments, out=tuple(np.empty_like(array) for array in expected))
@@ -101,6 +109,31 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype):
         with pytest.raises(ValueError, match="out"):
             function(*arguments, out=out)
         assert (out == 7).all()
+
+
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_elementwise_arrays_that_do_not_fit(m):
+    Z, other = np.zeros((3, m)), np.full((m, 3), 7.0)
+    for name in ACTIVATIONS:
+        function, backward = getattr(dk, name), getattr(dk, f"{name}_backward")
+        with pytest.raises(ValueError, match="out has shape"):
+            function(Z, out=other)
+        with pytest.raises(ValueError, match="must have the same shape"):
+            backward(Z, other)
+        with pytest.raises(ValueError, match="out has shape"):
+            backward(Z, Z, out=other)
+        assert (other == 7).all()
+        memory = np.linspace(-1, 1, 3 * m + 1)
+        before, Z = memory.copy(), memory[1:].reshape(3, m)
+        with pytest.raises(ValueError, match="out overlaps Z in memory"):
+            function(Z, out=memory[:-1].reshape(3, m))
+        with pytest.raises(ValueError, match="out overlaps dA in memory"):
+            backward(Z, Z, out=memory[:-1].reshape(3, m))
+        np.testing.assert_array_equal(memory, before)
+        expected = backward(Z, Z)
+        assert backward(Z, Z, out=Z) is Z
+        np.testing.assert_array_equal(Z, expected)
+        Z = np.zeros((3, m))
 
 
 @pytest.mark.parametrize("name", backends.FUNCTIONS[:10])
