@@ -35,7 +35,12 @@ _PRANGE_ONLY = ParallelOptions(
     }
 )
 #: What isn't set here, Numba takes from the function that it is just compiling: one that calls a kernel.
-_COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": False}
+_COMMON: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "forceinline": False,
+    "no_cfunc_wrapper": True,
+}
 
 #: Also for `numba.extending.overload`. LLVM finds tanh in float64 too long to inline by itself, and a loop
 #: with a call in it doesn't vectorise: 6.3 ns a number instead of 1.3.
@@ -63,7 +68,7 @@ class _Inner(CPUDispatcher):
 
 def loops(body: Callable[..., Any]) -> Any:
     """Compile a loop nest that other kernels call: always serial, cached."""
-    compiled = numba.njit(fastmath=_LOOPS, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)(body)
+    compiled = numba.njit(fastmath=_LOOPS, no_cpython_wrapper=True, **_COMMON)(body)
     if not numba.config.DISABLE_JIT:
         compiled.__class__ = _Inner
     return _cache.attach(compiled)
@@ -71,7 +76,7 @@ def loops(body: Callable[..., Any]) -> Any:
 
 def entry(body: Callable[..., Any]) -> Any:
     """Compile a loop nest that Python calls: as `loops`."""
-    return _cache.attach(numba.njit(fastmath=_LOOPS, no_cfunc_wrapper=True, **_COMMON)(body))
+    return _cache.attach(numba.njit(fastmath=_LOOPS, **_COMMON)(body))
 
 
 def inlined(body: Callable[..., Any]) -> Any:
@@ -122,7 +127,7 @@ def scalar(body: Callable[..., Any]) -> Any:
 
 def twins(body: Callable[..., Any]) -> Twins:
     """Compile a kernel whose outer loop is a `prange`, once serial and once parallel."""
-    options = _COMMON | {"parallel": _PRANGE_ONLY, "fastmath": _LOOPS, "no_cfunc_wrapper": True}
+    options = _COMMON | {"parallel": _PRANGE_ONLY, "fastmath": _LOOPS}
     # Under its own name: Numba's cache doesn't tell the two apart otherwise.
     parallel = numba.njit(**options)(_renamed(body, "_parallel"))
     return Twins(entry(body), _cache.attach(parallel))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -12,7 +13,8 @@ import pytest
 from processes import available, new_process
 
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels import _jit, _threads, _warmup
+from dlkernels._kernels.packing import pack_left
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
 
@@ -185,6 +187,36 @@ def test_warmup_refuses_other_dtypes():
         dk.warmup(["float16"])
     with pytest.raises(TypeError, match="sequence"):
         dk.warmup("float32")
+
+
+@needs_compiled
+def test_python_calls_no_function_that_has_no_entry(monkeypatch):
+    """Those are called through a function that is compiled around them: for tests only."""
+
+    def refuse(self, *arguments):
+        raise AssertionError(f"{self} was called from Python")
+
+    monkeypatch.setattr(_jit._Inner, "__call__", refuse)
+    with pytest.raises(AssertionError):
+        pack_left(1, 1, np.ones(1), False, 0, 1, np.ones(8))
+    for parallel in (False, None, True):
+        with _threads.always(parallel):
+            for call in _warmup._first_calls(np.dtype("float32")):
+                call()
+
+
+def test_warmup_leaves_the_garbage_collector_as_it_was(monkeypatch):
+    during, before = [], gc.get_threshold()
+    call = lambda: during.append(gc.get_threshold()[0])  # noqa: E731
+    monkeypatch.setattr(_warmup, "_first_calls", lambda dtype: [call])
+    try:
+        for given in (700, 10**6, 0):
+            gc.set_threshold(given, *before[1:])
+            dk.warmup(["float64"])
+            assert gc.get_threshold() == (given, *before[1:])
+    finally:
+        gc.set_threshold(*before)
+    assert during == 3 * [50_000] + 3 * [10**6] + 3 * [0]
 
 
 @needs_compiled
