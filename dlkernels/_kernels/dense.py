@@ -26,7 +26,7 @@ from dlkernels._kernels.matmul import (
 )
 from dlkernels._kernels.packing import pack_right, pack_strip, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
-from dlkernels._kernels.room import carve, lines, room
+from dlkernels._kernels.room import carve, even_parts, lines, room
 from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
 from dlkernels._kernels.tile import columns, lanes, rows
 
@@ -59,13 +59,6 @@ LENGTH_BYTES = 4096
 def product_work(n: int, k: int, m: int, itemsize: int) -> float:
     """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result, on one thread."""
     return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
-
-
-@shared
-def even_parts(n: int, longest: int, multiple: int) -> int:
-    """The length of the fewest equal parts of n that are at most `longest`, rounded up to `multiple`."""
-    parts = max(1, (n + longest - 1) // longest)
-    return max(1, ((n + parts - 1) // parts + multiple - 1) // multiple) * multiple
 
 
 @loops
@@ -320,7 +313,9 @@ def gradients_plan(n, k, m, transposed, like):
     blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
     tasks = (TASKS + blocks - 1) // blocks
     longest = LENGTH_BYTES // like.itemsize
-    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(like))
+    # A tile ends with adding up its lanes: (64, 64) x 1797, float32, 240 examples at a time 213 us, 464 184.
+    shortest = longest // (1 if product_work(n, k, m, like.itemsize) <= AT_ONCE else 2)
+    length = even_parts(m, min(longest, max(shortest, (m + tasks - 1) // tasks)), lanes(like))
     panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
     slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))

@@ -17,13 +17,13 @@ from numba import prange
 
 from dlkernels._jit import START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.costs import logit_loss
-from dlkernels._kernels.dense import SLOTS, TASKS, even_parts
+from dlkernels._kernels.dense import SLOTS, TASKS
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge
 from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
-from dlkernels._kernels.room import carve, lines, room
+from dlkernels._kernels.room import carve, even_parts, lines, room
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 from dlkernels._kernels.tile import lanes, prefetch
 

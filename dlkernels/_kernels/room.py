@@ -6,13 +6,22 @@ needs for itself lies there once for each of the `workers`: a parallel loop runs
 takes an equal part of the tasks in turn. (Once a task would be too much to stay in cache; and the number of
 the thread that runs a task needn't be known, which each threading layer counts in its own way.) Everything is
 written before it is read, and what the tasks are follows from the shape alone, so no bit depends on either.
+
+Here are also the two ways in which kernels round lengths, `even_parts` and `lines`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dlkernels._jit import loops
+from dlkernels._jit import loops, shared
+
+
+@shared
+def even_parts(n: int, longest: int, multiple: int) -> int:
+    """The length of the fewest equal parts of n that are at most `longest`, rounded up to `multiple`."""
+    parts = max(1, (n + longest - 1) // longest)
+    return max(1, ((n + parts - 1) // parts + multiple - 1) // multiple) * multiple
 
 
 @loops

@@ -8,7 +8,8 @@ be as accurate as NumPy's, which adds in pairs from blocks of 128 numbers.
 from __future__ import annotations
 
 from dlkernels._jit import loops, scalar
-from dlkernels._kernels.tile import sum_add, sum_add_product, sum_total, sum_width, sum_zeros
+from dlkernels._kernels.room import even_parts
+from dlkernels._kernels.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
 #: Numbers added in plain arithmetic: with AVX-512 each of 32 or more accumulators gets at most 8 of them.
 BLOCK = 256
@@ -73,9 +74,14 @@ def row_dot(a, b):
 
 @loops
 def add_row(x, sums, i):
-    """Add all numbers of x to the pair i of sums."""
-    for start in range(0, x.shape[0], BLOCK):
-        accumulate(sums, i, _block_sum(x[start : min(x.shape[0], start + BLOCK)]))
+    """Add all numbers of x to the pair i of sums.
+
+    In equal parts: 256 and then 1 number would be as inexact as 257 in one go.
+    """
+    n = x.shape[0]
+    length = even_parts(n, BLOCK, lanes(x))
+    for start in range(0, n, length):
+        accumulate(sums, i, _block_sum(x[start : min(n, start + length)]))
 
 
 @loops
