@@ -34,7 +34,8 @@ _PRANGE_ONLY = ParallelOptions(
         "fusion": False,
     }
 )
-#: What isn't set here, Numba takes from the function that it is just compiling: one that calls a kernel.
+#: What isn't set here, Numba takes from the function that it is just compiling: one that calls a kernel (so
+#: it does with fastmath, error_model and forceinline). Nothing is called from C.
 _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
@@ -62,7 +63,7 @@ class _Inner(CPUDispatcher):
 
     def __call__(self, *arguments: Any) -> Any:
         if not hasattr(self, "_entry"):
-            self._entry = numba.njit(lambda *arguments: self(*arguments))
+            self._entry = numba.njit(**_COMMON)(lambda *arguments: self(*arguments))
         return self._entry(*arguments)
 
 
@@ -75,7 +76,7 @@ def loops(body: Callable[..., Any]) -> Any:
 
 
 def entry(body: Callable[..., Any]) -> Any:
-    """Compile a loop nest that Python calls: as `loops`."""
+    """As `loops`, for what Python calls."""
     return _cache.attach(numba.njit(fastmath=_LOOPS, **_COMMON)(body))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -40,17 +39,6 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: shallow_propagate(wide, b1, W2, b2, many, array(1, 2))
 
 
-@contextlib.contextmanager
-def _garbage_collected_seldom() -> Iterator[None]:
-    """What Numba makes stays: looking through it every 700 objects takes an eighth of the time to compile."""
-    before = gc.get_threshold()
-    gc.set_threshold(before[0] and max(before[0], 50_000), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     """Compile every kernel, serial and parallel, so that no later call has to.
 
@@ -80,9 +68,22 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
         if name not in ("float32", "float64"):
             raise ValueError(f"warmup: dtypes may hold float32 and float64, not {name}")
     calls = [call for name in names for call in _first_calls(np.dtype(name))]
-    with _garbage_collected_seldom(), progress("compiling kernels", 3 * len(calls)) as advance:
+    with progress("compiling kernels", 3 * len(calls)) as advance:
         for parallel in (False, None, True):
             for call in calls:
                 with _threads.always(parallel):
                     call()
                 advance(1)
+
+
+def warmup_alone(*dtypes: str) -> None:
+    """As `warmup`, in a process that does nothing else.
+
+    What Numba makes stays: looking through it for garbage every 700 objects takes an eighth of the time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, *before[1:])
+    try:
+        warmup(dtypes)
+    finally:
+        gc.set_threshold(*before)

@@ -185,15 +185,16 @@ def _info(_: argparse.Namespace) -> int:
 
 
 def _warmup(_: argparse.Namespace) -> int:
-    import dlkernels
     from dlkernels import _cache
+    from dlkernels._warmup import warmup_alone
 
     if _cache.folder() is not None:
         # A process for each dtype takes half the time; what one of them didn't keep is compiled below.
-        other = subprocess.Popen([sys.executable, "-c", "import dlkernels; dlkernels.warmup(['float64'])"])
-        dlkernels.warmup(["float32"])
+        code = "from dlkernels._warmup import warmup_alone; warmup_alone('float64')"
+        other = subprocess.Popen([sys.executable, "-c", code])
+        warmup_alone("float32")
         other.wait()
-    dlkernels.warmup()
+    warmup_alone("float32", "float64")
     print(
         f"All kernels are compiled, for float32 and float64; they are kept in {_cache.folder() or 'no file'}."
     )

@@ -48,6 +48,8 @@ FEWEST_STRIPS = 4
 PACK_IN_PARALLEL, PACKED_ROWS, GROUP_STRIPS = 2**18, 64, 5
 #: Estimated nanoseconds of work up to which the gradients are never formed as a product.
 AT_ONCE = 35_000
+#: Estimated nanoseconds of work that a task of the gradients has at least.
+TASK = 50_000
 #: The most partial results of a sum over examples.
 SLOTS = 64
 #: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
@@ -56,9 +58,12 @@ LENGTH_BYTES = 4096
 
 
 @shared
-def product_work(n: int, k: int, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result, on one thread."""
-    return (n * m * (0.02 * k + 0.3) + 0.3 * k * m) * itemsize / 4
+def product_work(n: int, k: int, m: int, itemsize: int) -> int:
+    """Estimated nanoseconds of an (n, k) by (k, m) product and an epilogue on its result, on one thread.
+
+    In whole numbers: bits follow from comparing it, and a number with a fraction isn't the same everywhere.
+    """
+    return (n * m * (k + 15) + 15 * k * m) * itemsize // 200
 
 
 @loops
@@ -311,11 +316,10 @@ def gradients_plan(n, k, m, transposed, like):
     """
     height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
     blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
-    tasks = (TASKS + blocks - 1) // blocks
+    # A tile ends with adding up its lanes: (64, 64) x 1797, float32, 240 examples at a time 213 us, 464 185.
+    tasks = min((TASKS + blocks - 1) // blocks, max(1, product_work(n, k, m, like.itemsize) // TASK))
     longest = LENGTH_BYTES // like.itemsize
-    # A tile ends with adding up its lanes: (64, 64) x 1797, float32, 240 examples at a time 213 us, 464 184.
-    shortest = longest // (1 if product_work(n, k, m, like.itemsize) <= AT_ONCE else 2)
-    length = even_parts(m, min(longest, max(shortest, (m + tasks - 1) // tasks)), lanes(like))
+    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(like))
     panels = (m + length - 1) // length
     # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
     slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))

@@ -53,7 +53,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 class Piece:
     """A function that has its own machine code for each dtype; see the module.
 
-    `compiled` is Numba's own, to be called from Python.
+    `compiled` is the function itself (`_jit.loops`).
     """
 
     def __init__(self, compiled: Any) -> None:

@@ -181,13 +181,13 @@ class Code:
         return self.builder.extract_element(vector, ir.IntType(32)(0))
 
 
-def generated(function, definition):
+def generated(function, operation):
     """Let compiled code that calls a Python function have the instructions of an intrinsic instead.
 
     An overload that calls the intrinsic would be a function of its own, for each kind of tile and array: the
-    sixty of them took 2 of 40 s. `definition` is what `numba.extending.intrinsic` decorates.
+    sixty of them took 2 of 40 s.
     """
-    template = make_intrinsic_template(function, definition, function.__name__)
+    template = make_intrinsic_template(function, operation._defn, function.__name__)
     infer_global(function, types.Function(template))
 
 

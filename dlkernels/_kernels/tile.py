@@ -30,7 +30,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 from numba.core import config
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from dlkernels._jit import loops
 from dlkernels._kernels import registers, vectors
@@ -46,10 +46,11 @@ def _constant(of_shape):
     def function(array):
         return of_shape(_shape_of(array))
 
-    def definition(typing_context, array):
+    @intrinsic
+    def number(typing_context, array):
         return vectors.constant(array, of_shape(registers.SHAPES[array.dtype]))
 
-    registers.generated(function, definition)
+    registers.generated(function, number)
     return function
 
 
@@ -221,7 +222,7 @@ def _inside(array, first, stride, times, count):
 
 def _generated(function):
     """In compiled code, the function is the intrinsic of its name."""
-    registers.generated(function, getattr(vectors, function.__name__)._defn)
+    registers.generated(function, getattr(vectors, function.__name__))
 
 
 for _function in (
@@ -246,10 +247,12 @@ def _checked(function):
     return lambda choose: choose
 
 
-# What adds is always a function of its own: in the caller's, Numba would let LLVM reorder its sums.
+def _in_order(function):
+    """For what adds, in LLVM's terms: a function of its own, since in the caller's sums may be reordered."""
+    return overload(function, jit_options={"fastmath": False})
 
 
-@overload(sum_total)
+@_in_order(sum_total)
 def _overload_sum_total(tile):
     return lambda tile: vectors.sum_total(tile)
 
@@ -291,7 +294,7 @@ def _overload_outer_store(tile, c, i, stride):
     return store
 
 
-@overload(outer_plus)
+@_in_order(outer_plus)
 def _overload_outer_plus(tile, c, i, stride):
     def plus(tile, c, i, stride):
         if _CHECKED:
@@ -301,7 +304,7 @@ def _overload_outer_plus(tile, c, i, stride):
     return plus
 
 
-@overload(outer_plus_part)
+@_in_order(outer_plus_part)
 def _overload_outer_plus_part(tile, c, i, stride, tall, wide):
     def plus(tile, c, i, stride, tall, wide):
         if _CHECKED:
@@ -360,7 +363,7 @@ def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
     return add
 
 
-@overload(dot_store)
+@_in_order(dot_store)
 def _overload_dot_store(tile, out, i):
     def store(tile, out, i):
         if _CHECKED:
@@ -370,7 +373,7 @@ def _overload_dot_store(tile, out, i):
     return store
 
 
-@overload(sum_add)
+@_in_order(sum_add)
 def _overload_sum_add(tile, a, i, count):
     def add(tile, a, i, count):
         if _CHECKED:
@@ -380,12 +383,11 @@ def _overload_sum_add(tile, a, i, count):
     return add
 
 
-@overload(sum_add_product)
+@_checked(sum_add_product)
 def _overload_sum_add_product(tile, a, i, b, j, count):
     def add(tile, a, i, b, j, count):
-        if _CHECKED:
-            _inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
-            _inside(b, j, 0, 1, max(0, min(count, sum_width(a))))
+        _inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
+        _inside(b, j, 0, 1, max(0, min(count, sum_width(a))))
         return vectors.sum_add_product(tile, a, i, b, j, count)
 
     return add

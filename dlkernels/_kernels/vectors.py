@@ -52,7 +52,7 @@ def outer_vector(typing_context, tile):
 
 
 def constant(like, number):
-    """A constant."""
+    """Signature and code of an integer that is known when a kernel is compiled, for an argument `like`."""
     return types.int64(like), lambda context, builder, signature, values: ir.IntType(64)(number)
 
 
