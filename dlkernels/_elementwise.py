@@ -27,6 +27,12 @@ _FEW_BACKWARD = int(_threads.NEVER_BELOW / _BACKWARD_COST)
 _ANY = 2**62
 
 
+def _call(kernel: Twins, cost: float, code: int, negative_slope: float, *arrays: Array) -> bool:
+    """Call the faster twin; the last array takes the result. False if the kernel refuses them."""
+    faster = _threads.twin(kernel, cost * arrays[-1].nbytes)
+    return bool(faster(code, negative_slope, _ANY, *map(flat, arrays)))
+
+
 def _large(
     kernel: Twins, cost: float, code: int, negative_slope: float, out: Array | None, *inputs: Array
 ) -> Array | None:
@@ -40,9 +46,7 @@ def _large(
         if array.shape != shape or not array.flags.carray:
             return None
     target = empty(shape, inputs[0].dtype) if out is None else out
-    faster = _threads.twin(kernel, cost * target.nbytes)
-    rows = [array.reshape(-1) for array in (*inputs, target)]
-    return target if faster(code, negative_slope, _ANY, *rows) else None
+    return target if _call(kernel, cost, code, negative_slope, *inputs, target) else None
 
 
 def apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.0) -> Array:
@@ -62,8 +66,7 @@ def apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.
             if _small(code, negative_slope, _FEW[code], Z, target):
                 return target
     Z, out = _checks.elementwise(function, Z, out)
-    kernel = _threads.twin(_kernels.activation, _COST[code] * Z.nbytes)
-    not_refused(kernel(code, negative_slope, _ANY, flat(Z), flat(out)))
+    not_refused(_call(_kernels.activation, _COST[code], code, negative_slope, Z, out))
     return out
 
 
@@ -91,6 +94,5 @@ def apply_backward(
     dA, saved, out = _checks.elementwise_backward(function, dA, saved, saved_name, out)
     if same_memory(saved, out):
         saved = saved.copy()  # the kernel overwrites out before it reads saved
-    kernel = _threads.twin(_kernels.activation_backward, _BACKWARD_COST * out.nbytes)
-    not_refused(kernel(code, negative_slope, _ANY, flat(dA), flat(saved), flat(out)))
+    not_refused(_call(_kernels.activation_backward, _BACKWARD_COST, code, negative_slope, dA, saved, out))
     return out
