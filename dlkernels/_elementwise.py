@@ -13,10 +13,11 @@ from dlkernels._jit import Twins, guarded, not_refused
 from dlkernels._kernels import activations as _kernels
 from dlkernels._threads import forced
 
-#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-#: The conditions stand where they are asked, since a call of a function would cost 0.05 of 0.8 us.
-_small = guarded(_kernels.activation.serial, as_kernels_take_them)
-_small_backward = guarded(_kernels.activation_backward.serial, as_kernels_take_them)
+#: Asked first, with the arrays as they were given: what is neither to be converted nor shared out among
+#: threads is done by them. The conditions stand where they are asked, since a call of a function would cost
+#: 0.05 of 0.8 us.
+_serial = guarded(_kernels.activation.serial, as_kernels_take_them)
+_serial_backward = guarded(_kernels.activation_backward.serial, as_kernels_take_them)
 
 #: Estimated nanoseconds that a byte of numbers takes on one thread, by code; and for all derivatives.
 _COST = (0.02, 0.1, 0.13, 0.02, 0.02)
@@ -24,29 +25,23 @@ _BACKWARD_COST = 0.035
 #: Bytes below which the serial kernel is called at once.
 _FEW = [int(_threads.NEVER_BELOW / cost) for cost in _COST]
 _FEW_BACKWARD = int(_threads.NEVER_BELOW / _BACKWARD_COST)
-_ANY = 2**62
 
 
 def _call(kernel: Twins, cost: float, code: int, negative_slope: float, *arrays: Array) -> bool:
     """Call the faster twin; the last array takes the result. False if the kernel refuses them."""
     faster = _threads.twin(kernel, cost * arrays[-1].nbytes)
-    return bool(faster(code, negative_slope, _ANY, *map(flat, arrays)))
+    return bool(faster(code, negative_slope, *map(flat, arrays)))
 
 
-def _large(
-    kernel: Twins, cost: float, code: int, negative_slope: float, out: Array | None, *inputs: Array
-) -> Array | None:
-    """The result for arrays of one dtype, if they are of one shape and as kernels take them.
+def _shared_out(kernel: Twins, cost: float, code: int, negative_slope: float, *arrays: Array) -> bool:
+    """As `_call`, for arrays of one dtype, if they are of one shape and as kernels take them.
 
-    `_checks` would find out as well, and name what is wrong: sigmoid of 100,000 numbers takes 45 us that way
-    and 41 this way, on one thread.
+    `_checks` would find out as well, and name what is wrong, in 4 us more.
     """
-    shape = inputs[0].shape
-    for array in inputs if out is None else (*inputs, out):
-        if array.shape != shape or not array.flags.carray:
-            return None
-    target = empty(shape, inputs[0].dtype) if out is None else out
-    return target if _call(kernel, cost, code, negative_slope, *inputs, target) else None
+    shape = arrays[0].shape
+    return all(array.shape == shape and array.flags.carray for array in arrays) and _call(
+        kernel, cost, code, negative_slope, *arrays
+    )
 
 
 def apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.0) -> Array:
@@ -56,15 +51,15 @@ def apply(function: str, code: int, Z: Any, out: Any, negative_slope: float = 0.
         and ((dtype := Z.dtype) is F32 or dtype is F64)
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
+        and ((few := Z.nbytes <= _FEW[code]) or Z.flags.carray)
     ):
-        if Z.nbytes > _FEW[code]:
-            target = _large(_kernels.activation, _COST[code], code, negative_slope, out, Z)
-            if target is not None:
-                return target
+        target = empty(Z.shape, dtype) if out is None else out
+        if few or not _threads.parallel_pays(_COST[code] * Z.nbytes):
+            done = _serial(code, negative_slope, Z, target)
         else:
-            target = empty(Z.shape, dtype) if out is None else out
-            if _small(code, negative_slope, _FEW[code], Z, target):
-                return target
+            done = _shared_out(_kernels.activation, _COST[code], code, negative_slope, Z, target)
+        if done:
+            return target
     Z, out = _checks.elementwise(function, Z, out)
     not_refused(_call(_kernels.activation, _COST[code], code, negative_slope, Z, out))
     return out
@@ -80,17 +75,16 @@ def apply_backward(
         and saved.dtype is dtype
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
+        and ((few := dA.nbytes <= _FEW_BACKWARD) or (dA.flags.carray and saved.flags.carray))
     ):
-        if dA.nbytes > _FEW_BACKWARD:
-            target = _large(
-                _kernels.activation_backward, _BACKWARD_COST, code, negative_slope, out, dA, saved
-            )
-            if target is not None:
-                return target
+        kernel = _kernels.activation_backward
+        target = empty(dA.shape, dtype) if out is None else out
+        if few or not _threads.parallel_pays(_BACKWARD_COST * dA.nbytes):
+            done = _serial_backward(code, negative_slope, dA, saved, target)
         else:
-            target = empty(dA.shape, dtype) if out is None else out
-            if _small_backward(code, negative_slope, _FEW_BACKWARD, dA, saved, target):
-                return target
+            done = _shared_out(kernel, _BACKWARD_COST, code, negative_slope, dA, saved, target)
+        if done:
+            return target
     dA, saved, out = _checks.elementwise_backward(function, dA, saved, saved_name, out)
     if same_memory(saved, out):
         saved = saved.copy()  # the kernel overwrites out before it reads saved

@@ -68,6 +68,12 @@ def activate(code, negative_slope, x):
     _activated(code, negative_slope, x, x)
 
 
+@loops
+def activate_into(code, negative_slope, x, y):
+    """y[j] <- g(x[j]), where y isn't x."""
+    _activated(code, negative_slope, x, y)
+
+
 # Functions of their own, so that the product with x isn't reordered into them: x (1 + a) may overflow.
 
 
@@ -148,13 +154,13 @@ def fit(a, b):
 
 
 @twins
-def activation(code, negative_slope, most_bytes, z, out):
+def activation(code, negative_slope, z, out):
     """out = g(z), where out may be z; both of one shape, in C order.
 
-    Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
+    Returns False, and does nothing, if the arrays don't fit.
     """
     same, n = fit(z, out), z.size
-    if same < 0 or z.nbytes > most_bytes:
+    if same < 0:
         return False
     source, target = z.reshape(n), out.reshape(n)
     for chunk in prange((n + CHUNK - 1) // CHUNK):
@@ -162,18 +168,18 @@ def activation(code, negative_slope, most_bytes, z, out):
         if same == 1:
             activate(code, negative_slope, target[start:stop])
         else:
-            _activated(code, negative_slope, source[start:stop], target[start:stop])
+            activate_into(code, negative_slope, source[start:stop], target[start:stop])
     return True
 
 
 @twins
-def activation_backward(code, negative_slope, most_bytes, gradient, saved, out):
+def activation_backward(code, negative_slope, gradient, saved, out):
     """out = gradient * g'(saved), where out may be gradient; all of one shape, in C order.
 
-    Returns False, and does nothing, if the arrays don't fit or are larger than `most_bytes`.
+    Returns False, and does nothing, if the arrays don't fit.
     """
     same, n = fit(gradient, out), gradient.size
-    if same < 0 or fit(saved, out) != 0 or gradient.nbytes > most_bytes:
+    if same < 0 or fit(saved, out) != 0:
         return False
     source, kept, target = gradient.reshape(n), saved.reshape(n), out.reshape(n)
     for chunk in prange((n + CHUNK - 1) // CHUNK):

@@ -63,13 +63,13 @@ def derived(code, slope, x, saved, zero, one):
 @piece
 def activate_row(code: Int, slope: Real, z: Row, out: Row):
     """out = g(z); out is z or apart from it."""
-    activation.serial(code, slope, z.nbytes, z, out)
+    activation.serial(code, slope, z, out)
 
 
 @piece
 def derive_row(code: Int, slope: Real, gradient: Row, saved: Row, out: Row):
     """out = gradient * g'(saved); out is gradient or apart from it, and apart from saved."""
-    activation_backward.serial(code, slope, out.nbytes, gradient, saved, out)
+    activation_backward.serial(code, slope, gradient, saved, out)
 
 
 @piece
