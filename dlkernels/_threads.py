@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import ctypes
+import functools
 import importlib.metadata
 import os
 import sys
@@ -236,25 +237,30 @@ def twin_and_workers(kernel: Twins, work: float) -> tuple[Callable[..., Any], in
     if not parallel_pays(work):
         return kernel.serial, 1
     wanted = get_num_threads()
+    return functools.partial(_launch, kernel, wanted), wanted
 
-    def launch(*arguments: Any) -> Any:
-        # Numba has a number of threads for each Python thread. Its own functions that get and set it take
-        # 0.7 and 1 us, so it is set only where it differs.
-        before = _numba_parallel._get_num_threads()
+
+def in_parallel(kernel: Twins, *arguments: Any) -> Any:
+    """Call the parallel twin, where `parallel_pays`."""
+    return _launch(kernel, get_num_threads(), *arguments)
+
+
+def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
+    # Numba has a number of threads for each Python thread. Its own functions that get and set it take
+    # 0.7 and 1 us, so it is set only where it differs.
+    before = _numba_parallel._get_num_threads()
+    if before != wanted:
+        numba.set_num_threads(wanted)
+    try:
+        return kernel.parallel(*arguments)
+    except SystemError as error:
+        # Numba doesn't expect that memory runs out in a parallel loop.
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
+        raise
+    finally:
         if before != wanted:
-            numba.set_num_threads(wanted)
-        try:
-            return kernel.parallel(*arguments)
-        except SystemError as error:
-            # Numba doesn't expect that memory runs out in a parallel loop.
-            if isinstance(error.__cause__, MemoryError):
-                raise error.__cause__ from None
-            raise
-        finally:
-            if before != wanted:
-                numba.set_num_threads(before)
-
-    return launch, wanted
+            numba.set_num_threads(before)
 
 
 def explain() -> str:

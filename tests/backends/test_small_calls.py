@@ -43,8 +43,8 @@ def strided(array):
 ODD = [unaligned, swapped, read_only, strided, np.asfortranarray]
 
 
-#: Columns of a matrix of three rows that is no small call.
-LARGE = 100_000
+#: Columns of a matrix of three rows that is shared out among threads.
+LARGE = 200_000
 
 
 def dense_backward(activation, *arrays, **out):
