@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from time import perf_counter
 from typing import Any
 
 from asv_benchmarks import libraries
@@ -17,6 +18,9 @@ from asv_benchmarks.works import WORKS, arrays
 
 #: Calls before anything is timed, and seconds that an estimate is to be good for.
 _WARM, _ESTIMATE = 3, 8e-3
+#: Seconds of calls before a turn. A thread that wakes after the pause may share the CPU of the one that woke
+#: it for up to 6 ms. OpenMP waits for it in its first call, tbb does all the work on one thread meanwhile.
+_AWAKE = 0.01
 
 
 class Prepared:
@@ -36,7 +40,9 @@ class Prepared:
     def turn(self, budget: float) -> float:
         """Seconds a call: the median of three series that fill the budget."""
         calls = max(1, int(budget / 3 / max(self.estimate, 1e-9)))
-        self.function()  # brings threads and data back after the pause
+        start = perf_counter()
+        while perf_counter() - start < _AWAKE:  # brings threads and data back after the pause
+            self.function()
         return sorted(seconds(self.function, calls) for _ in range(3))[1]
 
 

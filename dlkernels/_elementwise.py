@@ -20,8 +20,8 @@ _serial = guarded(_kernels.activation.serial, as_kernels_take_them)
 _serial_backward = guarded(_kernels.activation_backward.serial, as_kernels_take_them)
 
 #: Estimated nanoseconds that a byte of numbers takes on one thread, by code; and for all derivatives.
-_COST = (0.02, 0.085, 0.08, 0.02, 0.02)
-_BACKWARD_COST = 0.035
+_COST = (0.03, 0.1, 0.09, 0.03, 0.03)
+_BACKWARD_COST = 0.045
 #: Bytes below which the serial kernel is called at once.
 _FEW = [int(_threads.NEVER_BELOW / cost) for cost in _COST]
 _FEW_BACKWARD = int(_threads.NEVER_BELOW / _BACKWARD_COST)

@@ -41,8 +41,9 @@ class _Format:
         # Below this exp is 0; above the other tanh is 1.
         self.exp_limit = real(-(bias + mantissa_bits + 2) * 0.6931471805599453)
         self.tanh_limit = real(tanh_limit)
-        # Below this 2^k is so small that it is multiplied in two steps.
-        self.magic_small = real(self.magic + real(2 - bias))
+        # e^x is computed 2^lift times too large, so that 2^k is a normal number, and multiplied by unlift.
+        lift = mantissa_bits + 4
+        self.magic_lifted, self.unlift = real(self.magic + lift), real(2.0**-lift)
         # What reduces 2 x to 2 s.
         self.log2e_twice = self.two * self.log2e
         self.ln2_high_half, self.ln2_low_half = self.half * self.ln2_high, self.half * self.ln2_low
@@ -160,20 +161,17 @@ def _log_polynomial_32():
 
 def _exp_nonpositive(f, q):
     integer, one, limit, shift = f.integer, f.one, f.exp_limit, f.shift
-    log2e, ln2_high, ln2_low, magic, magic_small = f.log2e, f.ln2_high, f.ln2_low, f.magic, f.magic_small
+    log2e, ln2_high, ln2_low, magic, unlift = f.log2e, f.ln2_high, f.ln2_low, f.magic_lifted, f.unlift
 
     @scalar
     def exp_nonpositive(x):
-        """e^x for x <= 0, down to the subnormal numbers, for which 2^k is two factors."""
+        """e^x for x <= 0, down to the subnormal numbers."""
         x = limit if x < limit else x
         t = x * log2e + magic
         k = t - magic
         r = (x - k * ln2_high) - k * ln2_low
         p = one + (r + r * r * q(r))
-        u = t if t > magic_small else magic_small
-        power = to_real(integer(to_integer(u) << shift))
-        rest = to_real(integer(to_integer(t - u + magic) << shift))
-        return p * power * rest
+        return p * to_real(integer(to_integer(t) << shift)) * unlift
 
     return exp_nonpositive
 
