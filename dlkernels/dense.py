@@ -9,7 +9,7 @@ import numpy as np
 
 from dlkernels import _checks, _threads
 from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch, surely_apart
-from dlkernels._arrays import Array, as_kernels_take_them, native
+from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
@@ -45,8 +45,10 @@ def _simple(*matrices: Any) -> bool:
     """Whether all are small float matrices of the machine's byte order, and nobody chose a twin by hand."""
     if forced.get() is not None:
         return False
-    for array in matrices:  # noqa: SIM110 (a generator takes 0.2 us)
-        if not native(array) or array.ndim != 2 or array.size > _FEW:
+    for array in matrices:  # not `native`, since each call takes 0.06 us
+        if type(array) is not np.ndarray or array.ndim != 2 or array.size > _FEW:
+            return False
+        if (dtype := array.dtype) is not F64 and dtype is not F32:
             return False
     return True
 
