@@ -303,10 +303,7 @@ def tall_room(n, m, transposed, workers, like):
 def logistic_tall(
     w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, z_at, dw_at
 ):  # fmt: skip
-    """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes.
-
-    No task needs scratch memory of its own, and `workers` isn't used.
-    """
+    """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
     depth = feature_slots(n, transposed)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
@@ -319,16 +316,21 @@ def logistic_tall(
     for k in range(max(1, steps)):
         clear(parts)
         clear(sums)
-        for s in prange(slots):
-            call_partial_z(z_at, (
-                w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
-            ))  # fmt: skip
+        for worker in prange(workers):
+            for s in range(worker * slots // workers, (worker + 1) * slots // workers):
+                call_partial_z(z_at, (
+                    w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
+                ))  # fmt: skip
         merge(slots, m, parts)
         for j in range(m):
             z[j] += bias
         output_row(z, Y, share, k == 0, losses, sums)
-        for s in prange(slots):
-            call_partial_dw(dw_at, (X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw))
+        for worker in prange(workers):
+            # The last ones first: they are still in cache.
+            for s in range((worker + 1) * slots // workers - 1, worker * slots // workers - 1, -1):
+                call_partial_dw(dw_at, (
+                    X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw
+                ))  # fmt: skip
         db = total(sums, DB) / count
         if k == 0:
             cost = total(sums, COST) / (count * share)

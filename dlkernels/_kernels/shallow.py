@@ -331,10 +331,10 @@ def partial_dW1(
     w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
     dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
-    """dW1 = dZ1 Xᵀ / count for the features of a worker's slots."""
+    """dW1 = dZ1 Xᵀ / count for the features of a worker's slots, last ones first: they are still in cache."""
     length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
     memory = memory[w * own : (w + 1) * own]
-    for s in range(w * slots // workers, (w + 1) * slots // workers):
+    for s in range((w + 1) * slots // workers - 1, w * slots // workers - 1, -1):
         p, depth = s * length, min(length, n_x - s * length)
         _slot_of_dW1(
             dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
