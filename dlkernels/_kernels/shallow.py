@@ -342,8 +342,6 @@ def partial_dW1(
 
 
 call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
-
-
 TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:])
 
 
