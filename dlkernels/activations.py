@@ -72,7 +72,8 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
 
     Notes
     -----
-    At most 2 units in the last place off, and exactly odd. Source: the same course, week 3.
+    At most 2 units in the last place off (2.1 in float64 on a machine without fused multiply-adds), and
+    exactly odd. Source: the same course, week 3.
 
     Examples
     --------
