@@ -41,18 +41,17 @@ class _Format:
         # Below this exp is 0; above the other tanh is 1.
         self.exp_limit = real(-(bias + mantissa_bits + 2) * 0.6931471805599453)
         self.tanh_limit = real(tanh_limit)
-        # e^x is computed 2^lift times too large, so that 2^k is a normal number, and multiplied by unlift.
+        # e^x is computed 2^lift times too large, so that 2^k is a normal number, and multiplied by 2^-lift;
+        # log lifts subnormal numbers before it looks at their bits.
         lift = mantissa_bits + 4
-        self.magic_lifted, self.unlift = real(self.magic + lift), real(2.0**-lift)
+        self.lift, self.lifting, self.unlifting = real(lift), real(2.0**lift), real(2.0**-lift)
+        self.magic_lifted = self.magic + self.lift
         # What reduces 2 x to 2 s.
         self.log2e_twice = self.two * self.log2e
         self.ln2_high_half, self.ln2_low_half = self.half * self.ln2_high, self.half * self.ln2_low
         # One half would be a tie at z = 0, and the even neighbour of magic is the lower one.
         self.nearly_half = np.nextafter(self.half, self.zero)
-        # By what subnormal numbers are lifted before their bits are looked at.
-        self.lift = real(mantissa_bits + 2)
         self.tiny = real(np.finfo(real).tiny)
-        self.untiny = real(2.0 ** (mantissa_bits + 2))
         self.sqrt_half_bits = real(0.7071067811865476).view(integer)
         self.mantissa_mask = integer(2**mantissa_bits - 1)
         self.sqrt2_minus_1 = real(0.41421356237309503)
@@ -178,7 +177,7 @@ def _log_polynomial_32():
 
 def _exp_nonpositive(f, q):
     integer, one, limit, shift = f.integer, f.one, f.exp_limit, f.shift
-    log2e, ln2_high, ln2_low, magic, unlift = f.log2e, f.ln2_high, f.ln2_low, f.magic_lifted, f.unlift
+    log2e, ln2_high, ln2_low, magic, unlifting = f.log2e, f.ln2_high, f.ln2_low, f.magic_lifted, f.unlifting
 
     @scalar
     def exp_nonpositive(x):
@@ -188,7 +187,7 @@ def _exp_nonpositive(f, q):
         k = t - magic
         r = (x - k * ln2_high) - k * ln2_low
         p = one + (r + r * r * q(r))
-        return p * to_real(integer(to_integer(t) << shift)) * unlift
+        return p * to_real(integer(to_integer(t) << shift)) * unlifting
 
     return exp_nonpositive
 
@@ -262,7 +261,7 @@ def _log1p_unit(f, log1p_core):
 
 def _log(f, log1p_core):
     integer, real = f.integer, f.real
-    zero, one, tiny, untiny, ln2_high, ln2_low = f.zero, f.one, f.tiny, f.untiny, f.ln2_high, f.ln2_low
+    zero, one, tiny, lifting, ln2_high, ln2_low = f.zero, f.one, f.tiny, f.lifting, f.ln2_high, f.ln2_low
     sqrt_half_bits, mantissa_mask, shift, lift = f.sqrt_half_bits, f.mantissa_mask, f.shift, f.lift
     nan, infinity = f.nan, f.infinity
 
@@ -270,7 +269,7 @@ def _log(f, log1p_core):
     def log(x):
         """log x: x = 2^k (1 + g) with 1 + g within [sqrt(1/2), sqrt(2)]."""
         subnormal = x < tiny
-        y = x * untiny if subnormal else x
+        y = x * lifting if subnormal else x
         bits = integer(to_integer(y) - sqrt_half_bits)
         k = real(bits >> shift)
         k = k - lift if subnormal else k

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import time
 
 import numpy as np
 import pytest
 
 pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the package, in the repository only")
 
-from asv_benchmarks import libraries, peers
+from asv_benchmarks import libraries, peers, worker
 from asv_benchmarks.works import COSTS, GROUPS, LOGISTIC_FITS, SHALLOW_FITS, WORKS, Work, arrays
 
 
@@ -129,3 +130,12 @@ def test_a_work_that_fails_is_reported(capsys):
     assert "2.00x numpy" in printed
     assert "torch: no" in printed
     assert "1 of 1 rows reach their target" in printed
+
+
+def test_a_turn_begins_with_calls_that_do_not_count():
+    prepared, calls = object.__new__(worker.Prepared), []
+    prepared.function, prepared.estimate = lambda: calls.append(time.perf_counter()), 1.0
+    start = time.perf_counter()
+    prepared.turn(1e-3)
+    first_of_three_that_count = calls[-3]
+    assert first_of_three_that_count - start >= worker._AWAKE
