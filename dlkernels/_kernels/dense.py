@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, entry, loops, shared, twins
+from dlkernels._jit import START, borrowed, entry, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
@@ -197,6 +197,7 @@ def dense(
     GRADIENTS          out = L R / count and Z = the row sums of L / count; count is `negative_slope`, other
                        isn't used
     """
+    L, R, other, out, Z, scratch = borrowed(L, R, other, out, Z, scratch)
     height, across = rows(out), columns(out)
     down, strips = whole_strips(n, out) // height, (m + across - 1) // across
     in_place, depth, band, left_size, panel_size, share_size, rest = dense_plan(
@@ -341,6 +342,7 @@ def dense_gradients(
     workers: Int, block_at: Int, add_at: Int,
 ):  # fmt: skip
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
+    dZ, A_prev, dW, db, scratch = borrowed(dZ, A_prev, dW, db, scratch)
     height, width, length, panels, slots, share_size, rest = gradients_plan(n, k, m, transposed, dW)
     down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
     blocks = down * across

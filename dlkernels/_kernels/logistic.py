@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, entry, inlined, loops, shared, twins
+from dlkernels._jit import START, borrowed, entry, inlined, loops, shared, twins
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS
 from dlkernels._kernels.descent import step
@@ -215,6 +215,7 @@ def logistic_wide(
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
     dw (n,) is overwritten; b a number, X (n, m), Y (m,).
     """
+    w, X, Y, dw, scratch = borrowed(w, X, Y, dw, scratch)
     width = tile_width(n, m, dw.itemsize)
     tiles, slots, own = (m + width - 1) // width, _wide_slots(width, m), _tile_room(n, width, transposed)
     share = exact_share(m, dw)
@@ -304,6 +305,7 @@ def logistic_tall(
     w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, z_at, dw_at
 ):  # fmt: skip
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
+    w, X, Y, dw, scratch = borrowed(w, X, Y, dw, scratch)
     depth = feature_slots(n, transposed)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)

@@ -96,9 +96,6 @@ def _block(
         if not fresh:
             sums = outer_plus_part(sums, out, corner, out_length, tall, wide)
         outer_store_part(sums, out, corner, out_length, tall, wide)
-    # The last use of all arrays: Numba counts a reference less after the last use, and a call of that between
-    # the loops would move the tile out of its registers.
-    return left_matrix.size + B.size + start.size + out.size
 
 
 @inlined_late

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlkernels._jit import loops, shared
+from dlkernels._jit import inlined, loops, shared
 
 
 @shared
@@ -30,13 +30,13 @@ def lines(n):
     return (n + 15) // 16 * 16
 
 
-@loops
+@inlined
 def room(scratch, needed):
     """`scratch`, if it holds as many numbers as are needed."""
     return scratch if scratch.size >= needed else np.empty(needed, scratch.dtype)
 
 
-@loops
+@inlined
 def carve(memory, size):
     """The first numbers of memory, and the rest."""
     return memory[:size], memory[lines(size) :]

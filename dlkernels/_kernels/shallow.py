@@ -17,7 +17,7 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, entry, inlined, loops, shared, twins
+from dlkernels._jit import AS_IT_IS, START, borrowed, entry, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -236,6 +236,8 @@ def shallow(
     Returns the cost before the first step. The parameters W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,) are
     updated if there are steps, their gradients are overwritten; X (n_x, m), Y (m,).
     """
+    W1, b1, W2, b2, X, Y = borrowed(W1, b1, W2, b2, X, Y)
+    dW1, db1, dW2, db2, scratch = borrowed(dW1, db1, dW2, db2, scratch)
     _, _, slots = _plan(n_h, n_x, m, X)
     share = exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
@@ -359,6 +361,8 @@ def shallow_tall(
     dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
+    W1, b1, W2, b2, X, Y = borrowed(W1, b1, W2, b2, X, Y)
+    dW1, db1, dW2, db2, scratch = borrowed(dW1, db1, dW2, db2, scratch)
     _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
     pairs, share = 2 + n_h, exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
