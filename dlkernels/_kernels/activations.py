@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import borrowed, inlined, loops, scalar, twins
+from dlkernels._jit import borrowed, inlined, loops, scalar, twins, widest_vectors
 from dlkernels._kernels.elementary import sigmoid, tanh
 
 #: Numbers per iteration of a parallel loop: 25 of them at 100,000 share out evenly (7 didn't).
@@ -65,6 +65,7 @@ def _activated(code, negative_slope, x, y):
 @loops
 def activate(code, negative_slope, x):
     """x[j] <- g(x[j])."""
+    widest_vectors()
     _activated(code, negative_slope, x, x)
 
 
@@ -75,6 +76,7 @@ def activate_into(code, negative_slope, x, y):
     In a function of their own the constants of sigmoid and tanh stay in registers; a loop that is bound by
     memory is up to a tenth faster without the call.
     """
+    widest_vectors()
     _activated(code, negative_slope, x, y)
 
 

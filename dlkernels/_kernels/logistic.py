@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, borrowed, entry, inlined, loops, shared, twins
+from dlkernels._jit import START, borrowed, entry, inlined, loops, shared, twins, widest_vectors
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS
 from dlkernels._kernels.descent import step
@@ -44,6 +44,7 @@ def output_row(z, y, share, with_cost, losses, sums):
 
     The cost needs no log of a rounded probability (`costs.logit_loss`); e^-|z| serves it and the sigmoid.
     """
+    widest_vectors()
     zero, one = z.dtype.type(0), z.dtype.type(1)
     if with_cost:
         for j in range(z.shape[0]):
@@ -73,6 +74,7 @@ def add_weighted_rows(w, n, X, first, row_length, z, ahead):
 
     Asks for half of the rows that lie `ahead` numbers further on, unless that is 0.
     """
+    widest_vectors()
     width = z.shape[0]
     whole = n // 4 * 4
     for i in range(0, whole, 4):
@@ -99,6 +101,7 @@ def add_row_dots(n, X, first, row_length, dz, dw, ahead):
 
     Asks for the rows `ahead` that `add_weighted_rows` doesn't ask for.
     """
+    widest_vectors()
     width = dz.shape[0]
     zero = dz.dtype.type(0)
     whole = n // 4 * 4

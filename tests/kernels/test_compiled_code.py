@@ -1,0 +1,108 @@
+"""What the compiled loops must not do, and should: seen in their LLVM code."""
+
+from __future__ import annotations
+
+import re
+
+import numba
+import numpy as np
+import pytest
+from numba.core.errors import TypingError
+
+from dlkernels import _jit
+from dlkernels._jit import borrowed, loops, twins, widest_vectors
+from dlkernels._kernels.pieces import Row, piece
+
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
+
+
+@piece
+def double(x: Row):
+    for i in range(x.shape[0]):
+        x[i] += x[i]
+
+
+@loops
+def halves(x):
+    return x[: x.size // 2], x[x.size // 2 :]
+
+
+@loops
+def front(x):
+    return x[:1]
+
+
+call_double = double.call
+
+
+def double_rows(X, rows, double_at):
+    for i in range(rows):
+        call_double(double_at, (X[i * (X.size // rows) : (i + 1) * (X.size // rows)],))
+
+
+def counted(function, *arguments):
+    """How often a compiled function counts references."""
+    function(*arguments)
+    code = function.inspect_llvm(function.signatures[0])
+    body = re.search(rf"^define [^\n]*{function.__name__}.*?^}}", code, re.M | re.S)
+    return len(re.findall(r"call .*NRT_(?:incref|decref)", body[0]))
+
+
+def test_rows_of_loops_are_not_counted():
+    X = np.ones(12)
+    at = double.at(X.dtype)
+    assert counted(numba.njit(double_rows), X, 3, at) > 0  # what Numba does by itself
+    assert (
+        counted(numba.njit(**_jit.UNCOUNTED)(double_rows), X, 3, at) == 0
+    )  # `entry`, but not from the cache
+    assert np.array_equal(X, np.full(12, 4.0))
+
+
+def test_rows_of_borrowed_arrays_are_not_counted():
+    """The counting of a null pointer stays, but the atomic instructions aren't run: the reference is gone."""
+
+    @numba.njit
+    def same_memory(x, y):
+        a, b = borrowed(x, y)
+        a[0], b[0] = 5, 7
+        return a.size + b.size
+
+    x, y = np.zeros(2), np.zeros((2, 3), np.float32)
+    assert same_memory(x, y) == 8
+    assert x[0] == 5
+    assert np.all(y[0] == 7)
+    code = same_memory.inspect_llvm(same_memory.signatures[0])
+    assert "NRT_incref" not in re.search(r"^define [^\n]*same_memory.*?^}", code, re.M | re.S)[0]
+
+
+def test_loops_return_no_arrays():
+    for function in (halves, front):
+        with pytest.raises(TypingError):
+            numba.njit(lambda x, function=function: function(x)[0])(np.ones(4))
+
+
+def test_kernels_that_allocate_can_be_called_from_loops():
+    @twins
+    def allocating(n):
+        return np.ones(n).sum()
+
+    @loops
+    def outer(n):
+        return allocating.serial(n)
+
+    assert outer(3) == 3
+
+
+def test_widest_vectors():
+    @numba.njit
+    def wide(x):
+        widest_vectors()
+        for i in range(x.shape[0]):
+            x[i] += x[i]
+
+    x = np.ones(100, np.float32)
+    wide(x)
+    assert np.all(x == 2)
+    code = wide.inspect_llvm(wide.signatures[0])
+    groups = re.findall(r"^define [^\n]*wide[^\n]*#(\d+)", code, re.M)
+    assert any(re.search(rf'^attributes #{g} = .*"prefer-vector-width"="512"', code, re.M) for g in groups)
