@@ -41,18 +41,19 @@ _LINE = 64
 
 
 def scratch(size: int, dtype: np.dtype[Any]) -> Array:
-    """An array for what a kernel computes on the way: `size` numbers or more, fewer only if that is too many.
+    """An array for what a kernel computes on the way: `size` numbers or more.
 
-    It is kept for this thread's next call. Large memory comes fresh from the system each time it is
-    allocated: a product of 1000 x 1000 matrices took 2400 page faults, 6 of its 28 ms.
+    It is kept for this thread's next call, unless it is too large. Large memory comes fresh from the system
+    each time it is allocated: a product of 1000 x 1000 matrices took 2400 page faults, 6 of its 28 ms.
     """
     array: Array = _kept.d if dtype == F64 else _kept.f
-    if array.size >= size or size > _MOST_KEPT:
+    if array.size >= size:
         return array
     memory = np.empty(size + _LINE // dtype.itemsize, dtype)
     first = -memory.ctypes.data % _LINE // dtype.itemsize
     array = memory[first : first + size]
-    setattr(_kept, dtype.char, array)
+    if size <= _MOST_KEPT:
+        setattr(_kept, dtype.char, array)
     return array
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.core.cpu_options import ParallelOptions
 from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
@@ -21,7 +20,7 @@ from dlkernels import _cache
 #: 0, 1 and False that are no literals: Numba compiles a function anew for each literal that it is given.
 START, ALONE, AS_IT_IS = np.int64(0), np.int64(1), np.bool_(False)
 #: Sums may be reordered and fused multiply-adds formed; NaN and infinity keep their meaning.
-_LOOPS = {"contract", "reassoc", "nsz"}
+_SUMS = {"contract", "reassoc", "nsz"}
 #: Elementary functions round by adding and taking away a large number: reordering would undo that.
 _SCALARS = {"contract"}
 #: Only `prange` is made parallel: whole-array expressions are left as they are written.
@@ -44,12 +43,13 @@ _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "forceinline": False,
-    "_nrt": True,
     "no_cfunc_wrapper": True,
 }
-
-#: For what neither allocates nor returns an array (`borrowed`).
-UNCOUNTED: dict[str, Any] = _COMMON | {"fastmath": _LOOPS, "_nrt": False}
+#: Nor does a loop nest count references: whoever calls it keeps the arrays. So it can't allocate, and may not
+#: return arrays; memory for what is computed on the way is passed in. (Each row that a loop cuts out of an
+#: array was counted up and down by atomic instructions, 10 ns each on an Intel Xeon, and each array that came
+#: from Python was wrapped in an object, 60 ns: `dense_forward` of 4 units took 6.4 us and takes 4.1.)
+LOOPS: dict[str, Any] = _COMMON | {"fastmath": _SUMS, "_nrt": False}
 #: Also for `numba.extending.overload`. LLVM finds tanh in float64 too long to inline by itself, and a loop
 #: with a call in it doesn't vectorise: 6.3 ns a number instead of 1.3.
 SCALAR_OPTIONS: dict[str, Any] = {"fastmath": _SCALARS, "error_model": "numpy", "forceinline": True}
@@ -83,11 +83,8 @@ class _Inner(CPUDispatcher):
 
 
 def loops(body: Callable[..., Any]) -> Any:
-    """Compile a loop nest that other kernels call: always serial, cached.
-
-    It can't allocate, nor may it return an array, since it counts no references (`borrowed`).
-    """
-    compiled = numba.njit(no_cpython_wrapper=True, **UNCOUNTED)(body)
+    """Compile a loop nest that other kernels call: always serial, cached."""
+    compiled = numba.njit(no_cpython_wrapper=True, **LOOPS)(body)
     if not numba.config.DISABLE_JIT:
         compiled.__class__ = _Inner
     return _cache.attach(compiled)
@@ -95,17 +92,17 @@ def loops(body: Callable[..., Any]) -> Any:
 
 def entry(body: Callable[..., Any]) -> Any:
     """As `loops`, for what Python calls."""
-    return _cache.attach(numba.njit(**UNCOUNTED)(body))
+    return _cache.attach(numba.njit(**LOOPS)(body))
 
 
 def inlined(body: Callable[..., Any]) -> Any:
     """Compile a loop nest into whatever calls it, where LLVM then sees which of its arrays are the same."""
-    return numba.njit(fastmath=_LOOPS, inline="always", **_COMMON)(body)
+    return numba.njit(fastmath=_SUMS, inline="always", **_COMMON)(body)
 
 
 def inlined_late(body: Callable[..., Any]) -> Any:
     """As `inlined`, but after LLVM has optimised it."""
-    return numba.njit(**(UNCOUNTED | {"forceinline": True}))(body)
+    return numba.njit(**(LOOPS | {"forceinline": True}))(body)
 
 
 def shared(body: Callable[..., Any]) -> Any:
@@ -139,30 +136,6 @@ def not_refused(done: bool) -> None:
         raise AssertionError("a kernel refused arrays that were converted for it")
 
 
-def borrowed(*arrays: Any) -> tuple[Any, ...]:
-    """The same arrays, whose references compiled code needn't count: whoever calls it keeps them.
-
-    Each row that a loop cuts out of an array, and each array that goes into a tuple, is counted up and down
-    again by atomic instructions, 10 ns each on an Intel Xeon.
-    """
-    return arrays
-
-
-@intrinsic
-def _borrowed(typing_context, *arrays):  # type: ignore[no-untyped-def]
-    together = types.Tuple(arrays)
-
-    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        uncounted = []
-        for kind, value in zip(arrays, cgutils.unpack_tuple(builder, values[0]), strict=True):
-            array = context.make_array(kind)(context, builder, value)
-            array.meminfo = array.meminfo.type(None)
-            uncounted.append(array._getvalue())
-        return context.make_tuple(builder, together, uncounted)
-
-    return together(types.StarArgTuple(arrays)), generate
-
-
 def widest_vectors() -> None:
     """The loops of the compiled function that calls this use vectors as wide as the machine has them.
 
@@ -182,9 +155,8 @@ def _widest_vectors(typing_context):  # type: ignore[no-untyped-def]
     return types.void(), generate
 
 
-for _function, _code in ((borrowed, _borrowed), (widest_vectors, _widest_vectors)):
-    _template = make_intrinsic_template(_function, _code._defn, _function.__name__)
-    infer_global(_function, types.Function(_template))
+_template = make_intrinsic_template(widest_vectors, _widest_vectors._defn, "widest_vectors")
+infer_global(widest_vectors, types.Function(_template))
 
 
 def scalar(body: Callable[..., Any]) -> Any:
@@ -194,10 +166,9 @@ def scalar(body: Callable[..., Any]) -> Any:
 
 def twins(body: Callable[..., Any]) -> Twins:
     """Compile a kernel whose outer loop is a `prange`, once serial and once parallel."""
-    options = _COMMON | {"fastmath": _LOOPS}
     # Under its own name: Numba's cache doesn't tell the two apart otherwise.
-    parallel = numba.njit(parallel=_PRANGE_ONLY, **options)(_renamed(body, "_parallel"))
-    return Twins(_cache.attach(numba.njit(**options)(body)), _cache.attach(parallel))
+    parallel = numba.njit(parallel=_PRANGE_ONLY, **LOOPS)(_renamed(body, "_parallel"))
+    return Twins(entry(body), _cache.attach(parallel))
 
 
 def _renamed(body: Any, suffix: str) -> Any:

@@ -18,7 +18,7 @@ from numba.extending import overload
 
 from dlkernels import _codes, activations, costs
 from dlkernels._checks import CODES
-from dlkernels._jit import inlined
+from dlkernels._jit import ALONE, inlined
 from dlkernels._kernels import costs as _costs
 from dlkernels._kernels import whole
 from dlkernels._kernels.activations import apart
@@ -151,7 +151,7 @@ def _leaky_relu_backward(dA, Z, negative_slope=0.01, out=None):
 # -- costs ---------------------------------------------------------------------------------------------
 
 _reduce, _reduce_at = whole.reduce_rows.call, whole.reduce_rows.linked
-_chunk_at = _costs.chunk.linked
+_chunk_at, _reduction_room = _costs.chunk.linked, _costs.reduction_room
 
 
 def _reduction(function: str, code: int, axes: int, names: tuple[str, str], first: Any, second: Any) -> Any:
@@ -166,7 +166,8 @@ def _reduction(function: str, code: int, axes: int, names: tuple[str, str], firs
         if not fits:
             raise Refused(function, first.shape, second.shape)
         a, y, result = first_row(first), second_row(second), np.empty(1, number)
-        _reduce(_reduce_at(a), (code, a, y, result, _chunk_at(a)))
+        scratch = np.empty(_reduction_room(a.size, ALONE, a), number)
+        _reduce(_reduce_at(a), (code, a, y, result, scratch, _chunk_at(a)))
         return float(result[0])
 
     return implementation

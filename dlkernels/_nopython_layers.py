@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import registry, types
 
 from dlkernels import dense, propagate
-from dlkernels._jit import inlined, shared
+from dlkernels._jit import ALONE, inlined, shared
 from dlkernels._kernels import dense as _dense
 from dlkernels._kernels import small, whole
 from dlkernels._nopython import available
@@ -31,12 +31,14 @@ _block_at, _strip_at, _product_at, _pack_at = (piece.linked for piece in _dense.
 _gradients_call, _gradients_at = small.whole_gradients.call, small.whole_gradients.linked
 _gradient_block_at, _add_at = (piece.linked for piece in _dense.GRADIENT_PIECES)
 _as_product, _kind_gradients = _dense.gradients_as_product, _dense.GRADIENTS
+_dense_room, _gradients_room = _dense.dense_room, _dense.gradients_room
 
 
 @inlined
 def _run_dense(kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z):
+    scratch = np.empty(_dense_room(kind, n, k, m, R_transposed, ALONE, out), out.dtype)
     _dense_call(_dense_at(out), (
-        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, out[:0], 1,
+        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, scratch, 1,
         _block_at(out), _strip_at(out), _product_at(out), _pack_at(out),
     ))  # fmt: skip
 
@@ -47,8 +49,9 @@ def _run_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
     if _as_product(n, k, m, dW):
         _run_dense(_kind_gradients, dZ, False, A_prev, not transposed, dW, 0, float(m), n, m, k, dW, db)
         return
+    scratch = np.empty(_gradients_room(n, k, m, transposed, ALONE, dW), dW.dtype)
     _gradients_call(_gradients_at(dW), (
-        dZ, A_prev, transposed, n, k, m, dW, db, dW[:0], 1, _gradient_block_at(dW), _add_at(dW)
+        dZ, A_prev, transposed, n, k, m, dW, db, scratch, 1, _gradient_block_at(dW), _add_at(dW)
     ))  # fmt: skip
 
 
@@ -142,6 +145,7 @@ def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0
 # -- the models' gradients -----------------------------------------------------------------------------
 
 _logistic, _logistic_at = whole.logistic.call, whole.logistic.linked
+_logistic_room, _shallow_room = whole.logistic_room, whole.shallow_room
 _slot_at, _z_at, _dw_at = (piece.linked for piece in whole.BOTH_LOGISTIC_PIECES)
 _shallow, _shallow_at = whole.shallow.call, whole.shallow.linked
 _slots_at, _slot_of_shallow_at, _hidden_at, _dW1_at, _back_at = (
@@ -168,8 +172,10 @@ def _logistic_propagate(w, b, X, Y, out=None):
         dw, result = take(out, (n, 1)), np.empty(2, number)
         w_, X_, Y_, dw_ = w_row(w), X_row(X), Y_row(Y), row_of(dw)
         need_apart((dw_,), (w_, X_, Y_))
+        scratch = np.empty(_logistic_room(n, m, X_T, dw_), number)
         _logistic(_logistic_at(dw_), (
-            w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, _slot_at(dw_), _z_at(dw_), _dw_at(dw_)
+            w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, scratch, _slot_at(dw_), _z_at(dw_),
+            _dw_at(dw_),
         ))  # fmt: skip
         return dw, float(result[0]), float(result[1])
 
@@ -198,10 +204,11 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
         W1_, b1_, W2_, b2_, X_, Y_ = W1_row(W1), b1_row(b1), W2_row(W2), b2_row(b2), X_row(X), Y_row(Y)
         dW1_, db1_, dW2_, db2_ = row_of(dW1), row_of(db1), row_of(dW2), row_of(db2)
         need_apart((dW1_, db1_, dW2_, db2_), (W1_, b1_, W2_, b2_, X_, Y_))
+        scratch = np.empty(_shallow_room(n_h, n_x, m, X_T, dW1_), number)
         _shallow(_shallow_at(dW1_), (
             W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
-            db2_, result, _slots_at(dW1_), _slot_of_shallow_at(dW1_), _hidden_at(dW1_), _dW1_at(dW1_),
-            _back_at(dW1_), _strip_at(dW1_), _product_at(dW1_), _add_at(dW1_),
+            db2_, result, scratch, _slots_at(dW1_), _slot_of_shallow_at(dW1_), _hidden_at(dW1_),
+            _dW1_at(dW1_), _back_at(dW1_), _strip_at(dW1_), _product_at(dW1_), _add_at(dW1_),
         ))  # fmt: skip
         return dW1, db1, dW2, db2, float(result[0])
 

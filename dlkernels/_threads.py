@@ -253,11 +253,6 @@ def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
         numba.set_num_threads(wanted)
     try:
         return kernel.parallel(*arguments)
-    except SystemError as error:
-        # Numba doesn't expect that memory runs out in a parallel loop.
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None
-        raise
     finally:
         if before != wanted:
             numba.set_num_threads(before)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import borrowed, inlined, loops, scalar, twins, widest_vectors
+from dlkernels._jit import inlined, loops, scalar, twins, widest_vectors
 from dlkernels._kernels.elementary import sigmoid, tanh
 
 #: Numbers per iteration of a parallel loop: 25 of them at 100,000 share out evenly (7 didn't).
@@ -165,7 +165,6 @@ def activation(code, negative_slope, z, out):
 
     Returns False, and does nothing, if the arrays don't fit.
     """
-    z, out = borrowed(z, out)
     same, n = fit(z, out), z.size
     if same < 0:
         return False
@@ -187,7 +186,6 @@ def activation_backward(code, negative_slope, gradient, saved, out):
 
     Returns False, and does nothing, if the arrays don't fit.
     """
-    gradient, saved, out = borrowed(gradient, saved, out)
     same, n = fit(gradient, out), gradient.size
     if same < 0 or fit(saved, out) != 0:
         return False

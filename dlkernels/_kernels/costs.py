@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import ALONE, START, borrowed, entry, loops, scalar, twins
+from dlkernels._jit import ALONE, START, entry, loops, scalar, twins
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
 from dlkernels._kernels.pieces import Int, Number, Row, piece
-from dlkernels._kernels.room import carve, lines, room
+from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.sums import (
     BLOCK,
     accumulate,
@@ -111,12 +111,10 @@ def reduction_room(m, workers, like):
 @twins
 def reduction(code, a, y, scratch, workers, chunk_at):
     """The mean cost, or a dot product, of the rows a and y, both (m,)."""
-    a, y, scratch = borrowed(a, y, scratch)
     m = a.shape[0]
     chunks = (m + CHUNK - 1) // CHUNK
     share = exact_share(m, a)
-    memory = room(scratch, reduction_room(m, workers, a))
-    sums, memory = carve(memory, 2 * max(chunks, 1))
+    sums, memory = carve(scratch, 2 * max(chunks, 1))
     clear(sums)
     for w in prange(workers):
         losses = memory[w * BLOCK : (w + 1) * BLOCK]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import borrowed, loops, twins
+from dlkernels._jit import loops, twins
 from dlkernels._kernels.activations import CHUNK
 
 
@@ -18,7 +18,6 @@ def step(parameter, gradient, rate):
 @twins
 def update(parameter, gradient, learning_rate):
     """parameter -= learning_rate * gradient; both (n,)."""
-    parameter, gradient = borrowed(parameter, gradient)
     n = parameter.shape[0]
     rate = parameter.dtype.type(learning_rate)
     for chunk in prange((n + CHUNK - 1) // CHUNK):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, borrowed, entry, inlined, loops, shared, twins, widest_vectors
+from dlkernels._jit import START, entry, inlined, loops, shared, twins, widest_vectors
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS
 from dlkernels._kernels.descent import step
@@ -23,7 +23,7 @@ from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge
 from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
-from dlkernels._kernels.room import carve, even_parts, lines, room
+from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 from dlkernels._kernels.tile import lanes, prefetch
 
@@ -218,13 +218,11 @@ def logistic_wide(
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
     dw (n,) is overwritten; b a number, X (n, m), Y (m,).
     """
-    w, X, Y, dw, scratch = borrowed(w, X, Y, dw, scratch)
     width = tile_width(n, m, dw.itemsize)
     tiles, slots, own = (m + width - 1) // width, _wide_slots(width, m), _tile_room(n, width, transposed)
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
-    memory = room(scratch, wide_room(n, m, transposed, workers, dw))
-    parts, memory = carve(memory, slots * n)
+    parts, memory = carve(scratch, slots * n)
     sums, memory = carve(memory, slots * 4)
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)
     for k in range(max(1, steps)):
@@ -308,13 +306,11 @@ def logistic_tall(
     w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, z_at, dw_at
 ):  # fmt: skip
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
-    w, X, Y, dw, scratch = borrowed(w, X, Y, dw, scratch)
     depth = feature_slots(n, transposed)
     slots = (n + depth - 1) // depth
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
-    memory = room(scratch, tall_room(n, m, transposed, workers, dw))
-    parts, memory = carve(memory, slots * m)
+    parts, memory = carve(scratch, slots * m)
     losses, memory = carve(memory, m)
     sums, z = memory[:4], parts[:m]
     cost, db, bias = dw.dtype.type(0), dw.dtype.type(0), dw.dtype.type(b)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, borrowed, entry, inlined, loops, shared, twins
+from dlkernels._jit import AS_IT_IS, START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
@@ -43,7 +43,7 @@ from dlkernels._kernels.matmul import (
 )
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
-from dlkernels._kernels.room import carve, lines, room
+from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
 from dlkernels._kernels.tile import rows
 
@@ -236,15 +236,12 @@ def shallow(
     Returns the cost before the first step. The parameters W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,) are
     updated if there are steps, their gradients are overwritten; X (n_x, m), Y (m,).
     """
-    W1, b1, W2, b2, X, Y = borrowed(W1, b1, W2, b2, X, Y)
-    dW1, db1, dW2, db2, scratch = borrowed(dW1, db1, dW2, db2, scratch)
     _, _, slots = _plan(n_h, n_x, m, X)
     share = exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
     size, pairs = n_h * (n_x + 1), 2 + n_h
     strips = whole_strips(n_h, X)
-    memory = room(scratch, shallow_room(n_h, n_x, m, transposed, workers, X))
-    parts, memory = carve(memory, slots * size)
+    parts, memory = carve(scratch, slots * size)
     sums, memory = carve(memory, slots * pairs * 2)
     packed, memory = carve(memory, strips * n_x)
     start, memory = carve(memory, strips)
@@ -361,13 +358,10 @@ def shallow_tall(
     dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
-    W1, b1, W2, b2, X, Y = borrowed(W1, b1, W2, b2, X, Y)
-    dW1, db1, dW2, db2, scratch = borrowed(dW1, db1, dW2, db2, scratch)
     _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
     pairs, share = 2 + n_h, exact_share(m, X)
     count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
-    memory = room(scratch, shallow_tall_room(n_h, n_x, m, transposed, workers, X))
-    parts, memory = carve(memory, slots * n_h * m)
+    parts, memory = carve(scratch, slots * n_h * m)
     A1, memory = carve(memory, n_h * m)
     sums, memory = carve(memory, pairs * 2)
     part, memory = carve(memory, n_h)

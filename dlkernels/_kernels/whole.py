@@ -1,13 +1,13 @@
 """Whole kernels on one thread, for compiled code that isn't ours (`dlkernels._nopython`).
 
 On numbers they are inlined. On arrays they are pieces that take rows and leave what they return in a row;
-those that need scratch memory are given none, and allocate it.
+the scratch memory of those that need it is the caller's.
 """
 
 from __future__ import annotations
 
 from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import ALONE, START, scalar
+from dlkernels._jit import ALONE, START, entry, scalar
 from dlkernels._kernels.activations import (
     activation,
     activation_backward,
@@ -23,13 +23,14 @@ from dlkernels._kernels.elementary import sigmoid, tanh
 from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
 from dlkernels._kernels.logistic import TALL_PIECES as TALL_LOGISTIC_PIECES
 from dlkernels._kernels.logistic import is_tall as is_tall_logistic
-from dlkernels._kernels.logistic import logistic_tall, logistic_wide
+from dlkernels._kernels.logistic import logistic_tall, logistic_wide, tall_room, wide_room
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.shallow import PIECES as SHALLOW_PIECES
 from dlkernels._kernels.shallow import TALL_PIECES as TALL_SHALLOW_PIECES
 from dlkernels._kernels.shallow import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow import shallow as shallow_wide
-from dlkernels._kernels.shallow import shallow_tall
+from dlkernels._kernels.shallow import shallow_room as shallow_wide_room
+from dlkernels._kernels.shallow import shallow_tall, shallow_tall_room
 
 
 @scalar
@@ -73,24 +74,40 @@ def derive_row(code: Int, slope: Real, gradient: Row, saved: Row, out: Row):
 
 
 @piece
-def reduce_rows(code: Int, a: Row, y: Row, result: Row, chunk_at: Int):
+def reduce_rows(code: Int, a: Row, y: Row, result: Row, scratch: Row, chunk_at: Int):
     """result[0] = the mean cost, or the dot product."""
-    result[0] = reduction.serial(code, a, y, a[:0], ALONE, chunk_at)
+    result[0] = reduction.serial(code, a, y, scratch, ALONE, chunk_at)
+
+
+@entry
+def logistic_room(n, m, transposed, like):
+    """Numbers of scratch memory of `logistic`."""
+    if is_tall_logistic(n, m):
+        return tall_room(n, m, transposed, ALONE, like)
+    return wide_room(n, m, transposed, ALONE, like)
+
+
+@entry
+def shallow_room(n_h, n_x, m, transposed, like):
+    """Numbers of scratch memory of `shallow`."""
+    if is_tall_shallow(n_h, n_x, m):
+        return shallow_tall_room(n_h, n_x, m, transposed, ALONE, like)
+    return shallow_wide_room(n_h, n_x, m, transposed, ALONE, like)
 
 
 @piece
 def logistic(
-    w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, dw: Row, result: Row, slot_at: Int,
-    z_at: Int, dw_at: Int,
+    w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, dw: Row, result: Row, scratch: Row,
+    slot_at: Int, z_at: Int, dw_at: Int,
 ):  # fmt: skip
     """dw, and result = (db, cost)."""
     if is_tall_logistic(n, m):
         cost, db, _ = logistic_tall.serial(
-            w, b, X, transposed, n, m, Y, 0.0, START, dw, dw[:0], ALONE, z_at, dw_at
+            w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE, z_at, dw_at
         )
     else:
         cost, db, _ = logistic_wide.serial(
-            w, b, X, transposed, n, m, Y, 0.0, START, dw, dw[:0], ALONE, slot_at
+            w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE, slot_at
         )
     result[0], result[1] = db, cost
 
@@ -98,19 +115,20 @@ def logistic(
 @piece
 def shallow(
     W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
-    code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, slots_at: Int, slot_at: Int,
-    hidden_at: Int, dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
+    code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, scratch: Row,
+    slots_at: Int, slot_at: Int, hidden_at: Int, dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int,
+    add_at: Int,
 ):  # fmt: skip
     """The gradients, and result = (cost,)."""
     if is_tall_shallow(n_h, n_x, m):
         result[0] = shallow_tall.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            X[:0], ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
     else:
         result[0] = shallow_wide.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            X[:0], ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at,
+            scratch, ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from numba.core.errors import TypingError
 
 from dlkernels import _jit
-from dlkernels._jit import borrowed, loops, twins, widest_vectors
+from dlkernels._jit import loops, widest_vectors
 from dlkernels._kernels.pieces import Row, piece
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
@@ -52,27 +52,8 @@ def test_rows_of_loops_are_not_counted():
     X = np.ones(12)
     at = double.at(X.dtype)
     assert counted(numba.njit(double_rows), X, 3, at) > 0  # what Numba does by itself
-    assert (
-        counted(numba.njit(**_jit.UNCOUNTED)(double_rows), X, 3, at) == 0
-    )  # `entry`, but not from the cache
+    assert counted(numba.njit(**_jit.LOOPS)(double_rows), X, 3, at) == 0  # `entry`, but not from the cache
     assert np.array_equal(X, np.full(12, 4.0))
-
-
-def test_rows_of_borrowed_arrays_are_not_counted():
-    """The counting of a null pointer stays, but the atomic instructions aren't run: the reference is gone."""
-
-    @numba.njit
-    def same_memory(x, y):
-        a, b = borrowed(x, y)
-        a[0], b[0] = 5, 7
-        return a.size + b.size
-
-    x, y = np.zeros(2), np.zeros((2, 3), np.float32)
-    assert same_memory(x, y) == 8
-    assert x[0] == 5
-    assert np.all(y[0] == 7)
-    code = same_memory.inspect_llvm(same_memory.signatures[0])
-    assert "NRT_incref" not in re.search(r"^define [^\n]*same_memory.*?^}", code, re.M | re.S)[0]
 
 
 def test_loops_return_no_arrays():
@@ -81,16 +62,15 @@ def test_loops_return_no_arrays():
             numba.njit(lambda x, function=function: function(x)[0])(np.ones(4))
 
 
-def test_kernels_that_allocate_can_be_called_from_loops():
-    @twins
+def test_loops_cannot_allocate():
+    """Nor can they if what calls them first could."""
+
+    @loops
     def allocating(n):
         return np.ones(n).sum()
 
-    @loops
-    def outer(n):
-        return allocating.serial(n)
-
-    assert outer(3) == 3
+    with pytest.raises(TypingError):
+        numba.njit(lambda n: allocating(n))(3)
 
 
 def test_widest_vectors():
