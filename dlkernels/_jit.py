@@ -48,7 +48,7 @@ _COMMON: dict[str, Any] = {
 #: Nor does a loop nest count references: whoever calls it keeps the arrays. So it can't allocate, and may not
 #: return arrays; memory for what is computed on the way is passed in. (Each row that a loop cuts out of an
 #: array was counted up and down by atomic instructions, 10 ns each on an Intel Xeon, and each array that came
-#: from Python was wrapped in an object, 60 ns: `dense_forward` of 4 units took 6.4 us and takes 4.1.)
+#: from Python was wrapped in an object, 60 ns: see "References" in `_kernels/README.md`.)
 LOOPS: dict[str, Any] = _COMMON | {"fastmath": _SUMS, "_nrt": False}
 #: Also for `numba.extending.overload`. LLVM finds tanh in float64 too long to inline by itself, and a loop
 #: with a call in it doesn't vectorise: 6.3 ns a number instead of 1.3.
@@ -140,8 +140,7 @@ def widest_vectors() -> None:
     """The loops of the compiled function that calls this use vectors as wide as the machine has them.
 
     On Intel's processors LLVM stops at half of that by itself: sigmoid of 100,000 numbers took 50 and 135 us
-    there (float32, float64) and takes 41 and 103, 100 steps of a 2-4-1 network on 400 examples 324 and 737,
-    now 287 and 459. relu, which isn't bound by arithmetic, gains nothing.
+    there (float32, float64) and takes 41 and 103. relu, which isn't bound by arithmetic, gains nothing.
     """
 
 
