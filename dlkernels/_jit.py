@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import types
 from numba.core.cpu_options import ParallelOptions
 from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
-from numba.core.typing.templates import infer_global, make_intrinsic_template
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
 
 from dlkernels import _cache
 
@@ -136,28 +134,6 @@ def not_refused(done: bool) -> None:
         raise AssertionError("a kernel refused arrays that were converted for it")
 
 
-def widest_vectors() -> None:
-    """The loops of the compiled function that calls this use vectors as wide as the machine has them.
-
-    On Intel's processors LLVM stops at half of that by itself: sigmoid of 100,000 numbers took 50 and 135 us
-    there (float32, float64) and takes 41 and 103. relu, which isn't bound by arithmetic, gains nothing.
-    """
-
-
-@intrinsic
-def _widest_vectors(typing_context):  # type: ignore[no-untyped-def]
-    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        # llvmlite knows no attributes with values, but prints what it finds in the set.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-_template = make_intrinsic_template(widest_vectors, _widest_vectors._defn, "widest_vectors")
-infer_global(widest_vectors, types.Function(_template))
-
-
 def scalar(body: Callable[..., Any]) -> Any:
     """Compile a function of single numbers, to be inlined into the loops of the kernels."""
     return numba.njit(**SCALAR_OPTIONS)(body)
@@ -171,7 +147,7 @@ def twins(body: Callable[..., Any]) -> Twins:
 
 
 def _renamed(body: Any, suffix: str) -> Any:
-    copy = FunctionType(
+    copy = types.FunctionType(
         body.__code__, body.__globals__, body.__name__ + suffix, body.__defaults__, body.__closure__
     )
     copy.__qualname__ = body.__qualname__ + suffix

@@ -12,8 +12,9 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import inlined, loops, scalar, twins, widest_vectors
+from dlkernels._jit import inlined, loops, scalar, twins
 from dlkernels._kernels.elementary import sigmoid, tanh
+from dlkernels._kernels.registers import widest_vectors
 
 #: Numbers per iteration of a parallel loop: 25 of them at 100,000 share out evenly (7 didn't).
 CHUNK = 4096

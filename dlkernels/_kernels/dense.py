@@ -140,8 +140,8 @@ def dense_plan(kind, n, k, m, R_transposed, like):
     used_once = m >= TASKS * PANEL and k <= 4 * DEPTH and down * min(k, DEPTH) * like.itemsize <= LEFT_BYTES
     if (in_place or used_once) and kind != GRADIENTS:
         left = lines(down * k)
-        panel = lines(product_room(down // height, k, length, R_transposed, PANEL, like))
-        return True, k, 0, left, 0, panel, lines(down) + left
+        share = lines(product_room(down // height, k, length, R_transposed, PANEL, like))
+        return True, k, 0, left, 0, share, lines(down) + left
     depth = even_parts(k, DEPTH, height)
     band = even_parts(strips, max(1, RIGHT_BYTES // (depth * across * like.itemsize)), 1)
     left, panel, sums = lines(down * depth), lines(band * across * depth), lines(2 * n)

@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.typing.templates import infer_global, make_intrinsic_template
-from numba.extending import register_model
+from numba.extending import intrinsic, register_model
 
 
 class Shape(NamedTuple):
@@ -189,6 +189,27 @@ def generated(function, operation):
     """
     template = make_intrinsic_template(function, operation._defn, function.__name__)
     infer_global(function, types.Function(template))
+
+
+def widest_vectors():
+    """The loops of the compiled function that calls this use vectors as wide as the machine has them.
+
+    On Intel's processors LLVM stops at half of that by itself: sigmoid of 100,000 numbers took 50 and 135 us
+    there (float32, float64) and takes 41 and 103. relu, which isn't bound by arithmetic, gains nothing.
+    """
+
+
+@intrinsic
+def _widest_vectors(typing_context):
+    def generate(context, builder, signature, values):
+        # llvmlite knows no attributes with values, but prints what it finds in the set.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+generated(widest_vectors, _widest_vectors)
 
 
 def operation(form, result, arguments, generate):

@@ -10,8 +10,9 @@ import pytest
 from numba.core.errors import TypingError
 
 from dlkernels import _jit
-from dlkernels._jit import loops, widest_vectors
+from dlkernels._jit import loops
 from dlkernels._kernels.pieces import Row, piece
+from dlkernels._kernels.registers import widest_vectors
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
 
