@@ -67,7 +67,7 @@ def test_reductions(m, dtype, rng):
         (230, 190, 35),
         (130, 250, 300),
         (3, 5, 5000),
-        (20, 600, 3900),
+        (23, 600, 3900),
     ],
 )
 def test_dense(n, n_x, m, order, dtype, rng):
