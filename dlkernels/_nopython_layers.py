@@ -11,7 +11,7 @@ from numba.core import registry, types
 from dlkernels import dense, propagate
 from dlkernels._jit import ALONE, inlined, shared
 from dlkernels._kernels import dense as _dense
-from dlkernels._kernels import small, whole
+from dlkernels._kernels import gradients, small, whole
 from dlkernels._nopython import available
 from dlkernels._nopython_arguments import (
     Refused,
@@ -29,9 +29,9 @@ from dlkernels._nopython_arguments import (
 _dense_call, _dense_at = small.whole_dense.call, small.whole_dense.linked
 _block_at, _strip_at, _product_at, _pack_at = (piece.linked for piece in _dense.PIECES)
 _gradients_call, _gradients_at = small.whole_gradients.call, small.whole_gradients.linked
-_gradient_block_at, _add_at = (piece.linked for piece in _dense.GRADIENT_PIECES)
-_as_product, _kind_gradients = _dense.gradients_as_product, _dense.GRADIENTS
-_dense_room, _gradients_room = _dense.dense_room, _dense.gradients_room
+_gradient_block_at, _add_at, _finish_at = (piece.linked for piece in gradients.PIECES)
+_as_product, _kind_gradients = gradients.as_product, _dense.GRADIENTS
+_dense_room, _gradients_room = _dense.dense_room, gradients.gradients_room
 
 
 @inlined
@@ -51,7 +51,8 @@ def _run_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
         return
     scratch = np.empty(_gradients_room(n, k, m, transposed, ALONE, dW), dW.dtype)
     _gradients_call(_gradients_at(dW), (
-        dZ, A_prev, transposed, n, k, m, dW, db, scratch, 1, _gradient_block_at(dW), _add_at(dW)
+        dZ, A_prev, transposed, n, k, m, dW, db, scratch, 1, _gradient_block_at(dW), _add_at(dW),
+        _finish_at(dW),
     ))  # fmt: skip
 
 
@@ -209,6 +210,7 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
             W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
             db2_, result, scratch, _slots_at(dW1_), _slot_of_shallow_at(dW1_), _hidden_at(dW1_),
             _dW1_at(dW1_), _back_at(dW1_), _strip_at(dW1_), _product_at(dW1_), _add_at(dW1_),
+            _finish_at(dW1_),
         ))  # fmt: skip
         return dW1, db1, dW2, db2, float(result[0])
 

@@ -13,6 +13,7 @@ from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
+from dlkernels._kernels import gradients as _gradient_kernels
 from dlkernels._kernels import small as _small
 from dlkernels._kernels.pieces import addresses
 from dlkernels._threads import forced
@@ -36,9 +37,9 @@ _small_backward = guarded(_small.backward, _matrices_and_scratch)
 
 
 #: What `dense` and `dense_gradients` call; small calls run these two by address as well.
-_dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_kernels.GRADIENT_PIECES)
+_dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_gradient_kernels.PIECES)
 _small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
-_small_gradient_pieces = addresses(_small.whole_gradients, *_kernels.GRADIENT_PIECES)
+_small_gradient_pieces = addresses(_small.whole_gradients, *_gradient_kernels.PIECES)
 
 
 def _simple(*matrices: Any) -> bool:
@@ -147,11 +148,12 @@ def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_trans
 @functools.lru_cache(maxsize=1024)
 def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
     work = _kernels.product_work(n, k, m, dtype.itemsize)
-    if _kernels.gradients_as_product(n, k, m, np.empty(0, dtype)):
+    if _gradient_kernels.as_product(n, k, m, np.empty(0, dtype)):
         return _dense_plan(dtype, _kernels.GRADIENTS, n, m, k, not transposed)._replace(work=work)
     return plan(
-        _kernels.dense_gradients, work, _kernels.gradients_room, _gradient_pieces, dtype, n, k, m, transposed
-    )
+        _gradient_kernels.dense_gradients, work, _gradient_kernels.gradients_room, _gradient_pieces, dtype,
+        n, k, m, transposed,
+    )  # fmt: skip
 
 
 def _dense(

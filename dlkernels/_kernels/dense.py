@@ -6,7 +6,6 @@ says that a matrix in Fortran order came as its transpose.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from dlkernels._jit import START, entry, loops, shared, twins
@@ -14,22 +13,18 @@ from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
     PANEL,
-    add_gradient,
-    add_gradient_room,
-    call_add_gradient,
     call_product,
     call_strip,
-    merge,
     product,
     product_room,
     strip,
     uses_in_place,
 )
-from dlkernels._kernels.packing import pack_right, pack_strip, pack_transposed, whole_strips
+from dlkernels._kernels.packing import pack_right, pack_strip, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.room import carve, even_parts, lines
-from dlkernels._kernels.sums import add_row, clear, merge_pairs, total
-from dlkernels._kernels.tile import columns, lanes, rows
+from dlkernels._kernels.sums import add_row, clear, total
+from dlkernels._kernels.tile import columns, rows
 
 #: What `dense` does with its product.
 FORWARD, FORWARD_KEEPING_Z, BACKWARD, GRADIENTS = range(4)
@@ -49,13 +44,8 @@ FEWEST_STRIPS = 4
 PACK_IN_PARALLEL, PACKED_ROWS, GROUP_STRIPS = 2**18, 64, 5
 #: Estimated nanoseconds of work up to which the gradients are never formed as a product.
 AT_ONCE = 35_000
-#: Estimated nanoseconds of work that a task of the gradients has at least.
-TASK = 50_000
 #: The most partial results of a sum over examples.
 SLOTS = 64
-#: Bytes of a row that are summed before the sum is added to a partial result: short enough for the rows of
-#: a block to stay in the second-level cache, long enough to make little of adding up the lanes.
-LENGTH_BYTES = 4096
 
 
 @shared
@@ -264,109 +254,3 @@ def dense(
 
 #: What `dense` takes the addresses of, in its order.
 PIECES = (block, strip, product, pack)
-
-
-@shared
-def gradients_as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
-    """Whether dW (n, k) makes tasks enough for `dense`; otherwise the examples have to be shared out.
-
-    Never for what is done at once on one thread (`dlkernels.dense`, `small`), where tasks don't count.
-    """
-    if product_work(n, k, m, like.itemsize) <= AT_ONCE:
-        return False
-    strips = (k + columns(like) - 1) // columns(like)
-    return n // rows(like) // FEWEST_STRIPS * strips >= TASKS
-
-
-@piece
-def gradient_block(
-    dZ: Row, i0: Int, i1: Int, A_prev: Row, transposed: Flag, q0: Int, q1: Int, k: Int, m: Int, first: Int,
-    last: Int, length: Int, part: Row, sums: Row, memory: Row, add_at: Int,
-):  # fmt: skip
-    """Rows [i0, i1), columns [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
-
-    The task that has column 0 also adds up its rows of dZ. `memory` is that of a worker (`gradients_plan`).
-    """
-    tile_sums, tile = carve(memory, add_gradient_room(part))
-    for j in range(first, last, length):
-        width = min(length, last - j)
-        target = part[i0 * k + q0 :]
-        if transposed:
-            pack_transposed(A_prev, k, j, width, q0, q1 - q0, tile, START, length + 16)
-            call_add_gradient(add_at, (
-                dZ, i0 * m + j, m, i1 - i0, tile, START, length + 16, q1 - q0, width, target, k,
-                tile_sums,
-            ))  # fmt: skip
-        else:
-            call_add_gradient(add_at, (
-                dZ, i0 * m + j, m, i1 - i0, A_prev, q0 * m + j, m, q1 - q0, width, target, k,
-                tile_sums,
-            ))  # fmt: skip
-        if q0 == 0:
-            for i in range(i0, i1):
-                add_row(dZ[i * m + j : i * m + j + width], sums, i)
-
-
-call_gradient_block = gradient_block.call
-GRADIENT_PIECES = (gradient_block, add_gradient)
-
-
-@loops
-def gradients_plan(n, k, m, transposed, like):
-    """How `dense_gradients` is cut up: rows and columns of a block, length and number of panels, slots.
-
-    Then the numbers of scratch memory of each worker, and the others.
-    """
-    height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
-    blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
-    # A tile ends with adding up its lanes: (64, 64) x 1797, float32, 240 examples at a time 213 us, 464 185.
-    tasks = min((TASKS + blocks - 1) // blocks, max(1, product_work(n, k, m, like.itemsize) // TASK))
-    longest = LENGTH_BYTES // like.itemsize
-    length = even_parts(m, min(longest, max(256, (m + tasks - 1) // tasks)), lanes(like))
-    panels = (m + length - 1) // length
-    # A slot is a whole (n, k) matrix: few of them if it is large, or if its blocks are tasks enough.
-    slots = max(1, min(SLOTS // blocks, panels, 2**18 // max(1, n * k)))
-    share = add_gradient_room(like) + (lines(min(width, k) * (length + 16)) if transposed else 0)
-    rest = lines(slots * n * 2) + (0 if slots == 1 else lines(slots * n * k))
-    return height, width, length, panels, slots, share, rest
-
-
-@entry
-def gradients_room(n, k, m, transposed, workers, like):
-    """Numbers of scratch memory of `dense_gradients`."""
-    _, _, _, _, _, share, rest = gradients_plan(n, k, m, transposed, like)
-    return rest + workers * share
-
-
-@twins
-def dense_gradients(
-    dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, scratch: Row,
-    workers: Int, block_at: Int, add_at: Int,
-):  # fmt: skip
-    """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
-    height, width, length, panels, slots, share_size, _ = gradients_plan(n, k, m, transposed, dW)
-    down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
-    blocks = down * across
-    sums, memory = carve(scratch, slots * n * 2)
-    shares, memory = carve(memory, workers * share_size)
-    parts = dW if slots == 1 else memory[: slots * n * k]
-    clear(parts)
-    clear(sums)
-    tasks = slots * blocks
-    for w in prange(workers):
-        share = shares[w * share_size : (w + 1) * share_size]
-        for task in range(w * tasks // workers, (w + 1) * tasks // workers):
-            s, block = task // blocks, task % blocks
-            i, q = block // across * height, block % across * width
-            call_gradient_block(block_at, (
-                dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + width), k, m,
-                s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
-                parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], share, add_at,
-            ))  # fmt: skip
-    merge(slots, n * k, parts)
-    merge_pairs(slots, n, sums)
-    count = dW.dtype.type(m)
-    for i in range(n * k):
-        dW[i] = parts[i] / count
-    for i in range(n):
-        db[i] = total(sums, i) / count

@@ -237,7 +237,7 @@ def logistic_wide(
                     min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
                     parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4], mine,
                 ))  # fmt: skip
-        merge(slots, n, parts)
+        merge(slots, n, parts, START, n)
         merge_pairs(slots, PAIRS, sums)
         for i in range(n):
             dw[i] = parts[i] / count
@@ -323,7 +323,7 @@ def logistic_tall(
                 call_partial_z(z_at, (
                     w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
                 ))  # fmt: skip
-        merge(slots, m, parts)
+        merge(slots, m, parts, START, m)
         for j in range(m):
             z[j] += bias
         output_row(z, Y, share, k == 0, losses, sums)

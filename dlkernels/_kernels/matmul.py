@@ -14,16 +14,8 @@ from __future__ import annotations
 from dlkernels._jit import START, inlined_late, loops
 from dlkernels._kernels.packing import pack_right
 from dlkernels._kernels.pieces import Flag, Int, Row, piece
-from dlkernels._kernels.room import lines
-from dlkernels._kernels.sums import row_dot
 from dlkernels._kernels.tile import (
     columns,
-    dot_add,
-    dot_add_first,
-    dot_columns,
-    dot_rows,
-    dot_store,
-    dot_zeros,
     lanes,
     outer_add,
     outer_columns,
@@ -45,8 +37,8 @@ PANEL = 240
 #: Numbers of the summed axis that are multiplied in one go: a strip of the left matrix (8 rows of it) then
 #: takes half of a 32 KB first-level cache in float32, all of it in float64 (52 GFLOP/s; half as many: 50).
 DEPTH = 512
-#: Rows of the right operand of a gradient that are used together, to stay in the second-level cache.
-GROUP = 60
+#: Numbers of partial results that are merged at a time, to stay in the first-level cache.
+MERGED = 512
 
 
 @loops
@@ -68,12 +60,6 @@ def product_room(strips, k, row_length, transposed, width, like):
         * min(max(k, 1), DEPTH)
         * (1 if direct else (width + columns(like) - 1) // columns(like))
     )
-
-
-@loops
-def add_gradient_room(like):
-    """Numbers of scratch memory of `add_gradient`."""
-    return lines(dot_rows(like) * dot_columns(like))
 
 
 @inlined_late
@@ -184,63 +170,18 @@ def product(
 call_product = product.call
 
 
-@piece
-def add_gradient(
-    D: Row, d0: Int, d_length: Int, n: Int, B: Row, b0: Int, b_length: Int, k: Int, width: Int, G: Row,
-    g_length: Int, sums: Row,
-):  # fmt: skip
-    """G[i, q] += sum over c of D[i, c] * B[q, c], for i < n, q < k and c < width.
-
-    Row i of D begins at d0 + i * d_length, row q of B at b0 + q * b_length. Both run along the summed
-    axis, so nothing is packed; blocks of `dot_rows` by `dot_columns` sums stay in registers, and go to G by
-    way of `sums`, `add_gradient_room` numbers.
-    """
-    height, across, step = dot_rows(G), dot_columns(G), lanes(G)
-    if n < height or k < across:
-        for i in range(n):
-            row = D[d0 + i * d_length : d0 + i * d_length + width]
-            for q in range(k):
-                G[i * g_length + q] += row_dot(row, B[b0 + q * b_length : b0 + q * b_length + width])
-        return
-    vectors = width // step * step
-    group = GROUP // across * across
-    for first in range(0, k, group):
-        for i in range(0, n, height):
-            # The last tiles reach back over rows and columns that are done, and only add what is new.
-            top = min(i, n - height)
-            for q in range(first, min(k, first + group), across):
-                left = min(q, k - across)
-                d, b = d0 + top * d_length, b0 + left * b_length
-                tile = dot_zeros(G)
-                for c in range(0, vectors, step):
-                    tile = dot_add(tile, D, d + c, d_length, B, b + c, b_length)
-                if vectors < width:
-                    tile = dot_add_first(
-                        tile, D, d + vectors, d_length, B, b + vectors, b_length, width - vectors
-                    )
-                dot_store(tile, sums, 0)
-                if top == i and left == q:
-                    for r in range(height):
-                        row = G[(i + r) * g_length + q : (i + r) * g_length + q + across]
-                        for s in range(across):
-                            row[s] += sums[r * across + s]
-                else:
-                    for r in range(i - top, height):
-                        for s in range(q - left, across):
-                            G[(top + r) * g_length + left + s] += sums[r * across + s]
-
-
-call_add_gradient = add_gradient.call
-
-
 @loops
-def merge(slots, size, parts):
-    """parts[0, :] = the sum of parts[s, :] over all slots, in pairs: 0+1, 2+3, ..., then 0+2, ..."""
-    stride = 1
-    while stride < slots:
-        for s in range(0, slots - stride, 2 * stride):
-            into = parts[s * size : (s + 1) * size]
-            other = parts[(s + stride) * size : (s + stride + 1) * size]
-            for i in range(size):
-                into[i] += other[i]
-        stride *= 2
+def merge(slots, size, parts, first, last):
+    """parts[0, i] = the sum of parts[s, i] over all slots, in pairs: 0+1, 2+3, ..., then 0+2, ...
+
+    For first <= i < last.
+    """
+    for at in range(first, last, MERGED):
+        width, stride = min(MERGED, last - at), 1
+        while stride < slots:
+            for s in range(0, slots - stride, 2 * stride):
+                into = parts[s * size + at : s * size + at + width]
+                other = parts[(s + stride) * size + at : (s + stride) * size + at + width]
+                for i in range(width):
+                    into[i] += other[i]
+            stride *= 2

@@ -21,6 +21,7 @@ from dlkernels._kernels.tile import (
     prefetch,
     rows,
     transpose,
+    transpose_part,
 )
 
 
@@ -73,16 +74,15 @@ def pack_left(n, k, W, transposed, p, depth, packed):
 def pack_transposed(B, row_length, j, width, p, depth, out, at, out_length):
     """out[at + q * out_length + c] = B[j + c, p + q] for c < width, q < depth; B has rows of `row_length`."""
     step = lanes(B)
-    across, down = width // step * step, depth // step * step
-    for first in range(0, across, step):
-        for q in range(0, down, step):
-            transpose(
-                B, (j + first) * row_length + p + q, row_length, out, at + q * out_length + first, out_length
+    down = depth // step * step
+    for first in range(0, width, step):
+        row, whole = (j + first) * row_length + p, down if first + step <= width else 0
+        for q in range(0, whole, step):
+            transpose(B, row + q, row_length, out, at + q * out_length + first, out_length)
+        for q in range(whole, depth, step):
+            transpose_part(
+                B, row + q, row_length, out, at + q * out_length + first, out_length, width - first, depth - q
             )
-    for c in range(width):
-        source = B[(j + c) * row_length + p : (j + c) * row_length + p + depth]
-        for q in range(down if c < across else 0, depth):
-            out[at + q * out_length + c] = source[q]
 
 
 @loops

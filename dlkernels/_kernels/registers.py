@@ -89,6 +89,11 @@ class Code:
         order = ir.Constant(ir.VectorType(self.index, lanes), list(range(lanes)))
         return self.builder.icmp_signed("<", order, self._splat(count))
 
+    def first_if(self, r, count, used):
+        """A mask of the first `used` lanes if r is less than `count`, or of none."""
+        inside = self.builder.icmp_signed("<", self.index(r), count)
+        return self.first(self.builder.select(inside, used, self.index(0)))
+
     def load_where(self, mask, pointer):
         """The numbers where the mask is set, zeros elsewhere."""
         where = self.builder.bitcast(pointer, self.vector.as_pointer())

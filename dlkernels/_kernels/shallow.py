@@ -17,10 +17,19 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import AS_IT_IS, START, entry, inlined, loops, shared, twins
+from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.dense import SLOTS, divide
+from dlkernels._kernels.dense import SLOTS
 from dlkernels._kernels.descent import step
+from dlkernels._kernels.gradients import (
+    PARTS,
+    add_gradient,
+    add_gradient_room,
+    call_add_gradient,
+    call_finish,
+    finish,
+    units_across,
+)
 from dlkernels._kernels.logistic import (
     COST,
     DB,
@@ -31,16 +40,7 @@ from dlkernels._kernels.logistic import (
     tile_width,
 )
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
-from dlkernels._kernels.matmul import (
-    add_gradient,
-    add_gradient_room,
-    call_add_gradient,
-    call_product,
-    merge,
-    product,
-    product_room,
-    strip,
-)
+from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.room import carve, lines
@@ -120,7 +120,8 @@ call_there_and_back = there_and_back.call
 @loops
 def _tile_room(n_h, n_x, m, length, transposed, like):
     """Numbers of scratch memory of `slot`."""
-    numbers = 2 * lines(n_h * length) + 2 * lines(length) + add_gradient_room(like)
+    numbers = 2 * lines(n_h * length) + 2 * lines(length)
+    numbers += add_gradient_room(units_across(n_h, n_x, m, like), n_h, length, like)
     if transposed:
         numbers += lines(n_x * length)
     if _packs(n_h, n_x):
@@ -143,7 +144,8 @@ def slot(
     A1, memory = carve(memory, n_h * length)
     z2, memory = carve(memory, length)
     losses, memory = carve(memory, length)
-    block, memory = carve(memory, add_gradient_room(X))
+    across = units_across(n_h, n_x, m, X)
+    block, memory = carve(memory, add_gradient_room(across, n_h, length, X))
     tile, panel = carve(memory, n_x * length if transposed else 0)
     dZ1 = Z1 if _keeps_A(code) else A1
     for j in range(first, last, length):
@@ -160,7 +162,8 @@ def slot(
             sums,
         ))  # fmt: skip
         call_add_gradient(add_at, (
-            dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_x, block
+            dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_h if across else n_x,
+            across, block,
         ))  # fmt: skip
 
 
@@ -178,6 +181,7 @@ def slots_of_worker(
     size, pairs, own = n_h * (n_x + 1), 2 + n_h, _tile_room(n_h, n_x, m, length, transposed, X)
     for s in range(w * slots // workers, (w + 1) * slots // workers):
         part = parts[s * size : (s + 1) * size]
+        clear(part)
         call_slot(slot_at, (
             W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope,
             s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, with_cost,
@@ -206,7 +210,7 @@ def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
     step(b2, db2, rate)
 
 
-PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient)
+PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient, finish)
 
 
 @loops
@@ -214,7 +218,7 @@ def _plan(n_h, n_x, m, like):
     """Examples of a tile, number of tiles, number of slots."""
     length = tile_width(2 * n_h + n_x, m, like.itemsize)
     tiles = (m + length - 1) // length
-    return length, tiles, max(1, min(SLOTS, tiles, 2**18 // max(1, n_h * n_x)))
+    return length, tiles, max(1, min(SLOTS, tiles, PARTS // max(1, n_h * n_x)))
 
 
 @entry
@@ -229,7 +233,7 @@ def shallow_room(n_h, n_x, m, transposed, workers, like):
 @twins
 def shallow(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, slots_at, slot_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers, slots_at, slot_at, back_at, strip_at, product_at, add_at, finish_at,
 ):  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
@@ -248,7 +252,6 @@ def shallow(
     clear(start)
     cost = X.dtype.type(0)
     for k in range(max(1, steps)):
-        clear(parts)
         clear(sums)
         pack_left(n_h, n_x, W1, AS_IT_IS, START, n_x, packed)
         copy(b1, start[:n_h])
@@ -257,10 +260,11 @@ def shallow(
                 w, workers, W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
                 share, k == 0, parts, sums, memory, slot_at, back_at, strip_at, product_at, add_at,
             ))  # fmt: skip
-        merge(slots, size, parts)
+        call_finish(finish_at, (
+            START, ALONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, X), parts, count, dW1, n_x
+        ))  # fmt: skip
+        merge(slots, size, parts, n_h * n_x, size)
         merge_pairs(slots, pairs, sums)
-        for i in range(n_h * n_x):
-            dW1[i] = parts[i] / count
         _divide(n_h, parts[n_h * n_x : size], sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)
@@ -277,7 +281,9 @@ def _tall_plan(n_h, n_x, m, transposed, like):
     down = strips // rows(like)
     there = lines(strips * depth) + product_room(down, depth, row_length, transposed, m, like)
     back = lines(strips * m) + product_room(down, m, n_x, AS_IT_IS, depth, like)
-    own = lines(strips) + lines(max(there, back if transposed else 0, add_gradient_room(like)))
+    across = units_across(n_h, depth, m, like)
+    gradient = (lines(n_h * depth) if across else 0) + add_gradient_room(across, n_h, m, like)
+    own = lines(strips) + lines(max(there, back if transposed else gradient))
     return depth, (n_x + depth - 1) // depth, own
 
 
@@ -304,9 +310,12 @@ def partial_hidden(
 
 @loops
 def _slot_of_dW1(
-    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at
+    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at, finish_at
 ):  # fmt: skip
     """target = dZ1 Xᵀ / count for the features [p, p + depth)."""
+    across = units_across(n_h, depth, m, X) and not transposed
+    G, memory = carve(memory, n_h * depth if across else 0)
+    parts = G if across else target
     if transposed:
         strips = whole_strips(n_h, dZ1)
         start, memory = carve(memory, strips)
@@ -318,17 +327,20 @@ def _slot_of_dW1(
             strip_at,
         ))  # fmt: skip
     else:
-        for h in range(n_h):
+        clear(G)
+        for h in range(0 if across else n_h):
             clear(target[h * n_x : h * n_x + depth])
-        call_add_gradient(add_at, (dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x, memory))
-    for h in range(n_h):
-        divide(target[h * n_x : h * n_x + depth], count)
+        call_add_gradient(add_at, (
+            dZ1, START, m, n_h, X, p * m, m, depth, m, parts, n_h if across else n_x, across, memory
+        ))  # fmt: skip
+    slots = 1 if across else 0
+    call_finish(finish_at, (START, ALONE, slots, n_h * depth, n_h, depth, across, parts, count, target, n_x))
 
 
 @piece
 def partial_dW1(
     w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
-    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
+    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int, finish_at: Int,
 ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features of a worker's slots, last ones first: they are still in cache."""
     length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
@@ -336,8 +348,9 @@ def partial_dW1(
     for s in range((w + 1) * slots // workers - 1, w * slots // workers - 1, -1):
         p, depth = s * length, min(length, n_x - s * length)
         _slot_of_dW1(
-            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
-        )
+            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at,
+            finish_at,
+        )  # fmt: skip
 
 
 call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
@@ -355,7 +368,7 @@ def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at, finish_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
@@ -377,7 +390,7 @@ def shallow_tall(
             call_partial_hidden(hidden_at, (
                 w, workers, W1, X, transposed, n_h, n_x, m, parts, memory, strip_at, product_at
             ))  # fmt: skip
-        merge(slots, n_h * m, parts)
+        merge(slots, n_h * m, parts, START, n_h * m)
         for h in range(n_h):
             bias = b1[h]
             for j in range(m):
@@ -387,7 +400,8 @@ def shallow_tall(
         ))  # fmt: skip
         for w in prange(workers):
             call_partial_dW1(dW1_at, (
-                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at
+                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at,
+                finish_at,
             ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:

@@ -15,11 +15,10 @@ from dlkernels._kernels.dense import (
     BACKWARD,
     FORWARD,
     dense,
-    dense_gradients,
     dense_room,
-    gradients_room,
     product_work,
 )
+from dlkernels._kernels.gradients import dense_gradients, gradients_room
 from dlkernels._kernels.pieces import Piece
 
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
@@ -68,21 +67,21 @@ def _fit_gradients(most, dZ, A_prev, dW, db, scratch):
 
 
 @loops
-def _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
+def _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, finish_at):
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     call_gradients(gradients_at, (
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
-        scratch, 1, block_at, add_at,
+        scratch, 1, block_at, add_at, finish_at,
     ))  # fmt: skip
     return True
 
 
 @entry
-def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at):
+def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, finish_at):
     """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
     if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
         return False
-    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at)
+    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, finish_at)
 
 
 @loops
@@ -93,7 +92,7 @@ def _apart_from(out, a, b, c):
 @entry
 def backward(
     code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scratch, dense_at, block_at, strip_at,
-    product_at, pack_at, gradients_at, gradient_block_at, add_at,
+    product_at, pack_at, gradients_at, gradient_block_at, add_at, finish_at,
 ):  # fmt: skip
     """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, if each takes less than `most` nanoseconds."""
     k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
@@ -116,7 +115,7 @@ def backward(
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
         code, slope, n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
-    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at)
+    return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at, finish_at)
 
 
 @loops

@@ -12,12 +12,14 @@ creates, adds to in a loop of its own and writes out:
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
 `half_rows` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
+`outer_add_rows`: the same where the numbers of a lie a stride apart.
 `outer_plus_part`, `outer_store_part`: the first rows and columns of a block only.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
 `dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
 `sum_width` numbers at a time.
-`transpose`: a square of `lanes` by `lanes` numbers. `prefetch`: a line of memory that will be needed.
+`transpose`, `transpose_part`: a square of `lanes` by `lanes` numbers, or the first rows and columns of it.
+`prefetch`: a line of memory that will be needed.
 
 Positions are plain offsets from the first element of a C-ordered array; they are checked, like every index,
 only when compiled with NUMBA_BOUNDSCHECK=1. Products are summed in the loop's order with fused multiply-add,
@@ -100,6 +102,13 @@ def outer_add(tile, a, i, b, j):
     return tile + np.outer(a[i : i + tile.shape[0]], b[j : j + tile.shape[1]])
 
 
+def outer_add_rows(tile, a, i, stride, b, j):
+    """tile[r, c] += a[i + r * stride] * b[j + c]."""
+    a, b = a.reshape(-1), b.reshape(-1)
+    factors = np.array([a[i + r * stride] for r in range(tile.shape[0])])
+    return tile + np.outer(factors, b[j : j + tile.shape[1]])
+
+
 def outer_load(tile, c, i, stride):
     """A block like tile, with c[i + r * stride + s] in row r, column s."""
     c = c.reshape(-1)
@@ -143,6 +152,14 @@ def transpose(a, i, a_stride, out, j, out_stride):
     a, out, width = a.reshape(-1), out.reshape(-1), lanes(a)
     for r in range(width):
         for p in range(width):
+            out[j + p * out_stride + r] = a[i + r * a_stride + p]
+
+
+def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
+    """As `transpose` for r < tall and p < wide."""
+    a, out = a.reshape(-1), out.reshape(-1)
+    for r in range(min(tall, lanes(a))):
+        for p in range(min(wide, lanes(a))):
             out[j + p * out_stride + r] = a[i + r * a_stride + p]
 
 
@@ -216,7 +233,8 @@ def sum_total(tile):
 @loops
 def _inside(array, first, stride, times, count):
     """Raise IndexError unless `times` pieces of `count` numbers, `stride` apart, lie inside the array."""
-    if first < 0 or stride < 0 or first + stride * (times - 1) + count > array.size:
+    last = first + stride * (times - 1)
+    if min(first, last) < 0 or max(first, last) + count > array.size:
         raise IndexError("a tile reaches beyond its array")
 
 
@@ -276,6 +294,16 @@ def _overload_outer_add(tile, a, i, b, j):
     return add
 
 
+@_checked(outer_add_rows)
+def _overload_outer_add_rows(tile, a, i, stride, b, j):
+    def add(tile, a, i, stride, b, j):
+        _inside(a, i, stride, vectors.outer_rows(tile), 1)
+        _inside(b, j, 0, 1, vectors.outer_columns(tile))
+        return vectors.outer_add_rows(tile, a, i, stride, b, j)
+
+    return add
+
+
 @_checked(outer_load)
 def _overload_outer_load(tile, c, i, stride):
     def load(tile, c, i, stride):
@@ -329,6 +357,16 @@ def _overload_transpose(a, i, a_stride, out, j, out_stride):
         _inside(a, i, a_stride, lanes(a), lanes(a))
         _inside(out, j, out_stride, lanes(a), lanes(a))
         vectors.transpose(a, i, a_stride, out, j, out_stride)
+
+    return move
+
+
+@_checked(transpose_part)
+def _overload_transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
+    def move(a, i, a_stride, out, j, out_stride, tall, wide):
+        _inside(a, i, a_stride, min(tall, lanes(a)), min(wide, lanes(a)))
+        _inside(out, j, out_stride, min(wide, lanes(a)), min(tall, lanes(a)))
+        vectors.transpose_part(a, i, a_stride, out, j, out_stride, tall, wide)
 
     return move
 

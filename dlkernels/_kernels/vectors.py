@@ -91,17 +91,31 @@ def outer_start(typing_context, tile, a, i):
     return _on_block(tile, TileType, (tile, a, i), generate)
 
 
+def _rank_1(code, places, tile, factors, loaded):
+    for place, r, first in places:
+        sums = code.fma(factors[r], loaded[first], code.builder.extract_value(tile, place))
+        tile = code.builder.insert_value(tile, sums, place)
+    return tile
+
+
 @intrinsic
 def outer_add(typing_context, tile, a, i, b, j):
     def generate(code, places, tile, a, i, b, j):
         loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}
         factors = {r: code.spread(code.at(a, i, times=r)) for _, r, first in places if first == 0}
-        for place, r, first in places:
-            sums = code.fma(factors[r], loaded[first], code.builder.extract_value(tile, place))
-            tile = code.builder.insert_value(tile, sums, place)
-        return tile
+        return _rank_1(code, places, tile, factors, loaded)
 
     return _on_block(tile, TileType, (tile, a, i, b, j), generate)
+
+
+@intrinsic
+def outer_add_rows(typing_context, tile, a, i, stride, b, j):
+    def generate(code, places, tile, a, i, stride, b, j):
+        loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}
+        factors = {r: code.spread(code.at(a, i, stride, r)) for _, r, first in places if first == 0}
+        return _rank_1(code, places, tile, factors, loaded)
+
+    return _on_block(tile, TileType, (tile, a, i, stride, b, j), generate)
 
 
 @intrinsic
@@ -128,8 +142,7 @@ def outer_store(typing_context, tile, c, i, stride):
 def _masks(code, places, tall, wide):
     """For each place of a block, which lanes belong to its first `tall` rows and `wide` columns."""
     for place, r, first in places:
-        used = code.builder.select(code.builder.icmp_signed("<", code.index(r), tall), wide, code.index(0))
-        yield place, r, first, code.first(code.builder.sub(used, code.index(first)))
+        yield place, r, first, code.first_if(r, tall, code.builder.sub(wide, code.index(first)))
 
 
 @intrinsic
@@ -187,6 +200,17 @@ def transpose(typing_context, a, i, a_stride, out, j, out_stride):
             code.store(column, code.at(out, j, out_stride, p))
 
     return operation(_sums, None, (a, i, a_stride, out, j, out_stride), generate)
+
+
+@intrinsic
+def transpose_part(typing_context, a, i, a_stride, out, j, out_stride, tall, wide):
+    def generate(code, a, i, a_stride, out, j, out_stride, tall, wide):
+        order = range(code.shape.lanes)
+        rows = [code.load_where(code.first_if(r, tall, wide), code.at(a, i, a_stride, r)) for r in order]
+        for p, column in enumerate(code.interleaved(rows)):
+            code.store_where(code.first_if(p, wide, tall), column, code.at(out, j, out_stride, p))
+
+    return operation(_sums, None, (a, i, a_stride, out, j, out_stride, tall, wide), generate)
 
 
 @intrinsic

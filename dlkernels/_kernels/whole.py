@@ -117,18 +117,18 @@ def shallow(
     W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
     code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, scratch: Row,
     slots_at: Int, slot_at: Int, hidden_at: Int, dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int,
-    add_at: Int,
+    add_at: Int, finish_at: Int,
 ):  # fmt: skip
     """The gradients, and result = (cost,)."""
     if is_tall_shallow(n_h, n_x, m):
         result[0] = shallow_tall.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at, finish_at,
         )  # fmt: skip
     else:
         result[0] = shallow_wide.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            scratch, ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at,
+            scratch, ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at, finish_at,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from dlkernels._kernels import matmul, packing, tile
+from dlkernels._kernels import gradients, matmul, packing, tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
 if not numba.config.DISABLE_JIT:
@@ -74,9 +74,14 @@ def test_gradient_is_added(shape, dtype, rng):
     D, B = whole_numbers(rng, dtype, n, m), whole_numbers(rng, dtype, k, m)
     G = whole_numbers(rng, dtype, n, k)
     expected = G + D @ B.T
-    room = np.full(matmul.add_gradient_room(G), np.nan, dtype)
-    matmul.add_gradient.compiled(D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, G.reshape(-1), k, room)
-    np.testing.assert_array_equal(G, expected)
+    for across in (False, True) if k >= tile.rows(G) else (False,):
+        added = np.array(G.T if across else G, order="C")
+        room = np.full(gradients.add_gradient_room(across, n, m, G), np.nan, dtype)
+        gradients.add_gradient.compiled(
+            D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, added.reshape(-1), n if across else k, across,
+            room,
+        )  # fmt: skip
+        np.testing.assert_array_equal(added.T if across else added, expected)
 
 
 @pytest.mark.parametrize(("width", "depth"), [(1, 1), (15, 2), (16, 16), (17, 20), (33, 1), (35, 40)])
@@ -126,5 +131,5 @@ def test_pack_strip(transposed, n, depth, dtype, rng):
 def test_merge(slots, dtype, rng):
     parts = whole_numbers(rng, dtype, slots, 3)
     expected = parts.sum(axis=0)
-    matmul.merge(slots, 3, parts.reshape(-1))
+    matmul.merge(slots, 3, parts.reshape(-1), 0, 3)
     np.testing.assert_array_equal(parts[0], expected)
