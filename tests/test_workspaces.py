@@ -93,7 +93,15 @@ def test_out_may_be_a_memory_map(name, backend, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("n", "k", "m"),
-    [(4, 2, 400), (9, 30, 569), (70, 64, 1797), (130, 250, 300), (6, 1500, 33), (23, 600, 3900)],
+    [
+        (4, 2, 400),
+        (9, 30, 569),
+        (70, 64, 1797),
+        (130, 250, 300),
+        (6, 1500, 33),
+        (23, 600, 3900),
+        (60, 201, 3000),
+    ],
 )
 def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch):
     """Full of NaN and of exactly the size that is needed, behind which nothing is written; or larger."""

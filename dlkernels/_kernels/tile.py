@@ -233,7 +233,7 @@ def sum_total(tile):
 @loops
 def _inside(array, first, stride, times, count):
     """Raise IndexError unless `times` pieces of `count` numbers, `stride` apart, lie inside the array."""
-    last = first + stride * (times - 1)
+    last = first + stride * max(0, times - 1)
     if min(first, last) < 0 or max(first, last) + count > array.size:
         raise IndexError("a tile reaches beyond its array")
 

@@ -20,8 +20,10 @@ TALL = [(1025, 1), (1100, 33), (3000, 209), (1300, 960), (1300, 961)]
 #: Features, hidden units, examples; the second row for many features, up to the most units and examples.
 NETWORKS = [(2, 4, 2000), (30, 16, 961), (9, 5, 1025), (300, 40, 700)]
 NETWORKS += [(1025, 5, 1), (1100, 4, 33), (5000, 7, 209), (1300, 32, 960), (1100, 33, 40)]
-#: Units, inputs, examples; the last two are packed in several bands of columns, forward and for dW.
+#: Units, inputs, examples. dW of 60 units has parts of the examples and blocks of inputs, none of them whole
+#: strips. The last two are packed in several bands of columns, forward and for dW.
 LAYERS = [(130, 250, 300), (9, 600, 241), (64, 64, 1797), (3, 2, 20_000), (23, 600, 3900)]
+LAYERS += [(60, 201, 3000)]
 LAYERS += [(40, 700, 3100), (40, 3500, 600)]
 
 

@@ -60,6 +60,14 @@ outer = accumulated(whole)
 
 
 @loops
+def outer_of_rows(a, i, stride, b, c, k):
+    sums = tile.outer_load(whole(c), c, 0, tile.outer_columns(whole(c)))
+    for p in range(k):
+        sums = tile.outer_add_rows(sums, a, i + p, stride, b, p * tile.outer_columns(sums))
+    tile.outer_store(sums, c, 0, tile.outer_columns(sums))
+
+
+@loops
 def dots(a, b, m, out):
     sums = tile.dot_zeros(out)
     for p in range(0, m, tile.lanes(out)):
@@ -103,6 +111,20 @@ def test_outer(zeros, dtype, rng):
     np.testing.assert_array_equal(c, expected)
 
 
+@pytest.mark.parametrize("up", [False, True])
+def test_outer_of_rows(up, dtype, rng):
+    """Rows that lie apart, from the first one down or from the last one up."""
+    height, across = size_of(whole, np.zeros(1, dtype))
+    k = 7
+    a = rng.integers(-9, 9, (height, k + 3)).astype(dtype)
+    b = rng.integers(-9, 9, (k, across)).astype(dtype)
+    c = rng.integers(-9, 9, (height, across)).astype(dtype)
+    expected = c + (a[::-1] if up else a)[:, 2 : 2 + k] @ b
+    i, stride = (2 + (height - 1) * (k + 3), -k - 3) if up else (2, k + 3)
+    outer_of_rows(a.reshape(-1), i, stride, b.reshape(-1), c.reshape(-1), k)
+    np.testing.assert_array_equal(c, expected)
+
+
 @pytest.mark.parametrize("zeros", FORMS)
 def test_plus_and_parts(zeros, dtype, rng):
     @loops
@@ -139,6 +161,10 @@ def test_moves(skip, dtype, rng):
         tile.transpose(a, i, stride, out, 1, stride)
 
     @loops
+    def partly(a, i, stride, out, tall, wide):
+        tile.transpose_part(a, i, stride, out, 1, stride, tall, wide)
+
+    @loops
     def interleaved(a, i, stride, out):
         tile.interleave(a, i, stride, out, 1)
 
@@ -150,6 +176,14 @@ def test_moves(skip, dtype, rng):
     np.testing.assert_array_equal(around[1:-1].reshape(a.shape)[:, :step].T, a[:, skip:])
     around[1:-1].reshape(a.shape)[:, :step] = np.nan
     assert np.isnan(around).all()
+    for tall in (0, 1, step - 1, step, step + 1):
+        for wide in (0, 1, step - 1, step, step + 1):
+            around = np.full(a.size + 2, np.nan, dtype)
+            partly(a.reshape(-1), skip, step + skip, around, tall, wide)
+            part = around[1:-1].reshape(a.shape)[:wide, : min(tall, step)]
+            np.testing.assert_array_equal(part.T, a[:tall, skip : skip + wide])
+            part[:] = np.nan
+            assert np.isnan(around).all()
     a = rng.normal(size=(height, step + skip)).astype(dtype)
     around = np.full(height * step + 2, np.nan, dtype)
     interleaved(a.reshape(-1), skip, step + skip, around)
@@ -198,6 +232,10 @@ def test_a_tile_beyond_its_array_is_found(dtype):
     for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
         with pytest.raises(IndexError):
             outer(*bad, 7)
+    for stride, i, beyond in ((7, 0, 1), (-7, 7 * (tile.rows(like) - 1), -1), (7, 0, -1)):
+        outer_of_rows(a, i, stride, b, c, 7)
+        with pytest.raises(IndexError):
+            outer_of_rows(a, i + beyond, stride, b, c, 7)
     a, b = np.zeros(tile.dot_rows(like) * 9, dtype), np.zeros(tile.dot_columns(like) * 9, dtype)
     sums = np.zeros(tile.dot_rows(like) * tile.dot_columns(like) + 1, dtype)
     dots(a, b, 9, sums)

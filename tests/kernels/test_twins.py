@@ -68,6 +68,7 @@ def test_reductions(m, dtype, rng):
         (130, 250, 300),
         (3, 5, 5000),
         (23, 600, 3900),
+        (60, 201, 3000),
     ],
 )
 def test_dense(n, n_x, m, order, dtype, rng):
