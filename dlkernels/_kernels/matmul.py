@@ -37,6 +37,9 @@ PANEL = 240
 #: Numbers of the summed axis that are multiplied in one go: a strip of the left matrix (8 rows of it) then
 #: takes half of a 32 KB first-level cache in float32, all of it in float64 (52 GFLOP/s; half as many: 50).
 DEPTH = 512
+#: The same where at most two strips of the left matrix meet a right one that isn't packed: of more rows,
+#: which lie apart, neither does the second strip find the columns in cache nor the next columns their pages.
+FEW_ROWS = 32
 #: Numbers of partial results that are merged at a time, to stay in the first-level cache.
 MERGED = 512
 
@@ -143,9 +146,10 @@ def product(
     `whole_strips` numbers, packed `product_room`.
     """
     across = columns(out)
-    depth = min(max(k, 1), DEPTH)
+    strips = (i1 - i0 + rows(out) - 1) // rows(out)
+    direct = uses_in_place(strips, k, row_length, transposed, out.itemsize)
+    depth = min(max(k, 1), FEW_ROWS if direct and strips <= 2 else DEPTH)
     panels = (width + across - 1) // across
-    direct = uses_in_place((i1 - i0 + rows(out) - 1) // rows(out), k, row_length, transposed, out.itemsize)
     for p in range(0, max(k, 1), depth):
         now = min(depth, k - p)
         if not direct:
