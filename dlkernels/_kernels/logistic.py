@@ -28,8 +28,9 @@ from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
 from dlkernels._kernels.tile import lanes, prefetch
 
-#: Two tiles of X fill half of a 1 MB second-level cache, but are never shorter or longer than this.
-TILE_BYTES, SHORTEST, LONGEST = 2**18, 240, 960
+#: Two tiles of X fill half of a 1 MB second-level cache, but have never more examples than this, nor shorter
+#: rows. (784 x 60,000 in float64 took 34.7 ms on an Intel Xeon with rows of 1920 bytes, and takes 23.3.)
+TILE_BYTES, LONGEST, ROW_BYTES = 2**18, 960, 512
 #: From this many features on, X in Fortran order is used as it is: 100 x 200,000 float32 in 4.0 ms instead of
 #: 21.6. Shorter examples don't fill a vector and are transposed tile by tile (2 features: 0.44 ms, not 0.81).
 LONG_EXAMPLE = 8
@@ -130,10 +131,10 @@ def add_row_dots(n, X, first, row_length, dz, dw, ahead):
 
 
 @loops
-def tile_width(floats_per_example, m, itemsize):
+def tile_width(floats_per_example, fewest, m, itemsize):
     """Examples per tile, so that what a tile touches fits the cache; whole vectors."""
     fitting = TILE_BYTES // (max(1, floats_per_example) * itemsize)
-    return min(even_parts(m, max(SHORTEST, min(LONGEST, fitting)), 16), LONGEST)
+    return min(even_parts(m, max(fewest, min(LONGEST, fitting)), 16), LONGEST)
 
 
 @inlined
@@ -205,7 +206,7 @@ def _wide_slots(width, m):
 @entry
 def wide_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_wide`."""
-    width = tile_width(n, m, like.itemsize)
+    width = tile_width(n, ROW_BYTES // like.itemsize, m, like.itemsize)
     slots = _wide_slots(width, m)
     return lines(slots * n) + lines(slots * 4) + workers * _tile_room(n, width, transposed)
 
@@ -219,7 +220,7 @@ def logistic_wide(
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
     dw (n,) is overwritten; b a number, X (n, m), Y (m,).
     """
-    width = tile_width(n, m, dw.itemsize)
+    width = tile_width(n, ROW_BYTES // dw.itemsize, m, dw.itemsize)
     tiles, slots, own = (m + width - 1) // width, _wide_slots(width, m), _tile_room(n, width, transposed)
     share = exact_share(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)

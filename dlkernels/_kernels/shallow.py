@@ -23,6 +23,7 @@ from dlkernels._kernels.dense import SLOTS
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.gradients import (
     PARTS,
+    SHORTEST,
     add_gradient,
     add_gradient_room,
     call_add_gradient,
@@ -216,7 +217,7 @@ PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient, f
 @loops
 def _plan(n_h, n_x, m, like):
     """Examples of a tile, number of tiles, number of slots."""
-    length = tile_width(2 * n_h + n_x, m, like.itemsize)
+    length = tile_width(2 * n_h + n_x, SHORTEST, m, like.itemsize)
     tiles = (m + length - 1) // length
     return length, tiles, max(1, min(SLOTS, tiles, PARTS // max(1, n_h * n_x)))
 
