@@ -49,6 +49,7 @@ from dlkernels._kernels.tile import (
     outer_store_part,
     outer_vector,
     outer_zeros,
+    prefetch,
     rows,
 )
 
@@ -99,14 +100,16 @@ def add_gradient_room(across, n, width, like):
 
 
 @inlined_late
-def _outer_block(sums, B, at, b_length, width, packed, first, G, corner, g_length, tall, wide):
+def _outer_block(sums, B, at, b_length, width, packed, first, G, corner, g_length, tall, wide, ask):
     """Adds the sums over c of B[at + r * b_length + c] * packed[first + c * columns + i] to a block of G.
 
-    It begins at `corner`; r < tall and i < wide.
+    It begins at `corner`; r < tall and i < wide. Meanwhile asks for two rows of B, the first one at `ask`.
     """
     step = columns(G)
     outer_prefetch(sums, G, corner, g_length)
     for c in range(width):
+        prefetch(B, ask + c)
+        prefetch(B, ask + b_length + c)
         sums = outer_add_rows(sums, B, at + c, b_length, packed, first + c * step)
     if tall == outer_rows(sums) and wide == outer_columns(sums):
         outer_store(outer_plus(sums, G, corner, g_length), G, corner, g_length)
@@ -132,16 +135,18 @@ def _add_outer(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length, packe
         row, up = (q, 1) if tall == height else (k - 1, -1)
         for t in range(0, n, across):
             corner, wide = row * g_length + t, min(across, n - t)
+            # Of the next 8 rows, which lie apart, each block asks for 2.
+            ask = b0 + (q + height + t // across * 2) * b_length
             if wide > across - lanes(G):
                 _outer_block(
                     tile, B, b0 + row * b_length, up * b_length, width, packed, t * width, G,
-                    corner, up * g_length, tall, wide,
+                    corner, up * g_length, tall, wide, ask,
                 )  # fmt: skip
                 continue
             for i in range(0, wide, lanes(G)):
                 _outer_block(
                     narrow, B, b0 + row * b_length, up * b_length, width, packed, t * width + i, G,
-                    corner + i, up * g_length, tall, min(lanes(G), wide - i),
+                    corner + i, up * g_length, tall, min(lanes(G), wide - i), ask,
                 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from dlkernels._kernels.tile import (
     outer_vector,
     outer_zeros,
     outer_zeros_half,
+    prefetch,
     rows,
 )
 
@@ -67,15 +68,20 @@ def product_room(strips, k, row_length, transposed, width, like):
 
 @inlined_late
 def _block(
-    sums, left_matrix, left, count, B, first, step, start, i, fresh, out, corner, out_length, tall, wide
+    sums, left_matrix, left, count, B, first, step, start, i, fresh, out, corner, out_length, tall, wide,
+    ask, pace,
 ):  # fmt: skip
-    """Adds `count` terms to a (tall, wide) block at out[corner]; to start[i] instead if it is `fresh`."""
+    """Adds `count` terms to a (tall, wide) block at out[corner]; to start[i] instead if it is `fresh`.
+
+    Meanwhile asks for what lies at B[ask], `pace` numbers a term.
+    """
     height = outer_rows(sums)
     inside = tall == height and wide == outer_columns(sums)
     if fresh:
         sums = outer_start(sums, start, i)
     outer_prefetch(sums, out, corner, out_length)
     for q in range(count):
+        prefetch(B, ask + q * pace)
         sums = outer_add(sums, left_matrix, left + q * height, B, first + q * step)
     if inside:
         if not fresh:
@@ -92,17 +98,22 @@ def _blocks(
     tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
     out_length, wide,
 ):  # fmt: skip
+    # The blocks share out the asking for the next strip of B, which follows this one if it is packed.
+    blocks = (i1 - i0 + outer_rows(tile) - 1) // outer_rows(tile)
+    packed = step == columns(out)
+    pace = (step + blocks - 1) // blocks if packed else 0
     for i in range(i0, i1, outer_rows(tile)):
+        ask = first + ((i - i0) // outer_rows(tile) * pace + step) * count if packed else first
         left, at, tall = i * length, corner + (i - i0) * out_length, min(outer_rows(tile), i1 - i)
         if tall > outer_rows(half):
             _block(
                 tile, left_matrix, left + skip * outer_rows(tile), count, B, first, step, start, i, fresh,
-                out, at, out_length, tall, wide,
+                out, at, out_length, tall, wide, ask, pace,
             )  # fmt: skip
         else:
             _block(
                 half, left_matrix, left + skip * outer_rows(half), count, B, first, step, start, i, fresh,
-                out, at, out_length, tall, wide,
+                out, at, out_length, tall, wide, ask, pace,
             )  # fmt: skip
 
 
