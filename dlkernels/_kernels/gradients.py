@@ -26,6 +26,7 @@ from dlkernels._kernels.dense import (
     product_work,
 )
 from dlkernels._kernels.matmul import DEPTH, merge
+from dlkernels._kernels.moves import prefetch
 from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.room import carve, even_parts, lines
@@ -49,7 +50,6 @@ from dlkernels._kernels.tile import (
     outer_store_part,
     outer_vector,
     outer_zeros,
-    prefetch,
     rows,
 )
 

@@ -12,6 +12,7 @@ The scheme is that of K. Goto and R. van de Geijn, "Anatomy of High-Performance 
 from __future__ import annotations
 
 from dlkernels._jit import START, inlined_late, loops
+from dlkernels._kernels.moves import prefetch
 from dlkernels._kernels.packing import pack_right
 from dlkernels._kernels.pieces import Flag, Int, Row, piece
 from dlkernels._kernels.tile import (
@@ -29,7 +30,6 @@ from dlkernels._kernels.tile import (
     outer_vector,
     outer_zeros,
     outer_zeros_half,
-    prefetch,
     rows,
 )
 

@@ -8,20 +8,17 @@ set.
 from __future__ import annotations
 
 from dlkernels._jit import loops
+from dlkernels._kernels.moves import interleave, prefetch, transpose, transpose_part
 from dlkernels._kernels.tile import (
     columns,
     half_rows,
-    interleave,
     lanes,
     outer_load,
     outer_plus_part,
     outer_store,
     outer_store_part,
     outer_zeros,
-    prefetch,
     rows,
-    transpose,
-    transpose_part,
 )
 
 

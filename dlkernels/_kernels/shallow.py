@@ -19,7 +19,7 @@ from numba import prange
 from dlkernels._codes import SIGMOID, TANH
 from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.dense import SLOTS
+from dlkernels._kernels.dense import SLOTS, divide
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.gradients import (
     PARTS,
@@ -282,9 +282,7 @@ def _tall_plan(n_h, n_x, m, transposed, like):
     down = strips // rows(like)
     there = lines(strips * depth) + product_room(down, depth, row_length, transposed, m, like)
     back = lines(strips * m) + product_room(down, m, n_x, AS_IT_IS, depth, like)
-    across = units_across(n_h, depth, m, like)
-    gradient = (lines(n_h * depth) if across else 0) + add_gradient_room(across, n_h, m, like)
-    own = lines(strips) + lines(max(there, back if transposed else gradient))
+    own = lines(strips) + lines(max(there, back if transposed else add_gradient_room(AS_IT_IS, n_h, m, like)))
     return depth, (n_x + depth - 1) // depth, own
 
 
@@ -311,12 +309,9 @@ def partial_hidden(
 
 @loops
 def _slot_of_dW1(
-    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at, finish_at
+    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at
 ):  # fmt: skip
     """target = dZ1 Xᵀ / count for the features [p, p + depth)."""
-    across = units_across(n_h, depth, m, X) and not transposed
-    G, memory = carve(memory, n_h * depth if across else 0)
-    parts = G if across else target
     if transposed:
         strips = whole_strips(n_h, dZ1)
         start, memory = carve(memory, strips)
@@ -328,20 +323,19 @@ def _slot_of_dW1(
             strip_at,
         ))  # fmt: skip
     else:
-        clear(G)
-        for h in range(0 if across else n_h):
+        for h in range(n_h):
             clear(target[h * n_x : h * n_x + depth])
         call_add_gradient(add_at, (
-            dZ1, START, m, n_h, X, p * m, m, depth, m, parts, n_h if across else n_x, across, memory
+            dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x, AS_IT_IS, memory
         ))  # fmt: skip
-    slots = 1 if across else 0
-    call_finish(finish_at, (START, ALONE, slots, n_h * depth, n_h, depth, across, parts, count, target, n_x))
+    for h in range(n_h):
+        divide(target[h * n_x : h * n_x + depth], count)
 
 
 @piece
 def partial_dW1(
     w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
-    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int, finish_at: Int,
+    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
 ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features of a worker's slots, last ones first: they are still in cache."""
     length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
@@ -349,13 +343,12 @@ def partial_dW1(
     for s in range((w + 1) * slots // workers - 1, w * slots // workers - 1, -1):
         p, depth = s * length, min(length, n_x - s * length)
         _slot_of_dW1(
-            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at,
-            finish_at,
-        )  # fmt: skip
+            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
+        )
 
 
 call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
-TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:])
+TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:-1])
 
 
 @entry
@@ -369,7 +362,7 @@ def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at, finish_at,
+    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
@@ -401,8 +394,7 @@ def shallow_tall(
         ))  # fmt: skip
         for w in prange(workers):
             call_partial_dW1(dW1_at, (
-                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at,
-                finish_at,
+                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at
             ))  # fmt: skip
         _divide(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:

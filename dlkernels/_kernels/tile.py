@@ -18,8 +18,6 @@ creates, adds to in a loop of its own and writes out:
 `dot_add_first` for what doesn't fill a vector.
 `sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
 `sum_width` numbers at a time.
-`transpose`, `transpose_part`: a square of `lanes` by `lanes` numbers, or the first rows and columns of it.
-`prefetch`: a line of memory that will be needed.
 
 Positions are plain offsets from the first element of a C-ordered array; they are checked, like every index,
 only when compiled with NUMBA_BOUNDSCHECK=1. Products are summed in the loop's order with fused multiply-add,
@@ -147,29 +145,6 @@ def outer_store_part(tile, c, i, stride, tall, wide):
         c[i + r * stride : i + r * stride + wide] = tile[r, :wide]
 
 
-def transpose(a, i, a_stride, out, j, out_stride):
-    """out[j + p * out_stride + r] = a[i + r * a_stride + p] for r, p < lanes."""
-    a, out, width = a.reshape(-1), out.reshape(-1), lanes(a)
-    for r in range(width):
-        for p in range(width):
-            out[j + p * out_stride + r] = a[i + r * a_stride + p]
-
-
-def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
-    """As `transpose` for r < tall and p < wide."""
-    a, out = a.reshape(-1), out.reshape(-1)
-    for r in range(min(tall, lanes(a))):
-        for p in range(min(wide, lanes(a))):
-            out[j + p * out_stride + r] = a[i + r * a_stride + p]
-
-
-def interleave(a, i, stride, out, j):
-    """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes."""
-    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
-    for r in range(height):
-        out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
-
-
 def dot_zeros(like):
     """(dot_rows, dot_columns) sums, each spread over the lanes of a vector."""
     return np.zeros((dot_rows(like), dot_columns(like), lanes(like)), like.dtype)
@@ -200,10 +175,6 @@ def dot_store(tile, out, i):
     out.reshape(-1)[i : i + tile.shape[0] * tile.shape[1]] = tile.sum(axis=2).reshape(-1)
 
 
-def prefetch(a, i):
-    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the second level."""
-
-
 def sum_zeros(like):
     """`sum_width` sums of one row."""
     return np.zeros(sum_width(like), like.dtype)
@@ -231,14 +202,14 @@ def sum_total(tile):
 
 
 @loops
-def _inside(array, first, stride, times, count):
+def inside(array, first, stride, times, count):
     """Raise IndexError unless `times` pieces of `count` numbers, `stride` apart, lie inside the array."""
     last = first + stride * max(0, times - 1)
     if min(first, last) < 0 or max(first, last) + count > array.size:
         raise IndexError("a tile reaches beyond its array")
 
 
-def _generated(function):
+def generated(function):
     """In compiled code, the function is the intrinsic of its name."""
     registers.generated(function, getattr(vectors, function.__name__))
 
@@ -252,16 +223,15 @@ for _function in (
     outer_prefetch,
     dot_zeros,
     sum_zeros,
-    prefetch,
 ):
-    _generated(_function)
+    generated(_function)
 
 
-def _checked(function):
+def checked(function):
     """With bounds checked, what is decorated calls the intrinsic; otherwise, as `_generated`."""
     if _CHECKED:
         return overload(function)
-    _generated(function)
+    generated(function)
     return lambda choose: choose
 
 
@@ -275,48 +245,48 @@ def _overload_sum_total(tile):
     return lambda tile: vectors.sum_total(tile)
 
 
-@_checked(outer_start)
+@checked(outer_start)
 def _overload_outer_start(tile, a, i):
     def start(tile, a, i):
-        _inside(a, i, 0, 1, vectors.outer_rows(tile))
+        inside(a, i, 0, 1, vectors.outer_rows(tile))
         return vectors.outer_start(tile, a, i)
 
     return start
 
 
-@_checked(outer_add)
+@checked(outer_add)
 def _overload_outer_add(tile, a, i, b, j):
     def add(tile, a, i, b, j):
-        _inside(a, i, 0, 1, vectors.outer_rows(tile))
-        _inside(b, j, 0, 1, vectors.outer_columns(tile))
+        inside(a, i, 0, 1, vectors.outer_rows(tile))
+        inside(b, j, 0, 1, vectors.outer_columns(tile))
         return vectors.outer_add(tile, a, i, b, j)
 
     return add
 
 
-@_checked(outer_add_rows)
+@checked(outer_add_rows)
 def _overload_outer_add_rows(tile, a, i, stride, b, j):
     def add(tile, a, i, stride, b, j):
-        _inside(a, i, stride, vectors.outer_rows(tile), 1)
-        _inside(b, j, 0, 1, vectors.outer_columns(tile))
+        inside(a, i, stride, vectors.outer_rows(tile), 1)
+        inside(b, j, 0, 1, vectors.outer_columns(tile))
         return vectors.outer_add_rows(tile, a, i, stride, b, j)
 
     return add
 
 
-@_checked(outer_load)
+@checked(outer_load)
 def _overload_outer_load(tile, c, i, stride):
     def load(tile, c, i, stride):
-        _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+        inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         return vectors.outer_load(tile, c, i, stride)
 
     return load
 
 
-@_checked(outer_store)
+@checked(outer_store)
 def _overload_outer_store(tile, c, i, stride):
     def store(tile, c, i, stride):
-        _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+        inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         vectors.outer_store(tile, c, i, stride)
 
     return store
@@ -326,7 +296,7 @@ def _overload_outer_store(tile, c, i, stride):
 def _overload_outer_plus(tile, c, i, stride):
     def plus(tile, c, i, stride):
         if _CHECKED:
-            _inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
+            inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         return vectors.outer_plus(tile, c, i, stride)
 
     return plus
@@ -336,66 +306,36 @@ def _overload_outer_plus(tile, c, i, stride):
 def _overload_outer_plus_part(tile, c, i, stride, tall, wide):
     def plus(tile, c, i, stride, tall, wide):
         if _CHECKED:
-            _inside(c, i, stride, tall, wide)
+            inside(c, i, stride, tall, wide)
         return vectors.outer_plus_part(tile, c, i, stride, tall, wide)
 
     return plus
 
 
-@_checked(outer_store_part)
+@checked(outer_store_part)
 def _overload_outer_store_part(tile, c, i, stride, tall, wide):
     def store(tile, c, i, stride, tall, wide):
-        _inside(c, i, stride, tall, wide)
+        inside(c, i, stride, tall, wide)
         vectors.outer_store_part(tile, c, i, stride, tall, wide)
 
     return store
 
 
-@_checked(transpose)
-def _overload_transpose(a, i, a_stride, out, j, out_stride):
-    def move(a, i, a_stride, out, j, out_stride):
-        _inside(a, i, a_stride, lanes(a), lanes(a))
-        _inside(out, j, out_stride, lanes(a), lanes(a))
-        vectors.transpose(a, i, a_stride, out, j, out_stride)
-
-    return move
-
-
-@_checked(transpose_part)
-def _overload_transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
-    def move(a, i, a_stride, out, j, out_stride, tall, wide):
-        _inside(a, i, a_stride, min(tall, lanes(a)), min(wide, lanes(a)))
-        _inside(out, j, out_stride, min(wide, lanes(a)), min(tall, lanes(a)))
-        vectors.transpose_part(a, i, a_stride, out, j, out_stride, tall, wide)
-
-    return move
-
-
-@_checked(interleave)
-def _overload_interleave(a, i, stride, out, j):
-    def move(a, i, stride, out, j):
-        _inside(a, i, stride, rows(a), lanes(a))
-        _inside(out, j, 0, 1, rows(a) * lanes(a))
-        vectors.interleave(a, i, stride, out, j)
-
-    return move
-
-
-@_checked(dot_add)
+@checked(dot_add)
 def _overload_dot_add(tile, a, i, a_stride, b, j, b_stride):
     def add(tile, a, i, a_stride, b, j, b_stride):
-        _inside(a, i, a_stride, dot_rows(a), lanes(a))
-        _inside(b, j, b_stride, dot_columns(b), lanes(b))
+        inside(a, i, a_stride, dot_rows(a), lanes(a))
+        inside(b, j, b_stride, dot_columns(b), lanes(b))
         return vectors.dot_add(tile, a, i, a_stride, b, j, b_stride)
 
     return add
 
 
-@_checked(dot_add_first)
+@checked(dot_add_first)
 def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
     def add(tile, a, i, a_stride, b, j, b_stride, count):
-        _inside(a, i, a_stride, dot_rows(a), min(count, lanes(a)))
-        _inside(b, j, b_stride, dot_columns(b), min(count, lanes(b)))
+        inside(a, i, a_stride, dot_rows(a), min(count, lanes(a)))
+        inside(b, j, b_stride, dot_columns(b), min(count, lanes(b)))
         return vectors.dot_add_first(tile, a, i, a_stride, b, j, b_stride, count)
 
     return add
@@ -405,7 +345,7 @@ def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
 def _overload_dot_store(tile, out, i):
     def store(tile, out, i):
         if _CHECKED:
-            _inside(out, i, 0, 1, dot_rows(out) * dot_columns(out))
+            inside(out, i, 0, 1, dot_rows(out) * dot_columns(out))
         vectors.dot_store(tile, out, i)
 
     return store
@@ -415,17 +355,17 @@ def _overload_dot_store(tile, out, i):
 def _overload_sum_add(tile, a, i, count):
     def add(tile, a, i, count):
         if _CHECKED:
-            _inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
+            inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
         return vectors.sum_add(tile, a, i, count)
 
     return add
 
 
-@_checked(sum_add_product)
+@checked(sum_add_product)
 def _overload_sum_add_product(tile, a, i, b, j, count):
     def add(tile, a, i, b, j, count):
-        _inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
-        _inside(b, j, 0, 1, max(0, min(count, sum_width(a))))
+        inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
+        inside(b, j, 0, 1, max(0, min(count, sum_width(a))))
         return vectors.sum_add_product(tile, a, i, b, j, count)
 
     return add

@@ -1,6 +1,6 @@
-"""The operations behind `tile`: with `registers`, `pieces` and `bits` the only modules that know of LLVM.
+"""The operations of `tile` and `moves`. Only `registers`, `pieces` and `bits` know of LLVM, too.
 
-An intrinsic here does what the function of its name in `tile` does, and checks nothing.
+An intrinsic here does what the function of its name there does, and checks nothing.
 """
 
 from __future__ import annotations

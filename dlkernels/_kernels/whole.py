@@ -123,7 +123,7 @@ def shallow(
     if is_tall_shallow(n_h, n_x, m):
         result[0] = shallow_tall.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at, finish_at,
+            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
         )  # fmt: skip
     else:
         result[0] = shallow_wide.serial(
@@ -134,4 +134,4 @@ def shallow(
 
 #: What the last two take the addresses of, in their order.
 BOTH_LOGISTIC_PIECES = (*LOGISTIC_PIECES, *TALL_LOGISTIC_PIECES)
-BOTH_SHALLOW_PIECES = (*SHALLOW_PIECES[:2], *TALL_SHALLOW_PIECES)
+BOTH_SHALLOW_PIECES = (*SHALLOW_PIECES[:2], *TALL_SHALLOW_PIECES, SHALLOW_PIECES[-1])

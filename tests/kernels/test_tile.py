@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlkernels._jit import loops
-from dlkernels._kernels import tile
+from dlkernels._kernels import moves, tile
 
 
 @loops
@@ -157,16 +157,16 @@ def test_plus_and_parts(zeros, dtype, rng):
 def test_moves(skip, dtype, rng):
     @loops
     def transposed(a, i, stride, out):
-        tile.prefetch(a, i)
-        tile.transpose(a, i, stride, out, 1, stride)
+        moves.prefetch(a, i)
+        moves.transpose(a, i, stride, out, 1, stride)
 
     @loops
     def partly(a, i, stride, out, tall, wide):
-        tile.transpose_part(a, i, stride, out, 1, stride, tall, wide)
+        moves.transpose_part(a, i, stride, out, 1, stride, tall, wide)
 
     @loops
     def interleaved(a, i, stride, out):
-        tile.interleave(a, i, stride, out, 1)
+        moves.interleave(a, i, stride, out, 1)
 
     like = np.zeros(1, dtype)
     step, height = tile.lanes(like), tile.rows(like)

@@ -1,0 +1,70 @@
+"""Moves between memory and registers, beside `tile`, and asking for memory ahead of its use.
+
+`transpose`, `transpose_part`: a square of `lanes` by `lanes` numbers, or the first rows and columns of it.
+`interleave`: a strip of `rows` rows. `prefetch`: a line of memory.
+"""
+
+from __future__ import annotations
+
+from dlkernels._kernels import vectors
+from dlkernels._kernels.tile import checked, generated, inside, lanes, rows
+
+
+def transpose(a, i, a_stride, out, j, out_stride):
+    """out[j + p * out_stride + r] = a[i + r * a_stride + p] for r, p < lanes."""
+    a, out, width = a.reshape(-1), out.reshape(-1), lanes(a)
+    for r in range(width):
+        for p in range(width):
+            out[j + p * out_stride + r] = a[i + r * a_stride + p]
+
+
+def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
+    """As `transpose` for r < tall and p < wide."""
+    a, out = a.reshape(-1), out.reshape(-1)
+    for r in range(min(tall, lanes(a))):
+        for p in range(min(wide, lanes(a))):
+            out[j + p * out_stride + r] = a[i + r * a_stride + p]
+
+
+def interleave(a, i, stride, out, j):
+    """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes."""
+    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
+    for r in range(height):
+        out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
+
+
+def prefetch(a, i):
+    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the second level."""
+
+
+generated(prefetch)
+
+
+@checked(transpose)
+def _overload_transpose(a, i, a_stride, out, j, out_stride):
+    def move(a, i, a_stride, out, j, out_stride):
+        inside(a, i, a_stride, lanes(a), lanes(a))
+        inside(out, j, out_stride, lanes(a), lanes(a))
+        vectors.transpose(a, i, a_stride, out, j, out_stride)
+
+    return move
+
+
+@checked(transpose_part)
+def _overload_transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
+    def move(a, i, a_stride, out, j, out_stride, tall, wide):
+        inside(a, i, a_stride, min(tall, lanes(a)), min(wide, lanes(a)))
+        inside(out, j, out_stride, min(wide, lanes(a)), min(tall, lanes(a)))
+        vectors.transpose_part(a, i, a_stride, out, j, out_stride, tall, wide)
+
+    return move
+
+
+@checked(interleave)
+def _overload_interleave(a, i, stride, out, j):
+    def move(a, i, stride, out, j):
+        inside(a, i, stride, rows(a), lanes(a))
+        inside(out, j, 0, 1, rows(a) * lanes(a))
+        vectors.interleave(a, i, stride, out, j)
+
+    return move
