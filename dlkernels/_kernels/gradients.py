@@ -66,6 +66,8 @@ LENGTH_BYTES = 4096
 TASK = 50_000
 #: Examples that a partial result is worth, and inputs that packing their units again is worth.
 SLOT, INPUTS = 448, 96
+#: Most inputs of a block whose part of A_prev in Fortran order is transposed first.
+TURNED = 240
 #: Numbers of all partial results.
 PARTS = 2**20
 #: With more numbers in dW than this, or fewer examples, its blocks are tasks, not parts of the examples.
@@ -87,7 +89,9 @@ def as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
 @loops
 def units_across(n, k, m, like):
     """Whether `add_gradient` has the units across vectors; G is (k, n) then."""
-    return (n >= columns(like)) & (k >= rows(like)) & (m >= lanes(like))
+    # Few units of very many inputs make no product, and would take as much memory again for G as dW has.
+    fits = (n >= FEWEST_STRIPS * rows(like)) | (n * k <= PARTS)
+    return (n >= columns(like)) & (k >= rows(like)) & (m >= lanes(like)) & fits
 
 
 @loops
@@ -252,11 +256,13 @@ def gradient_block(
     for row in range(wide if across else down):
         clear(target[row * g_length : row * g_length + (down if across else wide)])
     block, tile = carve(memory, add_gradient_room(across, down, length, part))
+    # Before the rows of a tile are some to spare, where a last strip that isn't full reads beyond the first.
+    spare = rows(part) * (length + 16)
     for j in range(first, last, length):
         width = min(length, last - j)
         if transposed:
-            pack_transposed(A_prev, k, j, width, q0, wide, tile, START, length + 16)
-        inputs, at, row_length = (tile, START, length + 16) if transposed else (A_prev, q0 * m + j, m)
+            pack_transposed(A_prev, k, j, width, q0, wide, tile, spare, length + 16)
+        inputs, at, row_length = (tile, spare, length + 16) if transposed else (A_prev, q0 * m + j, m)
         call_add_gradient(add_at, (
             dZ, i0 * m + j, m, down, inputs, at, row_length, wide, width, target, g_length, across, block
         ))  # fmt: skip
@@ -283,10 +289,11 @@ def gradients_plan(n, k, m, transposed, like):
         longest = min(DEPTH, max(SHORTEST, LEFT_BYTES // (min(n, height) * like.itemsize)))
         tasks = min(tasks, TASKS)
         most = max(1, min(tasks, min(m // SLOT, PARTS // (n * k))))
-        width = even_parts(k, max(INPUTS, (k * most + tasks - 1) // tasks), rows(like))
+        width = (k * most + tasks - 1) // tasks
+        width = even_parts(k, max(INPUTS, min(width, TURNED) if transposed else width), rows(like))
         length = even_parts((m + most - 1) // most, longest, lanes(like))
     else:
-        height, width = even_parts(n, 120, 4), even_parts(k, 240, 6)
+        height, width = even_parts(n, 120, 4), even_parts(k, TURNED, 6)
         blocks = max(1, (n + height - 1) // height) * max(1, (k + width - 1) // width)
         # A tile ends with adding up its lanes, so panels are long.
         tasks = min((TASKS + blocks - 1) // blocks, tasks)
@@ -296,7 +303,7 @@ def gradients_plan(n, k, m, transposed, like):
     panels = (m + length - 1) // length
     slots = max(1, min(most, panels))
     share = add_gradient_room(across, min(n, height), length, like)
-    share += lines(min(width, k) * (length + 16)) if transposed else 0
+    share += lines((min(width, k) + rows(like)) * (length + 16)) if transposed else 0
     rest = lines(slots * n * 2) + (lines(slots * n * k) if slots > 1 or across else 0)
     return height, width, length, panels, slots, share, rest
 
