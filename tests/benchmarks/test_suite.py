@@ -135,11 +135,13 @@ def test_the_clock_counts_one_call(monkeypatch):
     work = benchmark.work(10)
     calls = _timed._calls(work, "numba", "float64")
     assert calls > 20
-    start = benchmark.timer()
-    benchmark.time_call("numba", 10, "float64")
-    recorded = benchmark.timer() - start
-    each = _timed.seconds(_timed.prepared(work, "numba", "float64"), calls)
-    assert recorded == pytest.approx(each, rel=0.9)
+    recorded, each = [], []
+    for _ in range(5):  # the shortest of each: other work on the machine only adds
+        start = benchmark.timer()
+        benchmark.time_call("numba", 10, "float64")
+        recorded.append(benchmark.timer() - start)
+        each.append(_timed.seconds(_timed.prepared(work, "numba", "float64"), calls))
+    assert min(recorded) == pytest.approx(min(each), rel=0.9)
 
 
 def test_numpy_multiplies_on_one_thread():
