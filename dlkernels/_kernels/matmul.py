@@ -99,7 +99,7 @@ def _blocks(
     out_length, wide,
 ):  # fmt: skip
     # The blocks share out the asking for the next strip of B, which follows this one if it is packed.
-    blocks = (i1 - i0 + outer_rows(tile) - 1) // outer_rows(tile)
+    blocks = max(1, (i1 - i0 + outer_rows(tile) - 1) // outer_rows(tile))
     packed = step == columns(out)
     pace = (step + blocks - 1) // blocks if packed else 0
     for i in range(i0, i1, outer_rows(tile)):
