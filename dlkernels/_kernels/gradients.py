@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import ALONE, START, entry, inlined_late, loops, shared, twins
+from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined_late, loops, shared, twins
 from dlkernels._kernels.activations import copy
 from dlkernels._kernels.dense import (
     AT_ONCE,
@@ -25,7 +25,7 @@ from dlkernels._kernels.dense import (
     divide,
     product_work,
 )
-from dlkernels._kernels.matmul import DEPTH, merge
+from dlkernels._kernels.matmul import DEPTH, merge, write_block
 from dlkernels._kernels.moves import prefetch
 from dlkernels._kernels.packing import pack_transposed
 from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
@@ -41,13 +41,7 @@ from dlkernels._kernels.tile import (
     dot_zeros,
     lanes,
     outer_add_rows,
-    outer_columns,
-    outer_plus,
-    outer_plus_part,
     outer_prefetch,
-    outer_rows,
-    outer_store,
-    outer_store_part,
     outer_vector,
     outer_zeros,
     rows,
@@ -115,11 +109,7 @@ def _outer_block(sums, B, at, b_length, width, packed, first, G, corner, g_lengt
         prefetch(B, ask + c)
         prefetch(B, ask + b_length + c)
         sums = outer_add_rows(sums, B, at + c, b_length, packed, first + c * step)
-    if tall == outer_rows(sums) and wide == outer_columns(sums):
-        outer_store(outer_plus(sums, G, corner, g_length), G, corner, g_length)
-    else:
-        sums = outer_plus_part(sums, G, corner, g_length, tall, wide)
-        outer_store_part(sums, G, corner, g_length, tall, wide)
+    write_block(sums, AS_IT_IS, G, corner, g_length, tall, wide)
 
 
 @loops
@@ -217,9 +207,9 @@ call_add_gradient = add_gradient.call
 @piece
 def finish(
     share: Int, shares: Int, slots: Int, size: Int, n: Int, k: Int, across: Flag, parts: Row,
-    count: Number, dW: Row, length: Int,
+    count: Number, dW: Row,
 ):  # fmt: skip
-    """dW[i * length + q] = the sum over the slots of G[i, q], over count; one of several shares of it.
+    """dW[i * k + q] = the sum over the slots of G[i, q], over count; one of several shares of it.
 
     Slots are `size` numbers apart and are merged into the first one. There are none if the sums lie in dW.
     """
@@ -227,11 +217,11 @@ def finish(
     top, end = (0, n) if across else (share * n // shares, (share + 1) * n // shares)
     if across:
         merge(slots, size, parts, first * n, last * n)
-        pack_transposed(parts, n, first, last - first, START, n, dW, first, length)
+        pack_transposed(parts, n, first, last - first, START, n, dW, first, k)
     else:
         merge(slots, size, parts, top * k, end * k)
     for i in range(top, end):
-        row = dW[i * length + first : i * length + last]
+        row = dW[i * k + first : i * k + last]
         if not across and slots > 0:
             copy(parts[i * k : (i + 1) * k], row)
         divide(row, count)
@@ -344,16 +334,12 @@ def dense_gradients(
                 s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
                 parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], share, add_at,
             ))  # fmt: skip
-    count = dW.dtype.type(m)
+    count, merged = dW.dtype.type(m), 0 if in_place else slots
     if slots * n * k < PACK_IN_PARALLEL:
-        call_finish(
-            finish_at, (START, ALONE, 0 if in_place else slots, n * k, n, k, turned, parts, count, dW, k)
-        )
+        call_finish(finish_at, (START, ALONE, merged, n * k, n, k, turned, parts, count, dW))
     else:
         for w in prange(workers):
-            call_finish(
-                finish_at, (w, workers, 0 if in_place else slots, n * k, n, k, turned, parts, count, dW, k)
-            )
+            call_finish(finish_at, (w, workers, merged, n * k, n, k, turned, parts, count, dW))
     merge_pairs(slots, n, sums)
     for i in range(n):
         db[i] = total(sums, i) / count

@@ -67,6 +67,19 @@ def product_room(strips, k, row_length, transposed, width, like):
 
 
 @inlined_late
+def write_block(sums, fresh, out, corner, out_length, tall, wide):
+    """Adds the first `tall` rows and `wide` columns of a block to out[corner], or writes them if `fresh`."""
+    if tall == outer_rows(sums) and wide == outer_columns(sums):
+        if not fresh:
+            sums = outer_plus(sums, out, corner, out_length)
+        outer_store(sums, out, corner, out_length)
+    else:
+        if not fresh:
+            sums = outer_plus_part(sums, out, corner, out_length, tall, wide)
+        outer_store_part(sums, out, corner, out_length, tall, wide)
+
+
+@inlined_late
 def _block(
     sums, left_matrix, left, count, B, first, step, start, i, fresh, out, corner, out_length, tall, wide,
     ask, pace,
@@ -76,21 +89,13 @@ def _block(
     Meanwhile asks for what lies at B[ask], `pace` numbers a term.
     """
     height = outer_rows(sums)
-    inside = tall == height and wide == outer_columns(sums)
     if fresh:
         sums = outer_start(sums, start, i)
     outer_prefetch(sums, out, corner, out_length)
     for q in range(count):
         prefetch(B, ask + q * pace)
         sums = outer_add(sums, left_matrix, left + q * height, B, first + q * step)
-    if inside:
-        if not fresh:
-            sums = outer_plus(sums, out, corner, out_length)
-        outer_store(sums, out, corner, out_length)
-    else:
-        if not fresh:
-            sums = outer_plus_part(sums, out, corner, out_length, tall, wide)
-        outer_store_part(sums, out, corner, out_length, tall, wide)
+    write_block(sums, fresh, out, corner, out_length, tall, wide)
 
 
 @inlined_late

@@ -262,7 +262,7 @@ def shallow(
                 share, k == 0, parts, sums, memory, slot_at, back_at, strip_at, product_at, add_at,
             ))  # fmt: skip
         call_finish(finish_at, (
-            START, ALONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, X), parts, count, dW1, n_x
+            START, ALONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, X), parts, count, dW1
         ))  # fmt: skip
         merge(slots, size, parts, n_h * n_x, size)
         merge_pairs(slots, pairs, sums)
