@@ -19,6 +19,7 @@ from dlkernels._kernels.tile import (
     columns,
     lanes,
     outer_add,
+    outer_add_first,
     outer_columns,
     outer_plus,
     outer_plus_part,
@@ -58,12 +59,9 @@ def uses_in_place(strips, k, row_length, transposed, itemsize):
 @loops
 def product_room(strips, k, row_length, transposed, width, like):
     """Numbers of scratch memory of `product`, for this many strips of the left matrix."""
-    direct = uses_in_place(strips, k, row_length, transposed, like.itemsize)
-    return (
-        columns(like)
-        * min(max(k, 1), DEPTH)
-        * (1 if direct else (width + columns(like) - 1) // columns(like))
-    )
+    if uses_in_place(strips, k, row_length, transposed, like.itemsize):
+        return 0
+    return columns(like) * min(max(k, 1), DEPTH) * ((width + columns(like) - 1) // columns(like))
 
 
 @inlined_late
@@ -93,8 +91,11 @@ def _block(
         sums = outer_start(sums, start, i)
     outer_prefetch(sums, out, corner, out_length)
     for q in range(count):
-        prefetch(B, ask + q * pace)
-        sums = outer_add(sums, left_matrix, left + q * height, B, first + q * step)
+        if outer_columns(sums) == lanes(out):
+            sums = outer_add_first(sums, left_matrix, left + q * height, B, first + q * step, wide)
+        else:
+            prefetch(B, ask + q * pace)
+            sums = outer_add(sums, left_matrix, left + q * height, B, first + q * step)
     write_block(sums, fresh, out, corner, out_length, tall, wide)
 
 
@@ -134,7 +135,7 @@ def strip(
     fill a tile is formed a vector at a time: 500 columns cost 10 2/3 strips of 48, not 11.
     """
     tile, half = outer_zeros(out), outer_zeros_half(out)
-    if wide > columns(out) - lanes(out):
+    if wide == columns(out) or (step == columns(out) and wide > columns(out) - lanes(out)):
         _blocks(
             tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
             out_length, wide,
@@ -173,18 +174,16 @@ def product(
         for t in range(panels):
             c = t * across
             wide, corner = min(across, width - c), i0 * out_length + out_j + c
-            if direct and wide == across:
+            if direct:
                 call_strip(strip_at, (
                     left_matrix, k, p, i0, i1, now, B, p * row_length + j + c, row_length, start, p == 0,
                     out, corner, out_length, wide,
                 ))  # fmt: skip
-                continue
-            if direct:
-                pack_right(B, row_length, transposed, j + c, wide, p, START, now, now, packed)
-            call_strip(strip_at, (
-                left_matrix, k, p, i0, i1, now, packed, START if direct else c * now, across, start, p == 0,
-                out, corner, out_length, wide,
-            ))  # fmt: skip
+            else:
+                call_strip(strip_at, (
+                    left_matrix, k, p, i0, i1, now, packed, c * now, across, start, p == 0, out, corner,
+                    out_length, wide,
+                ))  # fmt: skip
 
 
 call_product = product.call

@@ -12,6 +12,7 @@ creates, adds to in a loop of its own and writes out:
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
 `half_rows` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
+`outer_add_first`: the same for the first columns only.
 `outer_add_rows`: the same where the numbers of a lie a stride apart.
 `outer_plus_part`, `outer_store_part`: the first rows and columns of a block only.
 `dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
@@ -98,6 +99,14 @@ def outer_add(tile, a, i, b, j):
     """tile[r, c] += a[i + r] * b[j + c]."""
     a, b = a.reshape(-1), b.reshape(-1)
     return tile + np.outer(a[i : i + tile.shape[0]], b[j : j + tile.shape[1]])
+
+
+def outer_add_first(tile, a, i, b, j, count):
+    """As `outer_add` for c < count; b[j + count] and what follows isn't read."""
+    a, b = a.reshape(-1), b.reshape(-1)
+    tile = tile.copy()
+    tile[:, :count] += np.outer(a[i : i + tile.shape[0]], b[j : j + min(count, tile.shape[1])])
+    return tile
 
 
 def outer_add_rows(tile, a, i, stride, b, j):
@@ -260,6 +269,16 @@ def _overload_outer_add(tile, a, i, b, j):
         inside(a, i, 0, 1, vectors.outer_rows(tile))
         inside(b, j, 0, 1, vectors.outer_columns(tile))
         return vectors.outer_add(tile, a, i, b, j)
+
+    return add
+
+
+@checked(outer_add_first)
+def _overload_outer_add_first(tile, a, i, b, j, count):
+    def add(tile, a, i, b, j, count):
+        inside(a, i, 0, 1, vectors.outer_rows(tile))
+        inside(b, j, 0, 1, min(count, vectors.outer_columns(tile)))
+        return vectors.outer_add_first(tile, a, i, b, j, count)
 
     return add
 

@@ -109,6 +109,20 @@ def outer_add(typing_context, tile, a, i, b, j):
 
 
 @intrinsic
+def outer_add_first(typing_context, tile, a, i, b, j, count):
+    def generate(code, places, tile, a, i, b, j, count):
+        loaded = {
+            first: code.load_first(code.builder.sub(count, code.index(first)), code.at(b, j, times=first))
+            for _, r, first in places
+            if r == 0
+        }
+        factors = {r: code.spread(code.at(a, i, times=r)) for _, r, first in places if first == 0}
+        return _rank_1(code, places, tile, factors, loaded)
+
+    return _on_block(tile, TileType, (tile, a, i, b, j, count), generate)
+
+
+@intrinsic
 def outer_add_rows(typing_context, tile, a, i, stride, b, j):
     def generate(code, places, tile, a, i, stride, b, j):
         loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}

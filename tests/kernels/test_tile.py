@@ -59,6 +59,18 @@ def accumulated(zeros):
 outer = accumulated(whole)
 
 
+def of_first_columns(zeros):
+    """What adds one rank-1 update to the first columns of such a block."""
+
+    @loops
+    def first_columns(a, b, c, count):
+        sums = tile.outer_load(zeros(c), c, 0, tile.outer_columns(zeros(c)))
+        sums = tile.outer_add_first(sums, a, 1, b, 2, count)
+        tile.outer_store(sums, c, 0, tile.outer_columns(sums))
+
+    return first_columns
+
+
 @loops
 def outer_of_rows(a, i, stride, b, c, k):
     sums = tile.outer_load(whole(c), c, 0, tile.outer_columns(whole(c)))
@@ -109,6 +121,20 @@ def test_outer(zeros, dtype, rng):
     c = around[across:-across].reshape(height, across)
     assert np.isnan(around[[0, across - 1, -across, -1]]).all()  # nothing written beside it
     np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("zeros", FORMS)
+def test_outer_of_the_first_columns(zeros, dtype, rng):
+    height, across = size_of(zeros, np.zeros(1, dtype))
+    first_columns = of_first_columns(zeros)
+    a = rng.integers(-9, 9, height + 1).astype(dtype)
+    for count in range(across + 1):
+        b = rng.integers(-9, 9, 2 + count).astype(dtype)  # no number more: with bounds checked that is seen
+        c = rng.integers(-9, 9, (height, across)).astype(dtype)
+        expected = c.copy()
+        expected[:, :count] += np.outer(a[1:], b[2:])
+        first_columns(a, b, c.reshape(-1), count)
+        np.testing.assert_array_equal(c, expected)
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -232,6 +258,8 @@ def test_a_tile_beyond_its_array_is_found(dtype):
     for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
         with pytest.raises(IndexError):
             outer(*bad, 7)
+    with pytest.raises(IndexError):
+        of_first_columns(whole)(a, b[: tile.columns(like) + 1], c, tile.columns(like))
     for stride, i, beyond in ((7, 0, 1), (-7, 7 * (tile.rows(like) - 1), -1), (7, 0, -1)):
         outer_of_rows(a, i, stride, b, c, 7)
         with pytest.raises(IndexError):
