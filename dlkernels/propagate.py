@@ -12,12 +12,13 @@ from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, surely
 from dlkernels._arrays import Array
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
+from dlkernels._kernels import shallow_tall as _shallow_tall
 from dlkernels._kernels.pieces import addresses
 
 _logistic_pieces = addresses(*_logistic.PIECES)
 _tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
 _shallow_pieces = addresses(*_shallow.PIECES)
-_tall_shallow_pieces = addresses(*_shallow.TALL_PIECES)
+_tall_shallow_pieces = addresses(*_shallow_tall.PIECES)
 
 
 def _logistic_work(n: int, m: int, itemsize: int) -> float:
@@ -41,8 +42,9 @@ def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Pl
 
 @functools.lru_cache(maxsize=1024)
 def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
-    if _shallow.is_tall(n_h, n_x, m):
-        twins, room, pieces = _shallow.shallow_tall, _shallow.shallow_tall_room, _tall_shallow_pieces
+    if _shallow_tall.is_tall(n_h, n_x, m):
+        twins, room = _shallow_tall.shallow_tall, _shallow_tall.shallow_tall_room
+        pieces = _tall_shallow_pieces
     else:
         twins, room, pieces = _shallow.shallow, _shallow.shallow_room, _shallow_pieces
     work = _shallow_work(n_h, n_x, m, dtype.itemsize)

@@ -8,8 +8,7 @@ The formulas, for m examples as columns of X, n_h hidden units and activation g:
 
 X is cut into tiles of columns. Z1, A1 and dZ1 exist for one tile at a time and stay in the second-level
 cache; nothing of length m is written to memory. Each slot owns a fixed range of tiles and gradients of
-its own. Few examples of many features (`shallow_tall`) are cut into slots of features instead: Z1 is added
-up from them, and each has its own columns of dW1.
+its own. `shallow_tall` does the same for few examples of many features.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from __future__ import annotations
 from numba import prange
 
 from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined, loops, shared, twins
+from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined, loops, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
-from dlkernels._kernels.dense import SLOTS, divide
+from dlkernels._kernels.dense import SLOTS
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.gradients import (
     PARTS,
@@ -36,11 +35,9 @@ from dlkernels._kernels.logistic import (
     DB,
     add_row_dots,
     add_weighted_rows,
-    feature_slots,
     output_row,
     tile_width,
 )
-from dlkernels._kernels.logistic import is_tall as logistic_is_tall
 from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
@@ -51,14 +48,6 @@ from dlkernels._kernels.tile import rows
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
 #: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.
 NARROW_FEATURES, NARROW_UNITS = 8, 4
-#: With more hidden units than this, the slots of `shallow_tall` would take much memory.
-FEW_UNITS = 32
-
-
-@shared
-def is_tall(n_h: int, n_x: int, m: int) -> bool:
-    """Whether features rather than examples are shared out."""
-    return logistic_is_tall(n_x, m) and n_h <= FEW_UNITS
 
 
 @loops
@@ -83,7 +72,7 @@ def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, 
 
 
 @loops
-def _keeps_A(code):
+def keeps_A(code):
     """Whether the derivative is found from A1 and not from Z1; dZ1 takes the place of the other."""
     return (code == SIGMOID) | (code == TANH)
 
@@ -105,7 +94,7 @@ def there_and_back(
     add_weighted_rows(W2, n_h, A1, START, length, row, START)
     output_row(row, y, share, with_cost, losses, sums)
     add_row_dots(n_h, A1, START, length, row, dW2, START)
-    saved, dZ1 = (A1, Z1) if _keeps_A(code) else (Z1, A1)
+    saved, dZ1 = (A1, Z1) if keeps_A(code) else (Z1, A1)
     for h in range(n_h):
         d = dZ1[h * length : h * length + width]
         weight = W2[h]
@@ -148,7 +137,7 @@ def slot(
     across = units_across(n_h, n_x, m, X)
     block, memory = carve(memory, add_gradient_room(across, n_h, length, X))
     tile, panel = carve(memory, n_x * length if transposed else 0)
-    dZ1 = Z1 if _keeps_A(code) else A1
+    dZ1 = Z1 if keeps_A(code) else A1
     for j in range(first, last, length):
         width = min(length, last - j)
         if transposed:
@@ -195,7 +184,7 @@ call_slots_of_worker = slots_of_worker.call
 
 
 @loops
-def _divide(n_h, part, sums, count, db1, dW2, db2):
+def divide_sums(n_h, part, sums, count, db1, dW2, db2):
     """The gradients but dW1 from what the slots added up."""
     for h in range(n_h):
         dW2[h] = part[h] / count
@@ -204,13 +193,14 @@ def _divide(n_h, part, sums, count, db1, dW2, db2):
 
 
 @loops
-def _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
+def descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
     step(W1, dW1, rate)
     step(b1, db1, rate)
     step(W2, dW2, rate)
     step(b2, db2, rate)
 
 
+#: What `shallow` takes the addresses of, in its order.
 PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient, finish)
 
 
@@ -266,139 +256,9 @@ def shallow(
         ))  # fmt: skip
         merge(slots, size, parts, n_h * n_x, size)
         merge_pairs(slots, pairs, sums)
-        _divide(n_h, parts[n_h * n_x : size], sums, count, db1, dW2, db2)
+        divide_sums(n_h, parts[n_h * n_x : size], sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)
         if steps > 0:
-            _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2)
-    return float(cost)
-
-
-@loops
-def _tall_plan(n_h, n_x, m, transposed, like):
-    """Features of a slot, number of slots, numbers of scratch memory of each worker."""
-    depth = feature_slots(n_x, transposed)
-    strips, row_length = whole_strips(n_h, like), n_x if transposed else m
-    down = strips // rows(like)
-    there = lines(strips * depth) + product_room(down, depth, row_length, transposed, m, like)
-    back = lines(strips * m) + product_room(down, m, n_x, AS_IT_IS, depth, like)
-    own = lines(strips) + lines(max(there, back if transposed else add_gradient_room(AS_IT_IS, n_h, m, like)))
-    return depth, (n_x + depth - 1) // depth, own
-
-
-@piece
-def partial_hidden(
-    w: Int, workers: Int, W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, parts: Row,
-    memory: Row, strip_at: Int, product_at: Int,
-):  # fmt: skip
-    """parts[s] (n_h, m) = what the features of slot s contribute to W1 X, for the slots of a worker."""
-    length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
-    strips = whole_strips(n_h, X)
-    start, memory = carve(memory[w * own : (w + 1) * own], strips)
-    clear(start)
-    for s in range(w * slots // workers, (w + 1) * slots // workers):
-        p, depth = s * length, min(length, n_x - s * length)
-        left, panel = carve(memory, strips * depth)
-        pack_left(n_h, n_x, W1, AS_IT_IS, p, depth, left)
-        first, row_length = (p, n_x) if transposed else (p * m, m)
-        call_product(product_at, (
-            left, START, n_h, depth, X[first:], row_length, transposed, START, m, start,
-            parts[s * n_h * m : (s + 1) * n_h * m], m, START, panel, strip_at,
-        ))  # fmt: skip
-
-
-@loops
-def _slot_of_dW1(
-    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at
-):  # fmt: skip
-    """target = dZ1 Xᵀ / count for the features [p, p + depth)."""
-    if transposed:
-        strips = whole_strips(n_h, dZ1)
-        start, memory = carve(memory, strips)
-        left, panel = carve(memory, strips * m)
-        clear(start)
-        pack_left(n_h, m, dZ1, AS_IT_IS, START, m, left)
-        call_product(product_at, (
-            left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, panel,
-            strip_at,
-        ))  # fmt: skip
-    else:
-        for h in range(n_h):
-            clear(target[h * n_x : h * n_x + depth])
-        call_add_gradient(add_at, (
-            dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x, AS_IT_IS, memory
-        ))  # fmt: skip
-    for h in range(n_h):
-        divide(target[h * n_x : h * n_x + depth], count)
-
-
-@piece
-def partial_dW1(
-    w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
-    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
-):  # fmt: skip
-    """dW1 = dZ1 Xᵀ / count for the features of a worker's slots, last ones first: they are still in cache."""
-    length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
-    memory = memory[w * own : (w + 1) * own]
-    for s in range((w + 1) * slots // workers - 1, w * slots // workers - 1, -1):
-        p, depth = s * length, min(length, n_x - s * length)
-        _slot_of_dW1(
-            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
-        )
-
-
-call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
-TALL_PIECES = (partial_hidden, partial_dW1, *PIECES[2:-1])
-
-
-@entry
-def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
-    """Numbers of scratch memory of `shallow_tall`."""
-    _, slots, own = _tall_plan(n_h, n_x, m, transposed, like)
-    parts = lines(slots * n_h * m) + lines(n_h * m)
-    return parts + lines((2 + n_h) * 2) + 2 * lines(m) + lines(n_h) + workers * own
-
-
-@twins
-def shallow_tall(
-    W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
-):  # fmt: skip
-    """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
-    _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
-    pairs, share = 2 + n_h, exact_share(m, X)
-    count, rate = X.dtype.type(m), X.dtype.type(learning_rate)
-    parts, memory = carve(scratch, slots * n_h * m)
-    A1, memory = carve(memory, n_h * m)
-    sums, memory = carve(memory, pairs * 2)
-    part, memory = carve(memory, n_h)
-    z2, memory = carve(memory, m)
-    losses, memory = carve(memory, m)
-    Z1 = parts[: n_h * m]
-    dZ1 = Z1 if _keeps_A(code) else A1
-    cost = X.dtype.type(0)
-    for k in range(max(1, steps)):
-        clear(sums)
-        clear(part)
-        for w in prange(workers):
-            call_partial_hidden(hidden_at, (
-                w, workers, W1, X, transposed, n_h, n_x, m, parts, memory, strip_at, product_at
-            ))  # fmt: skip
-        merge(slots, n_h * m, parts, START, n_h * m)
-        for h in range(n_h):
-            bias = b1[h]
-            for j in range(m):
-                Z1[h * m + j] += bias
-        call_there_and_back(back_at, (
-            W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
-        ))  # fmt: skip
-        for w in prange(workers):
-            call_partial_dW1(dW1_at, (
-                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at
-            ))  # fmt: skip
-        _divide(n_h, part, sums, count, db1, dW2, db2)
-        if k == 0:
-            cost = total(sums, COST) / (count * share)
-        if steps > 0:
-            _descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2)
+            descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2)
     return float(cost)

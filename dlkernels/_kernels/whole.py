@@ -26,11 +26,11 @@ from dlkernels._kernels.logistic import is_tall as is_tall_logistic
 from dlkernels._kernels.logistic import logistic_tall, logistic_wide, tall_room, wide_room
 from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.shallow import PIECES as SHALLOW_PIECES
-from dlkernels._kernels.shallow import TALL_PIECES as TALL_SHALLOW_PIECES
-from dlkernels._kernels.shallow import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow import shallow as shallow_wide
 from dlkernels._kernels.shallow import shallow_room as shallow_wide_room
-from dlkernels._kernels.shallow import shallow_tall, shallow_tall_room
+from dlkernels._kernels.shallow_tall import PIECES as TALL_SHALLOW_PIECES
+from dlkernels._kernels.shallow_tall import is_tall as is_tall_shallow
+from dlkernels._kernels.shallow_tall import shallow_tall, shallow_tall_room
 
 
 @scalar

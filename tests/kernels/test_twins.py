@@ -132,10 +132,11 @@ def test_update(m, dtype, rng):
 @pytest.mark.skipif(SLOW, reason="compares compiled code")
 def test_both_twins_come_from_one_body():
     from dlkernels._kernels import activations, costs, dense, descent, gradients, logistic, shallow
+    from dlkernels._kernels import shallow_tall as tall
 
     kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense]
     kernels += [gradients.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
-    kernels += [shallow.shallow, shallow.shallow_tall, descent.update]
+    kernels += [shallow.shallow, tall.shallow_tall, descent.update]
     for twins in kernels:
         assert twins.serial.py_func.__code__ is twins.parallel.py_func.__code__
         assert twins.parallel.targetoptions["parallel"].prange
