@@ -20,7 +20,7 @@ from dlkernels._kernels.matmul import (
     strip,
     uses_in_place,
 )
-from dlkernels._kernels.packing import pack_right, pack_strip, whole_strips
+from dlkernels._kernels.packing import pack_right, pack_strips, whole_strips
 from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, total
@@ -158,11 +158,11 @@ def pack(
     height, across = rows(left), columns(left)
     if t0 == 0:
         down = whole_strips(n, left) // height
-        for s in range(share * down // shares, (share + 1) * down // shares):
-            pack_strip(s, n, k, L, L_transposed, p, depth, left)
-            if kind == GRADIENTS:
-                for i in range(s * height, min(n, (s + 1) * height)):
-                    add_row(L[i * k + p : i * k + p + depth], sums, i)
+        first, last = share * down // shares, (share + 1) * down // shares
+        pack_strips(first, last, n, k, L, L_transposed, p, depth, left)
+        if kind == GRADIENTS:
+            for i in range(first * height, min(n, last * height)):
+                add_row(L[i * k + p : i * k + p + depth], sums, i)
     # A part is some rows of a group of strips.
     parts = (depth + PACKED_ROWS - 1) // PACKED_ROWS
     all_parts = (strips + GROUP_STRIPS - 1) // GROUP_STRIPS * parts

@@ -1,7 +1,8 @@
 """Moves between memory and registers, beside `tile`, and asking for memory ahead of its use.
 
 `transpose`, `transpose_part`: a square of `lanes` by `lanes` numbers, or the first rows and columns of it.
-`interleave`: a strip of `rows` rows. `prefetch`: a line of memory.
+`interleave`: a strip of `rows` rows. `copy_term`: a number of each such row, which lie side by side.
+`prefetch`: a line of memory.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ def interleave(a, i, stride, out, j):
     a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
     for r in range(height):
         out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
+
+
+def copy_term(a, i, out, j):
+    """out[j + r] = a[i + r] for r < rows, in one move: to LLVM the two arrays might overlap."""
+    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
+    out[j : j + height] = a[i : i + height]
 
 
 def prefetch(a, i):
@@ -66,5 +73,15 @@ def _overload_interleave(a, i, stride, out, j):
         inside(a, i, stride, rows(a), lanes(a))
         inside(out, j, 0, 1, rows(a) * lanes(a))
         vectors.interleave(a, i, stride, out, j)
+
+    return move
+
+
+@checked(copy_term)
+def _overload_copy_term(a, i, out, j):
+    def move(a, i, out, j):
+        inside(a, i, 0, 1, rows(a))
+        inside(out, j, 0, 1, rows(a))
+        vectors.copy_term(a, i, out, j)
 
     return move

@@ -7,8 +7,8 @@ set.
 
 from __future__ import annotations
 
-from dlkernels._jit import loops
-from dlkernels._kernels.moves import interleave, prefetch, transpose, transpose_part
+from dlkernels._jit import START, loops
+from dlkernels._kernels.moves import copy_term, interleave, prefetch, transpose, transpose_part
 from dlkernels._kernels.tile import (
     columns,
     half_rows,
@@ -29,31 +29,25 @@ def whole_strips(n, like):
 
 
 @loops
-def pack_strip(s, n, k, W, transposed, p, depth, packed):
-    """Strip s of the left matrix: packed[s * rows * depth + q * height + r] = W[s * rows + r, p + q].
-
-    W[p + q, s * rows + r] if `transposed`, and 0 below row n; q < depth. `height` is `rows`, or `half_rows`
-    for a last strip of so few rows.
-    """
+def _pack_strip(s, n, k, W, transposed, p, done, depth, packed):
+    """Terms `done` to `depth` of strip s, or all of them if it isn't full; see `pack_strips`."""
     i = s * rows(packed)
     used = min(n - i, rows(packed))
     height = half_rows(packed) if used <= half_rows(packed) else rows(packed)
     zero = packed.dtype.type(0)
     strip = packed[i * depth : (i + height) * depth]
+    if used < rows(packed):
+        done = START
     if used < height:
         for q in range(depth * height):
             strip[q] = zero
     if transposed:
-        for q in range(depth):
+        for q in range(done, depth):
             source = W[(p + q) * n + i : (p + q) * n + i + used]
             target = strip[q * height : q * height + used]
             for r in range(used):
                 target[r] = source[r]
     else:
-        step = lanes(packed)
-        done = depth // step * step if used == rows(packed) else 0
-        for q in range(0, done, step):
-            interleave(W, i * k + p + q, k, strip, q * height)
         for r in range(used):
             source = W[(i + r) * k + p : (i + r) * k + p + depth]
             for q in range(done, depth):
@@ -61,10 +55,31 @@ def pack_strip(s, n, k, W, transposed, p, depth, packed):
 
 
 @loops
+def pack_strips(s0, s1, n, k, W, transposed, p, depth, packed):
+    """Strips [s0, s1) of the left matrix: packed[s * rows * depth + q * height + r] = W[s * rows + r, p + q].
+
+    W[p + q, s * rows + r] if `transposed`, and 0 below row n; q < depth. `height` is `rows`, or `half_rows`
+    for a last strip of so few rows.
+    """
+    height, step = rows(packed), lanes(packed)
+    full, done = min(s1, n // height), depth if transposed else depth // step * step
+    if transposed:
+        for q0 in range(0, depth, step):
+            for s in range(s0, full):
+                for q in range(q0, min(depth, q0 + step)):
+                    copy_term(W, (p + q) * n + s * height, packed, (s * depth + q) * height)
+    else:
+        for s in range(s0, full):
+            for q in range(0, done, step):
+                interleave(W, s * height * k + p + q, k, packed, (s * depth + q) * height)
+    for s in range(s0, s1):
+        _pack_strip(s, n, k, W, transposed, p, done, depth, packed)
+
+
+@loops
 def pack_left(n, k, W, transposed, p, depth, packed):
     """All strips of the left matrix."""
-    for s in range((n + rows(packed) - 1) // rows(packed)):
-        pack_strip(s, n, k, W, transposed, p, depth, packed)
+    pack_strips(START, whole_strips(n, packed) // rows(packed), n, k, W, transposed, p, depth, packed)
 
 
 @loops

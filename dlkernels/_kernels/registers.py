@@ -78,8 +78,8 @@ class Code:
             offset = self.builder.add(offset, self.index(times))
         return self.builder.gep(data, [offset])
 
-    def load(self, pointer):
-        vector = self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()))
+    def load(self, pointer, kind=None):
+        vector = self.builder.load(self.builder.bitcast(pointer, (kind or self.vector).as_pointer()))
         vector.align = self.align
         return vector
 

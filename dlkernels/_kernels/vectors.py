@@ -245,6 +245,15 @@ def interleave(typing_context, a, i, stride, out, j):
 
 
 @intrinsic
+def copy_term(typing_context, a, i, out, j):
+    def generate(code, a, i, out, j):
+        numbers = code.load(code.at(a, i), ir.VectorType(code.number, code.shape.rows))
+        code.store(numbers, code.at(out, j))
+
+    return operation(_sums, None, (a, i, out, j), generate)
+
+
+@intrinsic
 def dot_zeros(typing_context, like):
     return _zeros(_dots, like)
 

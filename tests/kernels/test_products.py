@@ -113,12 +113,12 @@ def test_pack_right(transposed, depth, dtype, rng):
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize(("n", "depth"), [(1, 3), (4, 17), (8, 33), (21, 16)])
-def test_pack_strip(transposed, n, depth, dtype, rng):
+def test_pack_strips(transposed, n, depth, dtype, rng):
     W = whole_numbers(rng, dtype, n, depth + 3)
     packed = np.full(packing.whole_strips(n, W) * depth, np.nan, dtype)
     stored = np.ascontiguousarray(W.T if transposed else W).reshape(-1)
     for s in range(packing.whole_strips(n, W) // tile.rows(W)):
-        packing.pack_strip(s, n, depth + 3, stored, transposed, 2, depth, packed)
+        packing.pack_strips(s, s + 1, n, depth + 3, stored, transposed, 2, depth, packed)
         rest = W[s * tile.rows(W) : (s + 1) * tile.rows(W), 2 : 2 + depth]
         height = tile.half_rows(W) if len(rest) <= tile.half_rows(W) else tile.rows(W)
         expected = np.zeros((depth, height), dtype)

@@ -194,6 +194,10 @@ def test_moves(skip, dtype, rng):
     def interleaved(a, i, stride, out):
         moves.interleave(a, i, stride, out, 1)
 
+    @loops
+    def one_term(a, i, out):
+        moves.copy_term(a, i, out, 1)
+
     like = np.zeros(1, dtype)
     step, height = tile.lanes(like), tile.rows(like)
     a = rng.normal(size=(step, step + skip)).astype(dtype)
@@ -214,6 +218,10 @@ def test_moves(skip, dtype, rng):
     around = np.full(height * step + 2, np.nan, dtype)
     interleaved(a.reshape(-1), skip, step + skip, around)
     np.testing.assert_array_equal(around[1:-1].reshape(step, height), a[:, skip:].T)
+    assert np.isnan(around[[0, -1]]).all()
+    around = np.full(height + 2, np.nan, dtype)
+    one_term(a.reshape(-1), skip, around)
+    np.testing.assert_array_equal(around[1:-1], a.reshape(-1)[skip : skip + height])
     assert np.isnan(around[[0, -1]]).all()
 
 
