@@ -20,8 +20,9 @@ from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, the long way decides about threads.
 _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
-#: Results of more numbers mean more work than that; they are allocated before the shapes are compared.
-_FEW = 2**16
+#: More multiply-adds than these, and 15 for each result, mean more work than that. Results are allocated
+#: before the shapes are compared: they must be few, too.
+_FEW = 2**21
 
 
 def _matrices_and_scratch(*arguments: Any) -> bool:
@@ -117,7 +118,7 @@ def dense_forward(
     """
     if (
         _simple(W, A_prev, b)
-        and len(W) * A_prev.shape[1] <= _FEW
+        and len(W) * A_prev.shape[1] * (W.shape[1] + 15) <= _FEW
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
@@ -222,7 +223,7 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
     >>> db
     array([[2.]])
     """
-    if _simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) <= _FEW:
+    if _simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if (out is None or _natives(out, 2)) and _small_gradients(
@@ -293,7 +294,7 @@ def dense_backward(
     if (
         _simple(W_next, dZ_next, dZ_next)
         and _simple(saved, A_prev, dZ_next)
-        and saved.shape[0] * max(saved.shape[1], len(A_prev)) <= _FEW
+        and len(saved) * max(1, saved.shape[1]) * (max(len(W_next), len(A_prev)) + 15) <= _FEW
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import START, entry, loops, shared, twins
+from dlkernels._jit import AS_IT_IS, START, entry, loops, shared, twins
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
@@ -26,6 +26,8 @@ from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, total
 from dlkernels._kernels.tile import columns, rows
 
+#: What `strip` is told of B here, no literal (`_jit.START`).
+PACKED = AS_IT_IS | True
 #: What `dense` does with its product.
 FORWARD, FORWARD_KEEPING_Z, BACKWARD, GRADIENTS = range(4)
 #: Parallel loops get about this many iterations where the shape allows it: enough for 16 threads, and for
@@ -102,8 +104,8 @@ def block(
     else:
         for c in range(0, width, across):
             call_strip(strip_at, (
-                left, depth, START, i0, i1, depth, panel, first + c * depth, across, start, p == 0, sums,
-                i0 * m + j + c, m, min(across, width - c),
+                left, depth, START, i0, i1, depth, panel, first + c * depth, across, PACKED, start, p == 0,
+                sums, i0 * m + j + c, m, min(across, width - c),
             ))  # fmt: skip
     if p + depth >= k:
         for i in range(i0, i1):

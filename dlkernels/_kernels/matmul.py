@@ -101,12 +101,11 @@ def _block(
 
 @inlined_late
 def _blocks(
-    tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
+    tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, start, fresh, out, corner,
     out_length, wide,
 ):  # fmt: skip
     # The blocks share out the asking for the next strip of B, which follows this one if it is packed.
     blocks = max(1, (i1 - i0 + outer_rows(tile) - 1) // outer_rows(tile))
-    packed = step == columns(out)
     pace = (step + blocks - 1) // blocks if packed else 0
     for i in range(i0, i1, outer_rows(tile)):
         ask = first + ((i - i0) // outer_rows(tile) * pace + step) * count if packed else first
@@ -126,26 +125,27 @@ def _blocks(
 @piece
 def strip(
     left_matrix: Row, length: Int, skip: Int, i0: Int, i1: Int, count: Int, B: Row, first: Int, step: Int,
-    start: Row, fresh: Flag, out: Row, corner: Int, out_length: Int, wide: Int,
+    packed: Flag, start: Row, fresh: Flag, out: Row, corner: Int, out_length: Int, wide: Int,
 ):  # fmt: skip
     """out[corner + (i - i0) * out_length + c] += sum over q of L[i, skip + q] * B[first + q * step + c].
 
     For i0 <= i < i1, c < wide <= `tile.columns` and q < count; the sums start at start[i] if they are
-    `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. What doesn't
-    fill a tile is formed a vector at a time: 500 columns cost 10 2/3 strips of 48, not 11.
+    `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. B is `packed`
+    if it comes from `pack_right`; of other rows no number after `wide` is read. What doesn't fill a tile is
+    formed a vector at a time: 500 columns cost 10 2/3 strips of 48, not 11.
     """
     tile, half = outer_zeros(out), outer_zeros_half(out)
-    if wide == columns(out) or (step == columns(out) and wide > columns(out) - lanes(out)):
+    if wide == columns(out) or (packed and wide > columns(out) - lanes(out)):
         _blocks(
-            tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, start, fresh, out, corner,
-            out_length, wide,
+            tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, start, fresh, out,
+            corner, out_length, wide,
         )  # fmt: skip
         return
     narrow, narrow_half = outer_vector(tile), outer_vector(half)
     for c in range(0, wide, lanes(out)):
         _blocks(
-            narrow, narrow_half, left_matrix, length, skip, i0, i1, count, B, first + c, step, start, fresh,
-            out, corner + c, out_length, min(lanes(out), wide - c),
+            narrow, narrow_half, left_matrix, length, skip, i0, i1, count, B, first + c, step, packed, start,
+            fresh, out, corner + c, out_length, min(lanes(out), wide - c),
         )  # fmt: skip
 
 
@@ -174,16 +174,13 @@ def product(
         for t in range(panels):
             c = t * across
             wide, corner = min(across, width - c), i0 * out_length + out_j + c
-            if direct:
-                call_strip(strip_at, (
-                    left_matrix, k, p, i0, i1, now, B, p * row_length + j + c, row_length, start, p == 0,
-                    out, corner, out_length, wide,
-                ))  # fmt: skip
-            else:
-                call_strip(strip_at, (
-                    left_matrix, k, p, i0, i1, now, packed, c * now, across, start, p == 0, out, corner,
-                    out_length, wide,
-                ))  # fmt: skip
+            source, first, step = (
+                (B, p * row_length + j + c, row_length) if direct else (packed, c * now, across)
+            )
+            call_strip(strip_at, (
+                left_matrix, k, p, i0, i1, now, source, first, step, not direct, start, p == 0, out, corner,
+                out_length, wide,
+            ))  # fmt: skip
 
 
 call_product = product.call

@@ -162,6 +162,11 @@ def test_no_large_result_is_allocated_before_the_shapes_are_compared():
         dk.dense_backward(
             np.zeros((0, many)), np.zeros((0, 0)), np.zeros((many, 0)), np.zeros((many, 0)), "relu"
         )
+    with pytest.raises(ValueError, match="mean over 0 examples"):
+        # Of no inputs, either: db alone would have 2^44 numbers.
+        dk.dense_backward(
+            np.zeros((0, 16 * many)), np.zeros((0, 0)), np.zeros((16 * many, 0)), np.zeros((0, 0)), "relu"
+        )
     with pytest.raises(ValueError, match="b must have shape"):
         dk.dense_forward(np.zeros((many, 0)), np.zeros((0, many)), np.zeros((0, 1)))
 
