@@ -190,7 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
     threads = options.threads or os.cpu_count() or 1
     for name in PEERS:
         if name not in names:
-            console.print(f"{name} is not installed and left out: python -m pip install '.[peers]'")
+            advice = f"{name} is not installed and left out: python -m pip install '.[peers]'"
+            console.print(advice, markup=False)  # to which '[peers]' would be a style
     budget, rounds = BUDGETS["quick" if options.quick else "full"]
     libraries = [Library(name, threads) for name in (OURS, *names, LIMIT)]
     rows = []

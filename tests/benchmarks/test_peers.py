@@ -84,7 +84,8 @@ def test_the_command_compares_and_names_who_is_missing(tmp_path, monkeypatch, ca
     options = ["small", "--only", "dense_forward 4 x 2", "--dtype", "float32", "--quick", "--threads", "1"]
     assert peers.main([*options, "--json", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert "a_library_nobody_has is not installed" in printed
+    advice = "a_library_nobody_has is not installed and left out: python -m pip install '.[peers]'"
+    assert advice in printed
     assert "Geometric mean" in printed
     written = json.loads(file.read_text())
     assert written["threads"] == 1
