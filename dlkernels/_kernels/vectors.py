@@ -91,7 +91,10 @@ def outer_start(typing_context, tile, a, i):
     return _on_block(tile, TileType, (tile, a, i), generate)
 
 
-def _rank_1(code, places, tile, factors, loaded):
+def _rank_1(code, places, tile, factor, load):
+    """Adds to the tile what `factor` gives for each row times what `load` gives for each column's vector."""
+    loaded = {first: load(first) for _, r, first in places if r == 0}
+    factors = {r: factor(r) for _, r, first in places if first == 0}
     for place, r, first in places:
         sums = code.fma(factors[r], loaded[first], code.builder.extract_value(tile, place))
         tile = code.builder.insert_value(tile, sums, place)
@@ -101,9 +104,11 @@ def _rank_1(code, places, tile, factors, loaded):
 @intrinsic
 def outer_add(typing_context, tile, a, i, b, j):
     def generate(code, places, tile, a, i, b, j):
-        loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}
-        factors = {r: code.spread(code.at(a, i, times=r)) for _, r, first in places if first == 0}
-        return _rank_1(code, places, tile, factors, loaded)
+        return _rank_1(
+            code, places, tile,
+            lambda r: code.spread(code.at(a, i, times=r)),
+            lambda first: code.load(code.at(b, j, times=first)),
+        )  # fmt: skip
 
     return _on_block(tile, TileType, (tile, a, i, b, j), generate)
 
@@ -111,13 +116,13 @@ def outer_add(typing_context, tile, a, i, b, j):
 @intrinsic
 def outer_add_first(typing_context, tile, a, i, b, j, count):
     def generate(code, places, tile, a, i, b, j, count):
-        loaded = {
-            first: code.load_first(code.builder.sub(count, code.index(first)), code.at(b, j, times=first))
-            for _, r, first in places
-            if r == 0
-        }
-        factors = {r: code.spread(code.at(a, i, times=r)) for _, r, first in places if first == 0}
-        return _rank_1(code, places, tile, factors, loaded)
+        return _rank_1(
+            code, places, tile,
+            lambda r: code.spread(code.at(a, i, times=r)),
+            lambda first: code.load_first(
+                code.builder.sub(count, code.index(first)), code.at(b, j, times=first)
+            ),
+        )  # fmt: skip
 
     return _on_block(tile, TileType, (tile, a, i, b, j, count), generate)
 
@@ -125,9 +130,11 @@ def outer_add_first(typing_context, tile, a, i, b, j, count):
 @intrinsic
 def outer_add_rows(typing_context, tile, a, i, stride, b, j):
     def generate(code, places, tile, a, i, stride, b, j):
-        loaded = {first: code.load(code.at(b, j, times=first)) for _, r, first in places if r == 0}
-        factors = {r: code.spread(code.at(a, i, stride, r)) for _, r, first in places if first == 0}
-        return _rank_1(code, places, tile, factors, loaded)
+        return _rank_1(
+            code, places, tile,
+            lambda r: code.spread(code.at(a, i, stride, r)),
+            lambda first: code.load(code.at(b, j, times=first)),
+        )  # fmt: skip
 
     return _on_block(tile, TileType, (tile, a, i, stride, b, j), generate)
 
