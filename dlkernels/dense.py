@@ -18,11 +18,11 @@ from dlkernels._kernels import small as _small
 from dlkernels._kernels.pieces import addresses
 from dlkernels._threads import forced
 
-#: From this many nanoseconds of work on, the long way decides about threads.
+#: From this many nanoseconds of work on, threads may pay.
 _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
-#: More multiply-adds than these, and 15 for each result, mean more work than that. Results are allocated
-#: before the shapes are compared: they must be few, too.
-_FEW = 2**21
+#: With more multiply-adds than these, and 15 for each result, what asking first saves no longer counts.
+#: Results are allocated before the shapes are compared: they must be few, too.
+_FEW = 2**24
 
 
 def _matrices_and_scratch(*arguments: Any) -> bool:
@@ -126,11 +126,17 @@ def dense_forward(
         and not return_Z
     ):
         dtype = W.dtype
-        result = np.empty((len(W), A_prev.shape[1]), dtype) if out is None else out
-        if (out is None or native(out)) and _small_forward(
-            code, negative_slope, _MOST, W, A_prev, b, result, scratch(0, dtype), *_small_dense_pieces(dtype)
-        ):
-            return result
+        result: Any = np.empty((len(W), A_prev.shape[1]), dtype) if out is None else out
+        if out is None or native(out):
+            answer = _small_forward(
+                code, negative_slope, _MOST, W, A_prev, b, result, scratch(0, dtype),
+                *_small_dense_pieces(dtype),
+            )  # fmt: skip
+            if answer == _small.LARGE:
+                A_flat = flat(result)
+                _dense(_kernels.FORWARD, W, A_prev, flat(b), code, negative_slope, A_flat, A_flat)
+            if answer != _small.NOT_SIMPLE:
+                return result
     c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z, surely_apart)
     A_flat = flat(c.A)
     if c.Z is None:
@@ -186,6 +192,15 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
         kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers, *pieces)
 
 
+def _backward(
+    W_next: Array, dZ_next: Array, saved: Array, A_prev: Array, code: int, negative_slope: float,
+    dZ: Array, dW: Array, db: Array,
+) -> None:  # fmt: skip
+    dZ_flat, other = flat(dZ), flat(np.ascontiguousarray(saved))
+    _dense(_kernels.BACKWARD, W_next.T, dZ_next, other, code, negative_slope, dZ_flat, dZ_flat)
+    _gradients(dZ, A_prev, dW, db)
+
+
 def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
     """dW = dZ A_prevᵀ / m and db = the sums of dZ along axis 1, over m.
 
@@ -227,10 +242,14 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
     if _simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
-        if (out is None or _natives(out, 2)) and _small_gradients(
-            _MOST, dZ, A_prev, *results, scratch(0, dtype), *_small_gradient_pieces(dtype)
-        ):
-            return results
+        if out is None or _natives(out, 2):
+            answer = _small_gradients(
+                _MOST, dZ, A_prev, *results, scratch(0, dtype), *_small_gradient_pieces(dtype)
+            )
+            if answer == _small.LARGE:
+                _gradients(dZ, A_prev, *results)
+            if answer != _small.NOT_SIMPLE:
+                return results
     c = _checks.dense_gradients(dZ, A_prev, out)
     _gradients(*c)
     return c.dW, c.db
@@ -305,13 +324,15 @@ def dense_backward(
             results = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         else:
             results = out
-        if (out is None or _natives(out, 3)) and _small_backward(
-            code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
-            scratch(0, dtype), *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
-        ):  # fmt: skip
-            return results
+        if out is None or _natives(out, 3):
+            answer = _small_backward(
+                code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
+                scratch(0, dtype), *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
+            )  # fmt: skip
+            if answer == _small.LARGE:
+                _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)
+            if answer != _small.NOT_SIMPLE:
+                return results
     c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
-    dZ, other = flat(c.dZ), flat(np.ascontiguousarray(c.saved))
-    _dense(_kernels.BACKWARD, c.W_next.T, c.dZ_next, other, c.code, c.negative_slope, dZ, dZ)
-    _gradients(c.dZ, c.A_prev, c.dW, c.db)
+    _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.negative_slope, c.dZ, c.dW, c.db)
     return c.dZ, c.dW, c.db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 
 import arrays
@@ -161,19 +162,26 @@ def test_scratch_is_aligned_kept_and_bounded():
 
 
 @compiled_only
-def test_small_calls_go_their_own_way_from_the_second_on(monkeypatch):
-    """The first may have to go the long way, for scratch memory."""
+@pytest.mark.parametrize(("n", "k", "m"), [(5, 6, 7), (60, 40, 3000)])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_small_calls_go_their_own_way(n, k, m, parallel, monkeypatch):
+    """Those with scratch memory and threads to be provided, too, without being checked a second time."""
     rng = np.random.RandomState(0)
     for name in ("dense_forward", "dense_gradients", "dense_backward"):
-        given = arrays.arguments(name, rng, 5, 6, 7)
+        given = arrays.arguments(name, rng, n, k, m)
         given.pop("return_Z", None)
         function = getattr(dk, name)
-        result = function(**given)
-        out = result if isinstance(result, np.ndarray) else tuple(result)
+        with _threads.always(parallel):
+            expected = [np.copy(array) for array in split(name, function(**given))[0]]
         with monkeypatch.context() as patch:
             patch.setattr(f"dlkernels._checks.{name}", None)
-            function(**given)
-            function(**given, out=out)
+            patch.setattr(_arguments, "_kept", _arguments._Kept())
+            result = function(**given)
+            out = result if isinstance(result, np.ndarray) else tuple(result)
+            again = function(**given, out=out)
+        assert again is out if isinstance(out, np.ndarray) else all(map(operator.is_, again, out))
+        for found, wanted in zip(split(name, again)[0], expected, strict=True):
+            assert found.tobytes() == wanted.tobytes()
 
 
 #: A program of its own: Numba counts allocations only where NUMBA_NRT_STATS is set when it starts. It counts

@@ -2,9 +2,9 @@
 
 A call of `dense_forward` for 4 units and 400 examples took 6.4 us, 0.9 of them in the product: the rest were
 checks in Python, views, and the passing of 14 arguments. These functions look at the shapes themselves and
-return False, without having written anything, for whatever isn't simple: then the long way says what is
-wrong, converts, provides scratch memory, or starts threads. Arrays are matrices in C order and in the byte
-order of the machine.
+answer one of three, having written nothing but where it is done: for what isn't simple the long way says what
+is wrong, or converts; for what is large there are only scratch memory and threads to be provided. Arrays are
+matrices in C order and in the byte order of the machine.
 """
 
 from __future__ import annotations
@@ -24,46 +24,55 @@ from dlkernels._kernels.pieces import Piece
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
 call_dense, call_gradients = whole_dense.call, whole_gradients.call
 TRANSPOSED = AS_IT_IS | True
+#: What is answered. The first is what a `guarded` function answers for other kinds of arguments.
+NOT_SIMPLE, DONE, LARGE = range(3)
 #: Forward and backward take the same scratch memory.
 A_LAYER = START
 
 
 @entry
 def forward(code, slope, most, W, A_prev, b, out, scratch, dense_at, block_at, strip_at, product_at, pack_at):
-    """out = g(W A_prev + b), if that takes less than `most` nanoseconds."""
+    """out = g(W A_prev + b), if it takes at most `most` nanoseconds and the scratch memory that is there."""
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
     if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
-        return False
-    if product_work(n, k, m, out.itemsize) > most:
-        return False
-    if dense_room(A_LAYER, n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size:
-        return False
+        return NOT_SIMPLE
     if not (apart(out, W) and apart(out, A_prev) and apart(out, b)):
-        return False
+        return NOT_SIMPLE
     if not (aligned(W) and aligned(A_prev) and aligned(b) and aligned(out)):
-        return False
+        return NOT_SIMPLE
+    if _layer_is_large(most, n, k, m, scratch):
+        return LARGE
     result = out.reshape(n * m)
     call_dense(dense_at, (
         FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
         n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
-    return True
+    return DONE
 
 
 @loops
-def _fit_gradients(most, dZ, A_prev, dW, db, scratch):
+def _layer_is_large(most, n, k, m, scratch):
+    if product_work(n, k, m, scratch.itemsize) > most:
+        return True
+    return dense_room(A_LAYER, n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size
+
+
+@loops
+def _gradients_fit(dZ, A_prev, dW, db):
     """Whether `gradients` is for these arrays."""
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
     if A_prev.shape[1] != m or m == 0 or dW.shape != (n, k) or db.shape != (n, 1):
         return False
-    if (
-        product_work(n, k, m, dZ.itemsize) > most
-        or gradients_room(n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size
-    ):
-        return False
     if not (apart(dW, dZ) and apart(dW, A_prev) and apart(db, dZ) and apart(db, A_prev) and apart(db, dW)):
         return False
     return aligned(dZ) and aligned(A_prev) and aligned(dW) and aligned(db)
+
+
+@loops
+def _gradients_are_large(most, n, k, m, scratch):
+    if product_work(n, k, m, scratch.itemsize) > most:
+        return True
+    return gradients_room(n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size
 
 
 @loops
@@ -73,14 +82,16 @@ def _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, fini
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
         scratch, 1, block_at, add_at, finish_at,
     ))  # fmt: skip
-    return True
+    return DONE
 
 
 @entry
 def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, finish_at):
-    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, if that takes less than `most` nanoseconds."""
-    if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
-        return False
+    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, on the same conditions."""
+    if not _gradients_fit(dZ, A_prev, dW, db):
+        return NOT_SIMPLE
+    if _gradients_are_large(most, dZ.shape[0], A_prev.shape[0], dZ.shape[1], scratch):
+        return LARGE
     return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at, finish_at)
 
 
@@ -94,22 +105,20 @@ def backward(
     code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scratch, dense_at, block_at, strip_at,
     product_at, pack_at, gradients_at, gradient_block_at, add_at, finish_at,
 ):  # fmt: skip
-    """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, if each takes less than `most` nanoseconds."""
+    """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, on the same conditions for each of the two products."""
     k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
     if dZ_next.shape[0] != k or saved.shape != (n, m) or dZ.shape != (n, m):
-        return False
-    if product_work(n, k, m, dZ.itemsize) > most:
-        return False
-    if dense_room(A_LAYER, n, k, m, AS_IT_IS, ALONE, scratch) > scratch.size:
-        return False
+        return NOT_SIMPLE
     if not (aligned(W_next) and aligned(dZ_next) and aligned(saved)):
-        return False
+        return NOT_SIMPLE
     if not (_apart_from(dZ, W_next, dZ_next, saved) and _apart_from(dW, W_next, dZ_next, saved)):
-        return False
+        return NOT_SIMPLE
     if not (_apart_from(db, W_next, dZ_next, saved) and apart(dZ, A_prev)):
-        return False
-    if not _fit_gradients(most, dZ, A_prev, dW, db, scratch):
-        return False
+        return NOT_SIMPLE
+    if not _gradients_fit(dZ, A_prev, dW, db):
+        return NOT_SIMPLE
+    if _layer_is_large(most, n, k, m, scratch) or _gradients_are_large(most, n, A_prev.shape[0], m, scratch):
+        return LARGE
     result = dZ.reshape(n * m)
     call_dense(dense_at, (
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),

@@ -43,7 +43,7 @@ def strided(array):
 ODD = [unaligned, swapped, read_only, strided, np.asfortranarray]
 
 
-#: Columns of a matrix of three rows that is shared out among threads.
+#: Columns of a matrix of three rows that is shared out among threads, and few enough to be asked first.
 LARGE = 200_000
 
 
@@ -60,11 +60,9 @@ def calls(rng, dtype, m=4):
     Z, dA = normal(3, m), normal(3, m)
     yield from ((getattr(dk, name), (Z,)) for name in ACTIVATIONS)
     yield from ((getattr(dk, name + "_backward"), (dA, Z)) for name in ACTIVATIONS)
-    if m > 4:
-        return
-    yield dk.dense_forward, (normal(3, 2), normal(2, 4), normal(3, 1))
-    yield dk.dense_gradients, (dA, normal(2, 4))
-    yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, 4), Z, normal(5, 4))
+    yield dk.dense_forward, (normal(3, 2), normal(2, m), normal(3, 1))
+    yield dk.dense_gradients, (dA, normal(2, m))
+    yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, m), Z, normal(5, m))
 
 
 def bits(values):
@@ -171,13 +169,43 @@ def test_no_large_result_is_allocated_before_the_shapes_are_compared():
         dk.dense_forward(np.zeros((many, 0)), np.zeros((0, many)), np.zeros((0, 1)))
 
 
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_dense_arrays_that_do_not_fit_are_not_written(m):
+    def full(*shape):
+        return np.full(shape, 7.0)
+
+    with pytest.raises(ValueError, match="W has 2 columns but A_prev has 1 rows"):
+        dk.dense_forward(full(3, 2), full(1, m), full(3, 1))
+    with pytest.raises(ValueError, match="b must have shape"):
+        dk.dense_forward(full(3, 2), full(2, m), full(2, 1))
+    A_prev, dZ, dW, db = full(2, m), full(3, m), full(3, 2), full(3, 1)
+    for out, message in [
+        ((dZ, full(3, 3), db), r"out\[1\] \(dW\) has shape \(3, 3\)"),
+        ((dZ, dW, full(1, 3)), r"out\[2\] \(db\) has shape \(1, 3\)"),
+        ((dZ, A_prev.ravel()[:6].reshape(3, 2), db), r"out\[1\] \(dW\) overlaps A_prev"),
+        ((dZ, dW, dZ.ravel()[:3].reshape(3, 1)), r"out\[2\] \(db\) overlaps out\[0\]"),
+        ((dZ, dW, dW.ravel()[:3].reshape(3, 1)), r"out\[2\] \(db\) overlaps out\[1\]"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            dk.dense_backward(full(2, 3), full(2, m), full(3, m), A_prev, "tanh", out=out)
+        assert all((array == 7).all() for array in (A_prev, *out))
+    with pytest.raises(ValueError, match=r"out\[0\] \(dW\) has shape \(3, 3\)"):
+        dk.dense_gradients(dZ, A_prev, out=(full(3, 3), db))
+    with pytest.raises(ValueError, match=r"out\[0\] \(dW\) overlaps dZ"):
+        dk.dense_gradients(dZ, A_prev, out=(dZ.ravel()[1:7].reshape(3, 2), db))
+    assert (dZ == 7).all()
+    assert (db == 7).all()
+
+
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("shift", [0, 1])
-def test_dense_forward_writes_over_no_input(position, shift):
-    memory = np.linspace(0.1, 0.9, 17)
-    given = [np.full((4, 4), 0.5), np.full((4, 4), 0.5), np.full((4, 1), 0.5)]
+@pytest.mark.parametrize("n", [4, 180])
+def test_dense_forward_writes_over_no_input(position, shift, n):
+    """180 x 180 x 180 is shared out among threads."""
+    memory = np.linspace(0.1, 0.9, n * n + 1)
+    given = [np.full((n, n), 0.5), np.full((n, n), 0.5), np.full((n, 1), 0.5)]
     given[position] = memory[: given[position].size].reshape(given[position].shape)
-    out = memory[shift : shift + 16].reshape(4, 4)
+    out = memory[shift : shift + n * n].reshape(n, n)
     before = memory.copy()
     with pytest.raises(ValueError, match=f"out overlaps {('W', 'A_prev', 'b')[position]} in memory"):
         dk.dense_forward(*given, out=out)
