@@ -6,15 +6,13 @@ in C or Fortran order, go on. Messages name the function, the arguments and both
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-
-SurelyApart: TypeAlias = Callable[[tuple[Any, ...], tuple[Any, ...]], bool]
 
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
@@ -225,12 +223,8 @@ def results(
     inputs: Sequence[str],
     values: tuple[Any, ...],
     out: Any,
-    surely_apart: SurelyApart | None = None,
 ) -> tuple[Array, ...]:
-    """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones.
-
-    Is `surely_apart` of the outputs and inputs true, then they aren't compared one by one.
-    """
+    """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones."""
     if out is None:
         return tuple(np.empty(shape, dtype) for _, shape in named)
     names = ", ".join(name for name, _ in named)
@@ -238,13 +232,11 @@ def results(
         raise TypeError(f"{function}: out must be a tuple ({names}), not {type(out).__name__}")
     if len(out) != len(named):
         raise ValueError(f"{function}: out must hold {len(named)} arrays ({names}), not {len(out)}")
-    quick = surely_apart is not None and surely_apart(out, values)
-    taken = [] if quick else list(zip(inputs, values, strict=True))
+    taken = list(zip(inputs, values, strict=True))
     for i, ((name, shape), array) in enumerate(zip(named, out, strict=True)):
         position = f"out[{i}] ({name})"
         check_out(function, array, shape, dtype, taken, in_place=False, name=position)
-        if not quick:
-            taken.append((position, array))
+        taken.append((position, array))
     return out
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlkernels import _arrays, _values
-from dlkernels._arrays import Array, SurelyApart
+from dlkernels._arrays import Array
 from dlkernels._codes import ACTIVATIONS
 
 #: The position of each activation in `ACTIVATIONS`.
@@ -79,7 +79,6 @@ def dense_forward(
     negative_slope: Any,
     out: Any,
     return_Z: Any,
-    apart: SurelyApart | None = None,
 ) -> DenseForward:
     """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1); Z only if it is to be returned."""
     f = "dense_forward"
@@ -91,7 +90,7 @@ def dense_forward(
     shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
     if return_Z and (out is None or isinstance(out, tuple)):
         named, given = (("A", shape), ("Z", shape)), (W, A_prev, b)
-        A, Z = _arrays.results(f, named, dtype, ("W", "A_prev", "b"), given, out, apart)
+        A, Z = _arrays.results(f, named, dtype, ("W", "A_prev", "b"), given, out)
         return DenseForward(W_, A_, b_, code, slope, A, Z)
     if out is None:
         A = np.empty(shape, dtype)
@@ -214,7 +213,6 @@ def shallow(
     activation: Any,
     negative_slope: Any,
     out: Any,
-    apart: SurelyApart | None = None,
 ) -> Shallow:
     """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0; gradients in order."""
     names, given = ("W1", "b1", "W2", "b2", "X", "Y"), (W1, b1, W2, b2, X, Y)
@@ -228,7 +226,7 @@ def shallow(
     code = activation_code(function, activation)
     slope = _values.real(function, "negative_slope", negative_slope)
     named = (("dW1", W1_.shape), ("db1", b1_.shape), ("dW2", W2_.shape), ("db2", b2_.shape))
-    gradients = _arrays.results(function, named, W1_.dtype, names, given, out, apart)
+    gradients = _arrays.results(function, named, W1_.dtype, names, given, out)
     return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope, gradients)
 
 

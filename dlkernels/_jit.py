@@ -108,24 +108,20 @@ def shared(body: Callable[..., Any]) -> Any:
     return register_jitable(error_model="numpy")(body)
 
 
-def guarded(compiled: Any, accepts: Callable[..., bool]) -> Any:
-    """Let a compiled function be called with anything: what it doesn't accept returns False, uncompiled.
+def guarded(compiled: Any, accepts: Callable[..., bool], refusal: Any = False) -> Any:
+    """Let a compiled function be called with anything: what it doesn't accept returns `refusal`, uncompiled.
 
     Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
     arguments; `accepts` is asked only where it isn't. (The same checks in Python take 0.15 us an array.)
     It doesn't look at the byte order and the alignment of an array: the caller must.
     """
     if numba.config.DISABLE_JIT:
-        return lambda *arguments: accepts(*arguments) and compiled(*arguments)
+        return lambda *arguments: compiled(*arguments) if accepts(*arguments) else refusal
     compile_for = compiled._compile_for_args
     compiled._compile_for_args = lambda *arguments: (
-        compile_for(*arguments) if accepts(*arguments) else _refuse
+        compile_for(*arguments) if accepts(*arguments) else lambda *arguments: refusal
     )
     return compiled
-
-
-def _refuse(*arguments: Any) -> bool:
-    return False
 
 
 def not_refused(done: bool) -> None:

@@ -8,15 +8,24 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks, _threads
-from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, scratch, surely_apart
-from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
+from dlkernels._arguments import (
+    Plan,
+    flat,
+    flat_matrix,
+    matrices_and_scratch,
+    natives,
+    plan,
+    prepared,
+    scratch,
+    simple,
+)
+from dlkernels._arrays import Array, native
 from dlkernels._checks import CODES
 from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
 from dlkernels._kernels import gradients as _gradient_kernels
 from dlkernels._kernels import small as _small
 from dlkernels._kernels.pieces import addresses
-from dlkernels._threads import forced
 
 #: From this many nanoseconds of work on, threads may pay.
 _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
@@ -25,41 +34,16 @@ _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
 _FEW = 2**24
 
 
-def _matrices_and_scratch(*arguments: Any) -> bool:
-    """Whether all arrays are as kernels take them; the last is scratch memory, with one axis."""
-    return as_kernels_take_them(*[a for a in arguments if isinstance(a, np.ndarray)][:-1])
-
-
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(_small.forward, _matrices_and_scratch)
-_small_gradients = guarded(_small.gradients, _matrices_and_scratch)
-_small_backward = guarded(_small.backward, _matrices_and_scratch)
+_small_forward = guarded(_small.forward, matrices_and_scratch)
+_small_gradients = guarded(_small.gradients, matrices_and_scratch)
+_small_backward = guarded(_small.backward, matrices_and_scratch)
 
 
 #: What `dense` and `dense_gradients` call; small calls run these two by address as well.
 _dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_gradient_kernels.PIECES)
 _small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
 _small_gradient_pieces = addresses(_small.whole_gradients, *_gradient_kernels.PIECES)
-
-
-def _simple(a: Any, b: Any, c: Any) -> bool:
-    """Whether these are arrays of one of our dtypes, the first two matrices, and nobody chose a twin by hand.
-
-    The byte order is the machine's then. (A loop over any number of arrays took 1.1 us for three, this 0.6
-    to 0.7.)
-    """
-    return (
-        type(a) is type(b) is type(c) is np.ndarray
-        and ((dtype := a.dtype) is F64 or dtype is F32)
-        and b.dtype is c.dtype is dtype
-        and a.ndim == b.ndim == 2
-        and forced.get() is None
-    )
-
-
-def _natives(out: Any, count: int) -> bool:
-    """Whether this is a tuple of so many plain float arrays, of the machine's byte order."""
-    return type(out) is tuple and len(out) == count and all(native(array) for array in out)
 
 
 def dense_forward(
@@ -118,7 +102,7 @@ def dense_forward(
     array([[0. , 0.5]])
     """
     if (
-        _simple(W, A_prev, b)
+        simple(W, A_prev, b)
         and len(W) * A_prev.shape[1] * (W.shape[1] + 15) <= _FEW
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
@@ -137,7 +121,7 @@ def dense_forward(
                 _dense(_kernels.FORWARD, W, A_prev, flat(b), code, negative_slope, A_flat, A_flat)
             if answer != _small.NOT_SIMPLE:
                 return result
-    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z, surely_apart)
+    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
     A_flat = flat(c.A)
     if c.Z is None:
         _dense(_kernels.FORWARD, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, A_flat)
@@ -239,10 +223,10 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
     >>> db
     array([[2.]])
     """
-    if _simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _FEW:
+    if simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _FEW:
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
-        if out is None or _natives(out, 2):
+        if out is None or natives(out, 2):
             answer = _small_gradients(
                 _MOST, dZ, A_prev, *results, scratch(0, dtype), *_small_gradient_pieces(dtype)
             )
@@ -312,8 +296,8 @@ def dense_backward(
     array([[1.]])
     """
     if (
-        _simple(W_next, dZ_next, dZ_next)
-        and _simple(saved, A_prev, dZ_next)
+        simple(W_next, dZ_next, dZ_next)
+        and simple(saved, A_prev, dZ_next)
         and len(saved) * max(1, saved.shape[1]) * (max(len(W_next), len(A_prev)) + 15) <= _FEW
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
@@ -324,7 +308,7 @@ def dense_backward(
             results = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         else:
             results = out
-        if out is None or _natives(out, 3):
+        if out is None or natives(out, 3):
             answer = _small_backward(
                 code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
                 scratch(0, dtype), *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),

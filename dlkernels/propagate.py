@@ -8,27 +8,37 @@ from typing import Any
 import numpy as np
 
 from dlkernels import _checks
-from dlkernels._arguments import Plan, flat, flat_matrix, plan, prepared, surely_apart
-from dlkernels._arrays import Array
+from dlkernels._arguments import (
+    Plan,
+    flat,
+    flat_matrix,
+    matrices_and_scratch,
+    natives,
+    plan,
+    prepared,
+    scratch,
+    simple,
+)
+from dlkernels._arrays import Array, native
+from dlkernels._checks import CODES
+from dlkernels._jit import guarded
 from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels import shallow_tall as _shallow_tall
+from dlkernels._kernels import small_steps as _small
 from dlkernels._kernels.pieces import addresses
+from dlkernels._kernels.small import LARGE, NOT_SIMPLE
+from dlkernels._threads import NEVER_BELOW
 
+#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
+_small_logistic = guarded(_small.logistic, matrices_and_scratch, (NOT_SIMPLE, 0.0, 0.0))
+_small_shallow = guarded(_small.shallow, matrices_and_scratch, (NOT_SIMPLE, 0.0))
+_small_logistic_pieces = addresses(_small.whole_logistic, *_logistic.PIECES)
+_small_shallow_pieces = addresses(_small.whole_shallow, *_shallow.PIECES)
 _logistic_pieces = addresses(*_logistic.PIECES)
 _tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
 _shallow_pieces = addresses(*_shallow.PIECES)
 _tall_shallow_pieces = addresses(*_shallow_tall.PIECES)
-
-
-def _logistic_work(n: int, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of one pass."""
-    return (0.12 * n + 0.6) * m * itemsize / 4
-
-
-def _shallow_work(n_h: int, n_x: int, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of one pass."""
-    return (n_h * (0.045 * n_x + 0.8) + 0.6) * m * itemsize / 4
 
 
 @functools.lru_cache(maxsize=1024)
@@ -37,7 +47,7 @@ def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Pl
         twins, room, pieces = _logistic.logistic_tall, _logistic.tall_room, _tall_logistic_pieces
     else:
         twins, room, pieces = _logistic.logistic_wide, _logistic.wide_room, _logistic_pieces
-    return plan(twins, _logistic_work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
+    return plan(twins, _logistic.work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -47,7 +57,7 @@ def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: 
         pieces = _tall_shallow_pieces
     else:
         twins, room, pieces = _shallow.shallow, _shallow.shallow_room, _shallow_pieces
-    work = _shallow_work(n_h, n_x, m, dtype.itemsize)
+    work = _shallow.work(n_h, n_x, m, dtype.itemsize)
     return plan(twins, work, room, pieces, dtype, n_h, n_x, m, transposed)
 
 
@@ -132,6 +142,16 @@ def logistic_propagate(
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
+    if type(b) is float and simple(w, X, Y) and (out is None or native(out)):
+        dw = np.empty(w.shape, w.dtype) if out is None else out
+        rows, transposed = (X, False) if X.flags.c_contiguous else (X.T, True)
+        answer, cost, db = _small_logistic(
+            NEVER_BELOW, w, b, rows, transposed, Y, dw, scratch(0, w.dtype), *_small_logistic_pieces(w.dtype)
+        )
+        if answer == LARGE:
+            db, cost, _ = logistic_steps(_checks.Logistic(w, b, X, Y, dw), 0.0, 0)
+        if answer != NOT_SIMPLE:
+            return dw, db, cost
     c = _checks.logistic("logistic_propagate", w, b, X, Y, out)
     db, cost, _ = logistic_steps(c, 0.0, 0)
     return c.dw, db, cost
@@ -202,8 +222,27 @@ def shallow_propagate(
     >>> round(cost, 6)
     0.693147
     """
-    f = "shallow_propagate"
-    c = _checks.shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, out, surely_apart)
+    if (
+        simple(W1, X, Y)
+        and simple(b1, W2, b2)
+        and type(activation) is str
+        and (code := CODES.get(activation)) is not None
+        and type(negative_slope) is float
+        and (out is None or natives(out, 4))
+    ):
+        dtype = W1.dtype
+        results = tuple(np.empty(a.shape, dtype) for a in (W1, b1, W2, b2)) if out is None else out
+        rows, transposed = (X, False) if X.flags.c_contiguous else (X.T, True)
+        answer, cost = _small_shallow(
+            code, negative_slope, NEVER_BELOW, W1, b1, W2, b2, rows, transposed, Y, *results,
+            scratch(0, dtype), *_small_shallow_pieces(dtype),
+        )  # fmt: skip
+        if answer == LARGE:
+            c = _checks.Shallow(W1, b1, W2, b2, X, Y, code, negative_slope, results)
+            cost = shallow_steps(c, 0.0, 0)
+        if answer != NOT_SIMPLE:
+            return (*results, cost)
+    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
     cost = shallow_steps(c, 0.0, 0)
     dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost

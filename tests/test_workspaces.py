@@ -26,6 +26,10 @@ def split(name, result):
     return found, list(result)[len(found) :]
 
 
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
 def as_out(name, given):
     return given[0] if name == "logistic_propagate" else tuple(given)
 
@@ -162,26 +166,29 @@ def test_scratch_is_aligned_kept_and_bounded():
 
 
 @compiled_only
-@pytest.mark.parametrize(("n", "k", "m"), [(5, 6, 7), (60, 40, 3000)])
-@pytest.mark.parametrize("parallel", [False, True])
-def test_small_calls_go_their_own_way(n, k, m, parallel, monkeypatch):
-    """Those with scratch memory and threads to be provided, too, without being checked a second time."""
-    rng = np.random.RandomState(0)
-    for name in ("dense_forward", "dense_gradients", "dense_backward"):
-        given = arrays.arguments(name, rng, n, k, m)
-        given.pop("return_Z", None)
-        function = getattr(dk, name)
-        with _threads.always(parallel):
-            expected = [np.copy(array) for array in split(name, function(**given))[0]]
-        with monkeypatch.context() as patch:
-            patch.setattr(f"dlkernels._checks.{name}", None)
-            patch.setattr(_arguments, "_kept", _arguments._Kept())
-            result = function(**given)
-            out = result if isinstance(result, np.ndarray) else tuple(result)
-            again = function(**given, out=out)
-        assert again is out if isinstance(out, np.ndarray) else all(map(operator.is_, again, out))
-        for found, wanted in zip(split(name, again)[0], expected, strict=True):
-            assert found.tobytes() == wanted.tobytes()
+@pytest.mark.parametrize(("n", "k", "m"), [(5, 6, 7), (60, 40, 3000), (3, 1100, 5)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("name", RESULTS)
+def test_calls_that_need_no_conversion_are_checked_by_compiled_code(name, n, k, m, order, monkeypatch):
+    """Those with scratch memory and threads to be provided, too: the third is shared out by features."""
+    given = arrays.arguments(name, np.random.RandomState(0), n, k, m)
+    given.pop("return_Z", None)
+    if order == "F" and name.endswith("propagate"):
+        given["X"] = np.asfortranarray(given["X"])
+    function = getattr(dk, name)
+    with _threads.always(False):
+        wanted, numbers = split(name, as_tuple(function(**given)))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"dlkernels._checks.{name.removesuffix('_propagate')}", None)
+        patch.setattr(_arguments, "_kept", _arguments._Kept())
+        found, same = split(name, as_tuple(function(**given)))
+        assert [a.tobytes() for a in found] == [a.tobytes() for a in wanted]
+        assert same == numbers
+        outs = tuple(np.full_like(array, np.nan) for array in wanted)
+        again, same = split(name, as_tuple(function(**given, out=outs if len(outs) > 1 else outs[0])))
+        assert all(map(operator.is_, again, outs))
+        assert [a.tobytes() for a in again] == [a.tobytes() for a in wanted]
+        assert same == numbers
 
 
 #: A program of its own: Numba counts allocations only where NUMBA_NRT_STATS is set when it starts. It counts

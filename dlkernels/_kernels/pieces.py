@@ -35,18 +35,20 @@ from numba.np import numpy_support
 from dlkernels._jit import loops
 
 Row: TypeAlias = Any
+Numbers: TypeAlias = Any
 Number: TypeAlias = Any
 Int: TypeAlias = Any
 Real: TypeAlias = Any
 Flag: TypeAlias = Any
 #: The kinds of arguments, by the name that an annotation gives: a vector and a number of the kernel's dtype,
-#: a 64-bit integer, a float64, a boolean.
+#: a 64-bit integer, a float64, a boolean. What is returned is a number of that dtype, three, or nothing.
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "Row": lambda number: types.Array(number, 1, "C"),
     "Number": lambda number: number,
     "Int": lambda number: types.int64,
     "Real": lambda number: types.float64,
     "Flag": lambda number: types.boolean,
+    "Numbers": lambda number: types.UniTuple(number, 3),
 }
 
 
@@ -60,12 +62,16 @@ class Piece:
         body = getattr(compiled, "py_func", compiled)
         self.compiled = compiled
         self._kinds = [kind for name, kind in body.__annotations__.items() if name != "return"]
+        self._returned = body.__annotations__.get("return")
         self._addresses: dict[Any, Any] = {}
-        self.call = _caller(body.__name__, self.signature)
+        self.call = _caller(body.__name__, self.signature, self.returned)
         self.linked = _linked(self)
 
     def signature(self, number: Any) -> tuple[Any, ...]:
         return tuple(_KINDS[kind](number) for kind in self._kinds)
+
+    def returned(self, number: Any) -> Any:
+        return types.none if self._returned is None else _KINDS[self._returned](number)
 
     def at(self, dtype: np.dtype[Any]) -> Any:
         """Where its machine code for this dtype begins."""
@@ -88,11 +94,14 @@ class Piece:
         """Numba's result of compiling it for a type of numbers."""
         signature = self.signature(number)
         self.compiled.compile(signature)
-        return self.compiled.overloads[signature]
+        result = self.compiled.overloads[signature]
+        if result.signature.return_type != self.returned(number):
+            raise TypingError(f"{result.signature} isn't what the annotations say")
+        return result
 
 
 def piece(body: Callable[..., None]) -> Piece:
-    """Make a piece of a function that returns nothing and whose arguments are annotated with their kinds."""
+    """Make a piece of a function whose arguments are annotated with their kinds."""
     return Piece(loops(body))
 
 
@@ -114,7 +123,7 @@ def _fits(given: Any, expected: Any) -> bool:
     return whole or types.unliteral(given) == expected
 
 
-def _caller(name: str, signature: Callable[[Any], tuple[Any, ...]]) -> Any:
+def _caller(name: str, signature: Callable[[Any], tuple[Any, ...]], returned: Callable[[Any], Any]) -> Any:
     """What runs, inside a kernel, the piece that begins at an address."""
 
     if config.DISABLE_JIT:
@@ -123,23 +132,23 @@ def _caller(name: str, signature: Callable[[Any], tuple[Any, ...]]) -> Any:
     @intrinsic
     def by_address(typing_context, address, arguments):
         number = next(a.dtype for a in arguments if isinstance(a, types.Array))
-        expected = signature(number)
+        expected, result = signature(number), returned(number)
         if len(arguments) != len(expected) or not all(map(_fits, arguments, expected)):
             raise TypingError(f"{name} takes {expected}, not {tuple(arguments)}")
 
         def generate(context, builder, _signature, values):
-            kind = context.call_conv.get_function_type(types.none, expected)
+            kind = context.call_conv.get_function_type(result, expected)
             function = builder.inttoptr(values[0], kind.as_pointer())
             given = [
                 context.cast(builder, builder.extract_value(values[1], i), before, after)
                 for i, (before, after) in enumerate(zip(arguments, expected, strict=True))
             ]
-            status, _ = context.call_conv.call_function(builder, function, types.none, expected, given)
+            status, value = context.call_conv.call_function(builder, function, result, expected, given)
             with builder.if_then(status.is_error, likely=False):
                 context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value()
+            return context.get_dummy_value() if result == types.none else value
 
-        return types.none(types.int64, arguments), generate
+        return result(types.int64, arguments), generate
 
     return by_address
 
@@ -160,7 +169,9 @@ def _linked(piece: Piece) -> Any:
             name = result.fndesc.llvm_func_name
             result.library._get_module_for_linking().get_function(name).add_function_attribute("noinline")
             context.add_linking_libs([result.library])
-            kind = context.call_conv.get_function_type(types.none, piece.signature(like.dtype))
+            kind = context.call_conv.get_function_type(
+                piece.returned(like.dtype), piece.signature(like.dtype)
+            )
             function = cgutils.get_or_insert_function(builder.module, kind, name)
             return builder.ptrtoint(function, context.get_value_type(types.int64))
 

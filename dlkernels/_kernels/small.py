@@ -96,7 +96,7 @@ def gradients(most, dZ, A_prev, dW, db, scratch, gradients_at, block_at, add_at,
 
 
 @loops
-def _apart_from(out, a, b, c):
+def apart_from(out, a, b, c):
     return apart(out, a) and apart(out, b) and apart(out, c)
 
 
@@ -111,9 +111,9 @@ def backward(
         return NOT_SIMPLE
     if not (aligned(W_next) and aligned(dZ_next) and aligned(saved)):
         return NOT_SIMPLE
-    if not (_apart_from(dZ, W_next, dZ_next, saved) and _apart_from(dW, W_next, dZ_next, saved)):
+    if not (apart_from(dZ, W_next, dZ_next, saved) and apart_from(dW, W_next, dZ_next, saved)):
         return NOT_SIMPLE
-    if not (_apart_from(db, W_next, dZ_next, saved) and apart(dZ, A_prev)):
+    if not (apart_from(db, W_next, dZ_next, saved) and apart(dZ, A_prev)):
         return NOT_SIMPLE
     if not _gradients_fit(dZ, A_prev, dW, db):
         return NOT_SIMPLE
@@ -125,18 +125,3 @@ def backward(
         code, slope, n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
     return _gradients(dZ, A_prev, dW, db, scratch, gradients_at, gradient_block_at, add_at, finish_at)
-
-
-@loops
-def _apart_from_six(out, a, b, c, d, e, f):
-    return _apart_from(out, a, b, c) and _apart_from(out, d, e, f)
-
-
-@entry
-def all_apart(p, q, r, s, a, b, c, d, e, f):
-    """Whether none of p, q, r, s shares memory with another of them, or with one of the others."""
-    if not (_apart_from_six(p, a, b, c, d, e, f) and _apart_from_six(q, a, b, c, d, e, f)):
-        return False
-    if not (_apart_from_six(r, a, b, c, d, e, f) and _apart_from_six(s, a, b, c, d, e, f)):
-        return False
-    return _apart_from(p, q, r, s) and apart(q, r) and apart(q, s) and apart(r, s)

@@ -51,6 +51,14 @@ def dense_backward(activation, *arrays, **out):
     return dk.dense_backward(*arrays, activation, **out)
 
 
+def logistic(*arrays, **out):
+    return dk.logistic_propagate(arrays[0], 0.25, *arrays[1:], **out)[0]
+
+
+def shallow(*arrays, **out):
+    return dk.shallow_propagate(*arrays, "sigmoid", **out)[:4]
+
+
 def calls(rng, dtype, m=4):
     """Each function with a way of its own, and its array arguments."""
 
@@ -63,6 +71,9 @@ def calls(rng, dtype, m=4):
     yield dk.dense_forward, (normal(3, 2), normal(2, m), normal(3, 1))
     yield dk.dense_gradients, (dA, normal(2, m))
     yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, m), Z, normal(5, m))
+    Y = (normal(1, m) > 0).astype(dtype)
+    yield logistic, (normal(3, 1), Z, Y)
+    yield shallow, (normal(2, 3), normal(2, 1), normal(1, 2), normal(1, 1), Z, Y)
 
 
 def bits(values):
@@ -98,6 +109,8 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype, m):
             for i in range(len(expected)):
                 outs = [np.full_like(array, 7) for array in expected]
                 outs[i] = odd(outs[i])
+                if outs[i].flags.carray and outs[i].dtype.isnative:
+                    continue  # the strides of a single number don't count
                 with pytest.raises(ValueError, match=rf"out\[{i}\]"):
                     function(*arguments, out=tuple(outs))
                 assert all((out == 7).all() for out in outs)

@@ -9,7 +9,7 @@ from numba import prange
 from numba.core.errors import TypingError
 
 from dlkernels._jit import loops, twins
-from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
+from dlkernels._kernels.pieces import Flag, Int, Number, Numbers, Real, Row, piece
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
 
@@ -24,6 +24,21 @@ def fill(x: Row, first: Int, factor: Number, offset: Real, twice: Flag):
 
 
 @piece
+def first(x: Row, offset: Real) -> Number:
+    return x[0] + x.dtype.type(offset)
+
+
+@piece
+def ends(x: Row) -> Numbers:
+    return x[0], x[1], x[-1]
+
+
+@piece
+def wrongly_annotated(x: Row) -> Numbers:
+    return x[0]
+
+
+@piece
 def fail(x: Row, at: Int):
     """Raises ZeroDivisionError at one place."""
     if x.shape[0] > at:
@@ -31,7 +46,13 @@ def fail(x: Row, at: Int):
     x[0] = 1
 
 
-call_fill, call_fail = fill.call, fail.call
+call_fill, call_fail, call_first, call_ends = fill.call, fail.call, first.call, ends.call
+
+
+@loops
+def returned(x, first_at, ends_at):
+    a, b, c = call_ends(ends_at, (x,))
+    return call_first(first_at, (x, 0.5)), a, b, c
 
 
 @twins
@@ -53,6 +74,17 @@ def test_every_argument_arrives(twin, twice, dtype):
     getattr(filled, twin)(x, 64, dtype.type(0.5), 2.0, twice, fill.at(x.dtype))
     expected = np.arange(1001, dtype=dtype) * dtype.type(0.5) + 2
     np.testing.assert_array_equal(x, expected * 2 if twice else expected)
+
+
+def test_what_a_piece_returns_arrives(dtype):
+    x = np.array([1, 2, 3, 4], dtype)
+    assert returned(x, first.at(x.dtype), ends.at(x.dtype)) == (1.5, 1.0, 2.0, 4.0)
+
+
+@compiled_only
+def test_a_piece_that_returns_something_else_is_refused(dtype):
+    with pytest.raises(TypingError, match="isn't what the annotations say"):
+        wrongly_annotated.at(np.dtype(dtype))
 
 
 def test_an_error_in_a_piece_is_raised_by_the_kernel():
