@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dlkernels import _checks, _threads
 from dlkernels._arguments import flat
-from dlkernels._arrays import Array
+from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
+from dlkernels._jit import guarded
 from dlkernels._kernels import descent as _kernels
+from dlkernels._kernels import small_steps as _small
+from dlkernels._kernels.small import LARGE, NOT_SIMPLE
 from dlkernels.propagate import logistic_steps, shallow_steps
+
+
+def _matrices(rate: Any, most: Any, *arrays: Any) -> bool:
+    return as_kernels_take_them(*arrays) and arrays[0].ndim == 2
+
+
+#: Asked first, with up to four parameters and their gradients.
+_small_update = guarded(_small.update, _matrices)
+_nothing = {F32: np.empty((0, 0), F32), F64: np.empty((0, 0), F64)}
+
+
+def _update(parameters: Sequence[Array], gradients: Sequence[Array], rate: float) -> None:
+    for array, slope in zip(parameters, gradients, strict=True):
+        work = _kernels.work(array.size, array.itemsize)
+        _threads.twin(_kernels.update, work)(flat(array), flat(slope), rate)
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
@@ -44,9 +65,23 @@ def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], lear
     >>> W
     array([[0., 3.]])
     """
-    arrays, slopes, rate = _checks.gradient_descent(parameters, gradients, learning_rate)
-    for array, slope in zip(arrays, slopes, strict=True):
-        _threads.twin(_kernels.update, 0.1 * array.nbytes / 4)(flat(array), flat(slope), rate)
+    if (
+        type(parameters) in (list, tuple)
+        and type(gradients) in (list, tuple)
+        and 0 < len(parameters) == len(gradients) <= 4
+        and all(map(native, parameters))
+        and all(map(native, gradients))
+        and type(learning_rate) is float
+        and math.isfinite(learning_rate)
+        and _threads.forced.get() is None
+    ):
+        rest = (_nothing[parameters[0].dtype],) * (4 - len(parameters))
+        answer = _small_update(learning_rate, _threads.NEVER_BELOW, *parameters, *rest, *gradients, *rest)
+        if answer == LARGE:
+            _update(parameters, gradients, learning_rate)
+        if answer != NOT_SIMPLE:
+            return
+    _update(*_checks.gradient_descent(parameters, gradients, learning_rate))
 
 
 def logistic_descent(

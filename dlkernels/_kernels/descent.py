@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import loops, twins
+from dlkernels._jit import loops, shared, twins
 from dlkernels._kernels.activations import CHUNK
+
+
+@shared
+def work(numbers: int, itemsize: int) -> float:
+    """Estimated nanoseconds of an update, on one thread."""
+    return 0.1 * numbers * itemsize / 4
 
 
 @loops

@@ -122,6 +122,66 @@ def test_an_odd_out_is_refused_and_not_written(odd, dtype, m):
         assert (out == 7).all()
 
 
+def parameters_and_gradients(rng, dtype, count, m):
+    shapes = [(3, m), (3, 1), (1, 3), (1, 1), (2, 2)][:count]
+    return tuple([rng.normal(size=shape).astype(dtype) for shape in shapes] for _ in range(2))
+
+
+def copies(arrays):
+    return [array.copy() for array in arrays]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_an_update_of_several_parameters(count, dtype, m):
+    before, gradients = parameters_and_gradients(np.random.default_rng(7), dtype, count, m)
+    expected = copies(before)
+    with _threads.always(False):
+        dk.gradient_descent(expected, gradients, 0.25)
+    for array, old, gradient in zip(expected, before, gradients, strict=True):
+        np.testing.assert_array_equal(array, old - array.dtype.type(0.25) * gradient)
+    given = copies(before)
+    dk.gradient_descent(tuple(given), gradients, 0.25)
+    assert bits(tuple(given)) == bits(tuple(expected))
+    for i in range(count):
+        for odd in ODD:
+            given, odd_gradients = copies(before), copies(gradients)
+            odd_gradients[i] = odd(gradients[i])
+            dk.gradient_descent(given, odd_gradients, 0.25)
+            assert bits(tuple(given)) == bits(tuple(expected))
+
+
+@pytest.mark.parametrize("m", [4, LARGE])
+def test_an_update_that_is_refused_changes_nothing(m):
+    before, gradients = parameters_and_gradients(np.random.default_rng(7), "float64", 4, m)
+
+    def refused(message, change):
+        given, slopes = copies(before), copies(gradients)
+        change(given, slopes)
+        unchanged = copies(given), copies(slopes)
+        with pytest.raises(ValueError, match=message):
+            dk.gradient_descent(given, slopes, 0.25)
+        assert [bits(tuple(a)) for a in (given, slopes)] == [bits(tuple(a)) for a in unchanged]
+
+    def overlapping(into, i, memory, j):
+        return lambda given, slopes: (given, slopes)[into].__setitem__(
+            i, (given, slopes)[memory][j].ravel()[: before[i].size].reshape(before[i].shape)
+        )
+
+    refused(r"parameters\[1\] overlaps parameters\[0\]", overlapping(0, 1, 0, 0))
+    refused(r"parameters\[3\] overlaps parameters\[2\]", overlapping(0, 3, 0, 2))
+    refused(r"parameters\[0\] overlaps gradients\[3\]", overlapping(1, 3, 0, 0))
+    refused(r"parameters\[3\] overlaps gradients\[0\]", overlapping(0, 3, 1, 0))
+    refused(
+        r"parameters\[2\] and gradients\[2\] must have the same shape",
+        lambda given, slopes: slopes.__setitem__(2, np.zeros((3, 1))),
+    )
+    refused("4 parameters but 3 gradients", lambda given, slopes: slopes.pop())
+    with pytest.raises(ValueError, match="learning_rate must be finite"):
+        dk.gradient_descent(copies(before), gradients, float("nan"))
+
+
 @pytest.mark.parametrize("m", [4, LARGE])
 def test_elementwise_arrays_that_do_not_fit(m):
     Z, other = np.zeros((3, m)), np.full((m, 3), 7.0)
