@@ -12,7 +12,7 @@ from dlkernels import _threads
 from dlkernels._progress import progress
 from dlkernels.activations import sigmoid, sigmoid_backward
 from dlkernels.costs import dot
-from dlkernels.dense import dense_backward, dense_forward
+from dlkernels.dense import dense_backward, dense_forward, dense_gradients
 from dlkernels.descent import gradient_descent
 from dlkernels.propagate import logistic_propagate, shallow_propagate
 
@@ -28,8 +28,9 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: (sigmoid_backward(Y, Y), sigmoid_backward(Y[0], Y[0]))
     yield lambda: dot(Y[0], Y[0])
     yield lambda: dense_forward(array(3, 2), X, array(3, 1))
+    yield lambda: dense_gradients(Y, X)
     yield lambda: dense_backward(array(1, 3), Y, array(3, 8), X, "tanh")
-    yield lambda: gradient_descent([array(2)], [array(2)], 1.0)
+    yield lambda: gradient_descent([array(2, 1)], [array(2, 1)], 1.0)
     yield lambda: logistic_propagate(array(2, 1), 0.0, X, Y)
     yield lambda: logistic_propagate(array(1025, 1), 0.0, array(1025, 2), array(1, 2))
     W1, b1, W2, b2 = array(3, 2), array(3, 1), array(1, 3), array(1, 1)
