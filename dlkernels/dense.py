@@ -46,6 +46,18 @@ _small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
 _small_gradient_pieces = addresses(_small.whole_gradients, *_gradient_kernels.PIECES)
 
 
+def _forward_results(
+    out: Any, return_Z: bool, n: int, m: int, dtype: np.dtype[Any]
+) -> tuple[Array, Array] | None:
+    """A and Z, which is A if it isn't wanted; nothing if `out` is none for kernels to write to."""
+    if type(out) is tuple:
+        return out if return_Z and natives(out, 2) else None
+    if out is not None and not native(out):
+        return None
+    A = np.empty((n, m), dtype) if out is None else out
+    return A, np.empty((n, m), dtype) if return_Z else A
+
+
 def dense_forward(
     W: Any,
     A_prev: Any,
@@ -101,33 +113,28 @@ def dense_forward(
     >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
     array([[0. , 0.5]])
     """
+    kind = _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD
     if (
         simple(W, A_prev, b)
-        and len(W) * A_prev.shape[1] * (W.shape[1] + 15) <= _FEW
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
-        and not return_Z
     ):
-        dtype = W.dtype
-        result: Any = np.empty((len(W), A_prev.shape[1]), dtype) if out is None else out
-        if out is None or native(out):
+        (n, k), m, dtype = W.shape, A_prev.shape[1], W.dtype
+        if n * m * (k + 15) <= _FEW and (results := _forward_results(out, return_Z, n, m, dtype)):
+            A, Z = results
             answer = _small_forward(
-                code, negative_slope, _MOST, W, A_prev, b, result, scratch(0, dtype),
+                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, scratch(0, dtype),
                 *_small_dense_pieces(dtype),
             )  # fmt: skip
             if answer == _small.LARGE:
-                A_flat = flat(result)
-                _dense(_kernels.FORWARD, W, A_prev, flat(b), code, negative_slope, A_flat, A_flat)
+                _dense(kind, W, A_prev, flat(b), code, negative_slope, flat(A), flat(Z))
             if answer != _small.NOT_SIMPLE:
-                return result
+                return results if return_Z else A
     c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
-    A_flat = flat(c.A)
-    if c.Z is None:
-        _dense(_kernels.FORWARD, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, A_flat)
-        return c.A
-    _dense(_kernels.FORWARD_KEEPING_Z, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, A_flat, flat(c.Z))
-    return c.A, c.Z
+    A, Z = c.A, c.A if c.Z is None else c.Z
+    _dense(kind, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, flat(A), flat(Z))
+    return (A, Z) if return_Z else A
 
 
 @functools.lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from dlkernels._jit import ALONE, AS_IT_IS, START, entry, loops
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import (
     BACKWARD,
-    FORWARD,
+    FORWARD_KEEPING_Z,
     dense,
     dense_room,
     product_work,
@@ -31,8 +31,13 @@ A_LAYER = START
 
 
 @entry
-def forward(code, slope, most, W, A_prev, b, out, scratch, dense_at, block_at, strip_at, product_at, pack_at):
-    """out = g(W A_prev + b), if it takes at most `most` nanoseconds and the scratch memory that is there."""
+def forward(
+    kind, code, slope, most, W, A_prev, b, out, Z, scratch, dense_at, block_at, strip_at, product_at, pack_at
+):  # fmt: skip
+    """out = g(W A_prev + b), if it takes at most `most` nanoseconds and the scratch memory that is there.
+
+    kind is FORWARD, and Z is out again, or FORWARD_KEEPING_Z.
+    """
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
     if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
         return NOT_SIMPLE
@@ -40,12 +45,15 @@ def forward(code, slope, most, W, A_prev, b, out, scratch, dense_at, block_at, s
         return NOT_SIMPLE
     if not (aligned(W) and aligned(A_prev) and aligned(b) and aligned(out)):
         return NOT_SIMPLE
+    if kind == FORWARD_KEEPING_Z and not (Z.shape == out.shape and apart(Z, out) and aligned(Z)):
+        return NOT_SIMPLE
+    if kind == FORWARD_KEEPING_Z and not apart_from(Z, W, A_prev, b):
+        return NOT_SIMPLE
     if _layer_is_large(most, n, k, m, scratch):
         return LARGE
-    result = out.reshape(n * m)
     call_dense(dense_at, (
-        FORWARD, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
-        n, k, m, result, result, scratch, 1, block_at, strip_at, product_at, pack_at,
+        kind, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
+        n, k, m, out.reshape(n * m), Z.reshape(n * m), scratch, 1, block_at, strip_at, product_at, pack_at,
     ))  # fmt: skip
     return DONE
 

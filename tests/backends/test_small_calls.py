@@ -69,6 +69,7 @@ def calls(rng, dtype, m=4):
     yield from ((getattr(dk, name), (Z,)) for name in ACTIVATIONS)
     yield from ((getattr(dk, name + "_backward"), (dA, Z)) for name in ACTIVATIONS)
     yield dk.dense_forward, (normal(3, 2), normal(2, m), normal(3, 1))
+    yield functools.partial(dk.dense_forward, return_Z=True), (normal(3, 2), normal(2, m), normal(3, 1))
     yield dk.dense_gradients, (dA, normal(2, m))
     yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, m), Z, normal(5, m))
     Y = (normal(1, m) > 0).astype(dtype)
@@ -252,6 +253,16 @@ def test_dense_arrays_that_do_not_fit_are_not_written(m):
     with pytest.raises(ValueError, match="b must have shape"):
         dk.dense_forward(full(3, 2), full(2, m), full(2, 1))
     A_prev, dZ, dW, db = full(2, m), full(3, m), full(3, 2), full(3, 1)
+    Z = full(3, m)
+    for out, W, message in [
+        ((dZ, full(m, 3)), full(3, 2), r"out\[1\] \(Z\) has shape"),
+        ((dZ, dZ), full(3, 2), r"out\[1\] \(Z\) overlaps out\[0\]"),
+        ((dZ, Z), Z.ravel()[-6:].reshape(3, 2), r"out\[1\] \(Z\) overlaps W"),
+        ((Z, dZ), Z.ravel()[-6:].reshape(3, 2), r"out\[0\] \(A\) overlaps W"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            dk.dense_forward(W, A_prev, full(3, 1), out=out, return_Z=True)
+        assert all((array == 7).all() for array in (W, A_prev, *out))
     for out, message in [
         ((dZ, full(3, 3), db), r"out\[1\] \(dW\) has shape \(3, 3\)"),
         ((dZ, dW, full(1, 3)), r"out\[2\] \(db\) has shape \(1, 3\)"),
