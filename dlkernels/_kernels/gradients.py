@@ -312,7 +312,8 @@ def dense_gradients(
 ):  # fmt: skip
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
     height, width, length, panels, slots, share_size, _ = gradients_plan(n, k, m, transposed, dW)
-    down, across = max(1, (n + height - 1) // height), max(1, (k + width - 1) // width)
+    # db is summed up even if there are no inputs; without units no example is looked at.
+    down, across = (n + height - 1) // height, max(1, (k + width - 1) // width)
     blocks = down * across
     sums, memory = carve(scratch, slots * n * 2)
     shares, memory = carve(memory, workers * share_size)

@@ -281,6 +281,17 @@ def test_dense_arrays_that_do_not_fit_are_not_written(m):
     assert (db == 7).all()
 
 
+@pytest.mark.parametrize("parallel", [None, False, True])
+def test_no_time_is_spent_on_examples_of_nothing(parallel):
+    """Of no units and no inputs there may be 2^55; a loop over them would take years."""
+    many = np.zeros((0, 2**55))
+    with _threads.always(parallel):
+        assert dk.dense_forward(np.zeros((0, 0)), many, np.zeros((0, 1))).shape == many.shape
+        assert [a.shape for a in dk.dense_gradients(many, many)] == [(0, 0), (0, 1)]
+        results = dk.dense_backward(np.zeros((0, 0)), many, many, many, "relu")
+        assert [a.shape for a in results] == [many.shape, (0, 0), (0, 1)]
+
+
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("shift", [0, 1])
 @pytest.mark.parametrize("n", [4, 180])
