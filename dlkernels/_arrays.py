@@ -134,14 +134,24 @@ def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b
         raise ValueError(
             f"{function}: {a_name} has {a.shape[a_axis]} {axis[a_axis]} but {b_name} has "
             f"{b.shape[b_axis]} {axis[b_axis]} ({a_name} {a.shape}, {b_name} {b.shape})"
+            f"{X_TRANSPOSED if b_name == 'X' and a.shape[a_axis] == b.shape[1 - b_axis] else ''}"
         )
 
 
+X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
+
+
 def _if_transposed(name: str, array: Array, other: str, like: Array) -> str:
-    """A hint where one array would fit the other's transpose."""
-    fits = array.shape == (1, like.shape[0]) if name == "Y" else array.shape == (like.shape[1], 1)
-    if other == "X" and fits and name in ("Y", "w"):
-        return "; X looks transposed: examples are columns, so pass X.T"
+    """A hint where one array would fit the other's transpose, or be its own."""
+    if other != "X" or name not in ("Y", "w"):
+        return ""
+    rows, columns = like.shape
+    if array.shape == ((1, rows) if name == "Y" else (columns, 1)):
+        return X_TRANSPOSED
+    if name == "Y" and array.shape == (columns, 1):
+        return "; labels are a row: pass Y.T"
+    if name == "Y" and array.shape == (rows, 1):
+        return "; X and Y look transposed: examples are columns, so pass X.T and Y.T"
     return ""
 
 

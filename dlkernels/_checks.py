@@ -347,6 +347,7 @@ def examples(function: str, X: Any, n_x: int, dtype: np.dtype[Any]) -> Array:
     if X_.shape[0] != n_x:
         raise ValueError(
             f"{function}: the model was fitted with {n_x} rows of X but X has {X_.shape[0]} (X {X_.shape})"
+            f"{_arrays.X_TRANSPOSED if X_.shape[1] == n_x else ''}"
         )
     return _arrays.c_or_fortran_order(X_, dtype)
 

@@ -252,6 +252,8 @@ def test_dense_arrays_that_do_not_fit_are_not_written(m):
         dk.dense_forward(full(3, 2), full(1, m), full(3, 1))
     with pytest.raises(ValueError, match="b must have shape"):
         dk.dense_forward(full(3, 2), full(2, m), full(2, 1))
+    with pytest.raises(ValueError, match=rf"W1 has 2 columns but X has {m} rows.*so pass X\.T"):
+        dk.shallow_propagate(full(3, 2), full(3, 1), full(1, 3), full(1, 1), full(m, 2), full(1, m))
     A_prev, dZ, dW, db = full(2, m), full(3, m), full(3, 2), full(3, 1)
     Z = full(3, m)
     for out, W, message in [

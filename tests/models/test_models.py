@@ -174,6 +174,12 @@ def test_a_transposed_X_is_named(make, small):
     X, Y = small
     with pytest.raises(ValueError, match=r"X looks transposed.*pass X\.T"):
         make().fit(X.T, Y)
+    with pytest.raises(ValueError, match=r"X and Y look transposed.*pass X\.T and Y\.T"):
+        make().fit(X.T, Y.T)
+    with pytest.raises(ValueError, match=r"labels are a row: pass Y\.T"):
+        make().fit(X, Y.T)
+    with pytest.raises(ValueError, match=r"X looks transposed.*pass X\.T"):
+        make(num_iterations=1).fit(X, Y).predict(X.T)
 
 
 def test_errors(make, small):
