@@ -123,11 +123,15 @@ def flat(array: Array) -> Array:
     return array.ravel() if array.flags.writeable else np.asarray(_Memory(array)).ravel()
 
 
+def in_c_order(matrix: Array) -> tuple[Array, bool]:
+    """A matrix in C order, or the transpose of one in Fortran order; and whether it is that."""
+    return (matrix, False) if matrix.flags.c_contiguous else (matrix.T, True)
+
+
 def flat_matrix(matrix: Array) -> tuple[Array, bool]:
     """The numbers of a matrix as they lie in memory, and whether that is its transpose."""
-    if matrix.flags.c_contiguous:
-        return flat(matrix), False
-    return flat(matrix.T), True
+    rows, transposed = in_c_order(matrix)
+    return flat(rows), transposed
 
 
 def same_memory(a: Array, b: Array) -> bool:

@@ -127,6 +127,10 @@ def _hint(name: str, array: Array) -> str:
     return f"; examples are columns: {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one row"
 
 
+#: The hint where X would fit as X.T.
+X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
+
+
 def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b: Array, b_axis: int) -> None:
     """Two axes that a formula pairs must have the same length."""
     if a.shape[a_axis] != b.shape[b_axis]:
@@ -136,9 +140,6 @@ def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b
             f"{b.shape[b_axis]} {axis[b_axis]} ({a_name} {a.shape}, {b_name} {b.shape})"
             f"{X_TRANSPOSED if b_name == 'X' and a.shape[a_axis] == b.shape[1 - b_axis] else ''}"
         )
-
-
-X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
 
 
 def _if_transposed(name: str, array: Array, other: str, like: Array) -> str:

@@ -12,6 +12,7 @@ from dlkernels._arguments import (
     Plan,
     flat,
     flat_matrix,
+    in_c_order,
     matrices_and_scratch,
     natives,
     plan,
@@ -144,7 +145,7 @@ def logistic_propagate(
     """
     if type(b) is float and simple(w, X, Y) and (out is None or native(out)):
         dw = np.empty(w.shape, w.dtype) if out is None else out
-        rows, transposed = (X, False) if X.flags.c_contiguous else (X.T, True)
+        rows, transposed = in_c_order(X)
         answer, cost, db = _small_logistic(
             NEVER_BELOW, w, b, rows, transposed, Y, dw, scratch(0, w.dtype), *_small_logistic_pieces(w.dtype)
         )
@@ -232,7 +233,7 @@ def shallow_propagate(
     ):
         dtype = W1.dtype
         results = tuple(np.empty(a.shape, dtype) for a in (W1, b1, W2, b2)) if out is None else out
-        rows, transposed = (X, False) if X.flags.c_contiguous else (X.T, True)
+        rows, transposed = in_c_order(X)
         answer, cost = _small_shallow(
             code, negative_slope, NEVER_BELOW, W1, b1, W2, b2, rows, transposed, Y, *results,
             scratch(0, dtype), *_small_shallow_pieces(dtype),
