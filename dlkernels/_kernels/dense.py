@@ -40,8 +40,9 @@ BLOCKS = 32
 LEFT_BYTES = 2**19
 #: Bytes of the packed right matrix that all threads read: a share of the last-level cache.
 RIGHT_BYTES = 2**22
-#: Strips of the left matrix that a block has at least, where there are few columns to make tasks of.
-FEWEST_STRIPS = 4
+#: Strips of the left matrix that a block has at least, where there are few columns to make tasks of. And rows
+#: of it, where each task takes the right one from the second-level cache.
+FEWEST_STRIPS, FEWEST_ROWS = 4, 64
 #: Numbers from which operands are packed in parallel, and what is packed at a time: rows and strips of R.
 PACK_IN_PARALLEL, PACKED_ROWS, GROUP_STRIPS = 2**18, 64, 5
 #: Estimated nanoseconds of work up to which the gradients are never formed as a product.
@@ -104,8 +105,8 @@ def block(
     else:
         for c in range(0, width, across):
             call_strip(strip_at, (
-                left, depth, START, i0, i1, depth, panel, first + c * depth, across, PACKED, start, p == 0,
-                sums, i0 * m + j + c, m, min(across, width - c),
+                left, depth, START, i0, i1, depth, panel, first + c * depth, across, PACKED,
+                first + (c + across) * depth, start, p == 0, sums, i0 * m + j + c, m, min(across, width - c),
             ))  # fmt: skip
     if p + depth >= k:
         for i in range(i0, i1):
@@ -212,7 +213,7 @@ def dense(
         ))  # fmt: skip
         width = even_parts(m, PANEL, across)
         wide = max(1, (m + width - 1) // width)
-        tall = even_parts(n, max(32, n * wide // TASKS), height)
+        tall = even_parts(n, max(FEWEST_ROWS, n * wide // TASKS), height)
         parts = (n + tall - 1) // tall
         tasks = parts * wide
         for w in prange(workers):

@@ -39,9 +39,11 @@ PANEL = 240
 #: Numbers of the summed axis that are multiplied in one go: a strip of the left matrix (8 rows of it) then
 #: takes half of a 32 KB first-level cache in float32, all of it in float64 (52 GFLOP/s; half as many: 50).
 DEPTH = 512
-#: The same where at most two strips of the left matrix meet a right one that isn't packed: of more rows,
-#: which lie apart, neither does the second strip find the columns in cache nor the next columns their pages.
-FEW_ROWS = 32
+#: The same where the right matrix isn't packed: its rows lie apart, and these of a strip and of the next one
+#: are to stay in the first-level cache. And where at most two strips of the left matrix meet it.
+ROWS_IN_PLACE, FEW_ROWS = 64, 32
+#: Strips of the left matrix up to which packing the right one costs more than it saves.
+FEW_STRIPS = 16
 #: Numbers of partial results that are merged at a time, to stay in the first-level cache.
 MERGED = 512
 
@@ -50,10 +52,13 @@ MERGED = 512
 def uses_in_place(strips, k, row_length, transposed, itemsize):
     """Whether a panel of the right matrix is better used as it lies than packed.
 
-    So it is if at most two strips of the left matrix meet it, since copying it would cost as much as using
-    it, or if a strip of it fits the first-level cache and its rows don't fall on the same lines there.
+    So it is if few strips of the left matrix meet it, since copying it would cost as much as using it, or if
+    it has few rows; but with more than two strips its rows mustn't fall on the same lines of the first-level
+    cache.
     """
-    return (not transposed) and (strips <= 2 or (k <= 128 and row_length * itemsize % 512 != 0))
+    if transposed or strips <= 2:
+        return not transposed
+    return (strips <= FEW_STRIPS or k <= 128) and row_length * itemsize % 512 != 0
 
 
 @loops
@@ -101,51 +106,54 @@ def _block(
 
 @inlined_late
 def _blocks(
-    tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, start, fresh, out, corner,
-    out_length, wide,
+    tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, ahead, start, fresh, out,
+    corner, out_length, wide,
 ):  # fmt: skip
-    # The blocks share out the asking for the next strip of B, which follows this one if it is packed.
+    # The blocks share out the asking for the next strip of B: if it is packed, a block asks for some of its
+    # terms, else for one of the lines that each of its rows lies on.
     blocks = max(1, (i1 - i0 + outer_rows(tile) - 1) // outer_rows(tile))
-    pace = (step + blocks - 1) // blocks if packed else 0
+    pace = (step + blocks - 1) // blocks if packed else step
+    share, end = (pace * count, ahead + step * count) if packed else (lanes(out), ahead + columns(out))
     for i in range(i0, i1, outer_rows(tile)):
-        ask = first + ((i - i0) // outer_rows(tile) * pace + step) * count if packed else first
         left, at, tall = i * length, corner + (i - i0) * out_length, min(outer_rows(tile), i1 - i)
         if tall > outer_rows(half):
             _block(
                 tile, left_matrix, left + skip * outer_rows(tile), count, B, first, step, start, i, fresh,
-                out, at, out_length, tall, wide, ask, pace,
+                out, at, out_length, tall, wide, ahead, pace,
             )  # fmt: skip
         else:
             _block(
                 half, left_matrix, left + skip * outer_rows(half), count, B, first, step, start, i, fresh,
-                out, at, out_length, tall, wide, ask, pace,
+                out, at, out_length, tall, wide, ahead, pace,
             )  # fmt: skip
+        ahead = min(ahead + share, end)
 
 
 @piece
 def strip(
     left_matrix: Row, length: Int, skip: Int, i0: Int, i1: Int, count: Int, B: Row, first: Int, step: Int,
-    packed: Flag, start: Row, fresh: Flag, out: Row, corner: Int, out_length: Int, wide: Int,
+    packed: Flag, ahead: Int, start: Row, fresh: Flag, out: Row, corner: Int, out_length: Int, wide: Int,
 ):  # fmt: skip
     """out[corner + (i - i0) * out_length + c] += sum over q of L[i, skip + q] * B[first + q * step + c].
 
     For i0 <= i < i1, c < wide <= `tile.columns` and q < count; the sums start at start[i] if they are
     `fresh`. L, with `length` columns, comes from `pack_left`; i0 is a multiple of `tile.rows`. B is `packed`
-    if it comes from `pack_right`; of other rows no number after `wide` is read. What doesn't fill a tile is
-    formed a vector at a time: 500 columns cost 10 2/3 strips of 48, not 11.
+    if it comes from `pack_right`; of other rows no number after `wide` is read. B[ahead], where what is used
+    next begins, is only asked for. What doesn't fill a tile is formed a vector at a time: 500 columns cost
+    10 2/3 strips of 48, not 11.
     """
     tile, half = outer_zeros(out), outer_zeros_half(out)
     if wide == columns(out) or (packed and wide > columns(out) - lanes(out)):
         _blocks(
-            tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, start, fresh, out,
-            corner, out_length, wide,
+            tile, half, left_matrix, length, skip, i0, i1, count, B, first, step, packed, ahead, start, fresh,
+            out, corner, out_length, wide,
         )  # fmt: skip
         return
     narrow, narrow_half = outer_vector(tile), outer_vector(half)
     for c in range(0, wide, lanes(out)):
         _blocks(
-            narrow, narrow_half, left_matrix, length, skip, i0, i1, count, B, first + c, step, packed, start,
-            fresh, out, corner + c, out_length, min(lanes(out), wide - c),
+            narrow, narrow_half, left_matrix, length, skip, i0, i1, count, B, first + c, step, packed, ahead,
+            start, fresh, out, corner + c, out_length, min(lanes(out), wide - c),
         )  # fmt: skip
 
 
@@ -165,7 +173,7 @@ def product(
     across = columns(out)
     strips = (i1 - i0 + rows(out) - 1) // rows(out)
     direct = uses_in_place(strips, k, row_length, transposed, out.itemsize)
-    depth = min(max(k, 1), FEW_ROWS if direct and strips <= 2 else DEPTH)
+    depth = min(max(k, 1), (FEW_ROWS if strips <= 2 else ROWS_IN_PLACE) if direct else DEPTH)
     panels = (width + across - 1) // across
     for p in range(0, max(k, 1), depth):
         now = min(depth, k - p)
@@ -177,9 +185,15 @@ def product(
             source, first, step = (
                 (B, p * row_length + j + c, row_length) if direct else (packed, c * now, across)
             )
+            if not direct:
+                ahead = first + step * now
+            elif t + 1 < panels:
+                ahead = first + across
+            else:
+                ahead = (p + now) * row_length + j if p + now < k else j + width
             call_strip(strip_at, (
-                left_matrix, k, p, i0, i1, now, source, first, step, not direct, start, p == 0, out, corner,
-                out_length, wide,
+                left_matrix, k, p, i0, i1, now, source, first, step, not direct, ahead, start, p == 0, out,
+                corner, out_length, wide,
             ))  # fmt: skip
 
 

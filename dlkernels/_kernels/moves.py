@@ -41,7 +41,7 @@ def copy_term(a, i, out, j):
 
 
 def prefetch(a, i):
-    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the second level."""
+    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the first level."""
 
 
 generated(prefetch)

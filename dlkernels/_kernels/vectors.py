@@ -194,9 +194,9 @@ def outer_plus_part(typing_context, tile, c, i, stride, tall, wide):
 def outer_prefetch(typing_context, tile, c, i, stride):
     def generate(code, places, tile, c, i, stride):
         for _, r, first in places:
-            code.prefetch(code.at(code.at(c, i, stride, r), code.index(first)), level=1)
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(first)))
         for r in range(tile_rows):
-            code.prefetch(code.at(code.at(c, i, stride, r), code.index(last)), level=1)
+            code.prefetch(code.at(code.at(c, i, stride, r), code.index(last)))
 
     tile_rows, last = tile.rows, tile.vectors * tile.lanes - 1
     return _on_block(tile, None, (tile, c, i, stride), generate)
@@ -309,7 +309,7 @@ def dot_store(typing_context, tile, out, i):
 @intrinsic
 def prefetch(typing_context, a, i):
     def generate(code, a, i):
-        code.prefetch(code.at(a, i), level=2)
+        code.prefetch(code.at(a, i))
 
     return operation(_sums, None, (a, i), generate)
 
