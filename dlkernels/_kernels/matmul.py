@@ -40,7 +40,8 @@ PANEL = 240
 #: takes half of a 32 KB first-level cache in float32, all of it in float64 (52 GFLOP/s; half as many: 50).
 DEPTH = 512
 #: The same where the right matrix isn't packed: its rows lie apart, and these of a strip and of the next one
-#: are to stay in the first-level cache. And where at most two strips of the left matrix meet it.
+#: are to stay in the first-level cache. And where at most two strips of the left matrix meet one of any size:
+#: of more rows, neither does the second strip find the columns in cache nor the next columns their pages.
 ROWS_IN_PLACE, FEW_ROWS = 64, 32
 #: Strips of the left matrix, and bytes of the right one, up to which packing the latter costs more than it
 #: saves. (20, 784) x 8000 in float32, 25 MB on 6,000 pages, took twice as long without packing.
@@ -184,15 +185,15 @@ def product(
         for t in range(panels):
             c = t * across
             wide, corner = min(across, width - c), i0 * out_length + out_j + c
-            source, first, step = (
-                (B, p * row_length + j + c, row_length) if direct else (packed, c * now, across)
-            )
             if not direct:
-                ahead = first + step * now
-            elif t + 1 < panels:
-                ahead = first + across
+                source, first, step = packed, c * now, across
+                ahead = first + across * now
             else:
-                ahead = (p + now) * row_length + j if p + now < k else j + width
+                source, first, step = B, p * row_length + j + c, row_length
+                if t + 1 < panels:
+                    ahead = first + across
+                else:
+                    ahead = (p + now) * row_length + j if p + now < k else j + width
             call_strip(strip_at, (
                 left_matrix, k, p, i0, i1, now, source, first, step, not direct, ahead, start, p == 0, out,
                 corner, out_length, wide,
