@@ -37,9 +37,9 @@ def natives(out: Any, count: int) -> bool:
     return type(out) is tuple and len(out) == count and all(map(native, out))
 
 
-def matrices_and_scratch(*arguments: Any) -> bool:
-    """Whether all arrays are as kernels take them; the last is scratch memory, with one axis."""
-    return as_kernels_take_them(*[a for a in arguments if isinstance(a, np.ndarray)][:-1])
+def matrices(*arguments: Any) -> bool:
+    """Whether arrays are as kernels take them; the last two are scratch memory and addresses."""
+    return as_kernels_take_them(*arguments[:-2])
 
 
 class _Memory:
@@ -62,6 +62,12 @@ _kept = _Kept()
 #: Up to so many numbers are kept: 64 MB of float64.
 _MOST_KEPT = 2**23
 _LINE = 64
+
+
+def kept(dtype: np.dtype[Any]) -> Array:
+    """The scratch memory that this thread has, perhaps none; for a dtype that is F32 or F64 itself."""
+    memory: Array = _kept.d if dtype is F64 else _kept.f
+    return memory
 
 
 def scratch(size: int, dtype: np.dtype[Any]) -> Array:

@@ -12,11 +12,11 @@ from dlkernels._arguments import (
     Plan,
     flat,
     flat_matrix,
-    matrices_and_scratch,
+    kept,
+    matrices,
     natives,
     plan,
     prepared,
-    scratch,
     simple,
 )
 from dlkernels._arrays import Array, native
@@ -25,7 +25,7 @@ from dlkernels._jit import guarded
 from dlkernels._kernels import dense as _kernels
 from dlkernels._kernels import gradients as _gradient_kernels
 from dlkernels._kernels import small as _small
-from dlkernels._kernels.pieces import addresses
+from dlkernels._kernels.pieces import addresses, table
 
 #: From this many nanoseconds of work on, threads may pay.
 _MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
@@ -35,15 +35,12 @@ _FEW = 2**24
 
 
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(_small.forward, matrices_and_scratch)
-_small_gradients = guarded(_small.gradients, matrices_and_scratch)
-_small_backward = guarded(_small.backward, matrices_and_scratch)
-
-
-#: What `dense` and `dense_gradients` call; small calls run these two by address as well.
+_small_forward = guarded(_small.forward, matrices)
+_small_gradients = guarded(_small.gradients, matrices)
+_small_backward = guarded(_small.backward, matrices)
+_forward_table, _gradients_table = table(*_small.DENSE), table(*_small.GRADIENTS)
+_backward_table = table(*_small.DENSE, *_small.GRADIENTS)
 _dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_gradient_kernels.PIECES)
-_small_dense_pieces = addresses(_small.whole_dense, *_kernels.PIECES)
-_small_gradient_pieces = addresses(_small.whole_gradients, *_gradient_kernels.PIECES)
 
 
 def _forward_results(
@@ -124,8 +121,7 @@ def dense_forward(
         if n * m * (k + 15) <= _FEW and (results := _forward_results(out, return_Z, n, m, dtype)):
             A, Z = results
             answer = _small_forward(
-                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, scratch(0, dtype),
-                *_small_dense_pieces(dtype),
+                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, kept(dtype), _forward_table(dtype)
             )  # fmt: skip
             if answer == _small.LARGE:
                 _dense(kind, W, A_prev, flat(b), code, negative_slope, flat(A), flat(Z))
@@ -234,9 +230,7 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
-            answer = _small_gradients(
-                _MOST, dZ, A_prev, *results, scratch(0, dtype), *_small_gradient_pieces(dtype)
-            )
+            answer = _small_gradients(_MOST, dZ, A_prev, *results, kept(dtype), _gradients_table(dtype))
             if answer == _small.LARGE:
                 _gradients(dZ, A_prev, *results)
             if answer != _small.NOT_SIMPLE:
@@ -318,7 +312,7 @@ def dense_backward(
         if out is None or natives(out, 3):
             answer = _small_backward(
                 code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
-                scratch(0, dtype), *_small_dense_pieces(dtype), *_small_gradient_pieces(dtype),
+                kept(dtype), _backward_table(dtype),
             )  # fmt: skip
             if answer == _small.LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)

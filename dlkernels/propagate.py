@@ -13,11 +13,11 @@ from dlkernels._arguments import (
     flat,
     flat_matrix,
     in_c_order,
-    matrices_and_scratch,
+    kept,
+    matrices,
     natives,
     plan,
     prepared,
-    scratch,
     simple,
 )
 from dlkernels._arrays import Array, native
@@ -27,15 +27,14 @@ from dlkernels._kernels import logistic as _logistic
 from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels import shallow_tall as _shallow_tall
 from dlkernels._kernels import small_steps as _small
-from dlkernels._kernels.pieces import addresses
+from dlkernels._kernels.pieces import addresses, table
 from dlkernels._kernels.small import LARGE, NOT_SIMPLE
 from dlkernels._threads import NEVER_BELOW
 
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_logistic = guarded(_small.logistic, matrices_and_scratch, (NOT_SIMPLE, 0.0, 0.0))
-_small_shallow = guarded(_small.shallow, matrices_and_scratch, (NOT_SIMPLE, 0.0))
-_small_logistic_pieces = addresses(_small.whole_logistic, *_logistic.PIECES)
-_small_shallow_pieces = addresses(_small.whole_shallow, *_shallow.PIECES)
+_small_logistic = guarded(_small.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
+_small_shallow = guarded(_small.shallow, matrices, (NOT_SIMPLE, 0.0))
+_logistic_table, _shallow_table = table(*_small.LOGISTIC), table(*_small.SHALLOW)
 _logistic_pieces = addresses(*_logistic.PIECES)
 _tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
 _shallow_pieces = addresses(*_shallow.PIECES)
@@ -147,7 +146,7 @@ def logistic_propagate(
         dw = np.empty(w.shape, w.dtype) if out is None else out
         rows, transposed = in_c_order(X)
         answer, cost, db = _small_logistic(
-            NEVER_BELOW, w, b, rows, transposed, Y, dw, scratch(0, w.dtype), *_small_logistic_pieces(w.dtype)
+            NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype), _logistic_table(w.dtype)
         )
         if answer == LARGE:
             db, cost, _ = logistic_steps(_checks.Logistic(w, b, X, Y, dw), 0.0, 0)
@@ -236,7 +235,7 @@ def shallow_propagate(
         rows, transposed = in_c_order(X)
         answer, cost = _small_shallow(
             code, negative_slope, NEVER_BELOW, W1, b1, W2, b2, rows, transposed, Y, *results,
-            scratch(0, dtype), *_small_shallow_pieces(dtype),
+            kept(dtype), _shallow_table(dtype),
         )  # fmt: skip
         if answer == LARGE:
             c = _checks.Shallow(W1, b1, W2, b2, X, Y, code, negative_slope, results)
