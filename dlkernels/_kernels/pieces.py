@@ -108,15 +108,7 @@ def piece(body: Callable[..., None]) -> Piece:
 
 def addresses(*pieces: Piece) -> Callable[[np.dtype[Any]], tuple[Any, ...]]:
     """What looks up where the machine code of several pieces begins, for a dtype."""
-    known: dict[np.dtype[Any], tuple[Any, ...]] = {}
-
-    def look_up(dtype: np.dtype[Any]) -> tuple[Any, ...]:
-        found = known.get(dtype)
-        if found is None:
-            found = known[dtype] = tuple(piece.at(dtype) for piece in pieces)
-        return found
-
-    return look_up
+    return functools.cache(lambda dtype: tuple(piece.at(dtype) for piece in pieces))
 
 
 def table(*pieces: Piece) -> Callable[[np.dtype[Any]], np.ndarray[Any, Any]]:
