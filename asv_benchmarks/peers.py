@@ -166,8 +166,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         description="Times of dlkernels and of the other libraries, side by side, a process each.",
     )
     parser.add_argument(
-        "group", nargs="*", choices=[*GROUPS, COLD, []], help="groups of works (default: all but cold)"
-    )
+        "group", nargs="*", choices=[*GROUPS, COLD, []], metavar="GROUP",
+        help=f"of works: {', '.join([*GROUPS, COLD])} (default: all but cold)",
+    )  # fmt: skip
     parser.add_argument("--dtype", choices=["float32", "float64"], help="default: both")
     parser.add_argument("--threads", type=int, help="threads of each library (default: all CPUs)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")

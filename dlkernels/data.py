@@ -382,6 +382,8 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
     'flower'
     """
     if name_or_path in NAMES:
+        if label is not None:
+            raise DataError(f"{name_or_path}: a label column is for CSV files only")
         return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
     path = Path(name_or_path)
     kind = path.suffix.lower()

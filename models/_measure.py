@@ -152,7 +152,7 @@ def compare(job: Job, names: Sequence[str]) -> Comparison:
 
 
 def _compile(run: _Run) -> float:
-    with progress("numba: compiling (about 10 s on a first run)", 1) as advance:
+    with progress("numba: compiling (10 to 30 s on a first run)", 1) as advance:
         first = run.first_call("numba")
         advance(1)
     return max(first - run.first_call("numba"), 0.0)

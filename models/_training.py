@@ -148,7 +148,10 @@ class Model(ABC):
         ValueError
             If X has another number of rows than the examples of `fit`.
         """
-        name = f"{type(self).__name__}.predict_proba"
+        return self._predicted("predict_proba", X)
+
+    def _predicted(self, method: str, X: Any) -> Array:
+        name = f"{type(self).__name__}.{method}"
         if not hasattr(self, "parameters_"):
             raise RuntimeError(f"{name}: this model is not fitted yet; call fit(X, Y) first")
         first = next(iter(self.parameters_.values()))
@@ -175,7 +178,7 @@ class Model(ABC):
             As `predict_proba`.
         """
         limit = finite(f"{type(self).__name__}.predict", "threshold", threshold)
-        return (self.predict_proba(X) > limit).astype(np.int64)
+        return (self._predicted("predict", X) > limit).astype(np.int64)
 
     def score(self, X: Any, Y: Any) -> float:
         """The share of examples whose label `predict` finds.

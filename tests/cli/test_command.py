@@ -225,6 +225,7 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
         (("compare", "--backends", ""), "--backends"),
         (("compare", "--model", "logistic", "--hidden", "3"), "--hidden"),
         (("compare", "--label", "y"), "--label"),
+        (("compare", "--data", "flower", "--label", "y"), "flower: a label column is for CSV files only"),
         (("compare", "--data", ""), "no data set"),
         (("compare", "--data", "mnist"), "'mnist'"),
         (("compare", "--data", "none.npz"), "none.npz: No such file"),

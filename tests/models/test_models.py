@@ -185,8 +185,10 @@ def test_a_transposed_X_is_named(make, small):
 def test_errors(make, small):
     X, Y = small
     model = make(num_iterations=10)
-    with pytest.raises(RuntimeError, match="not fitted yet"):
+    with pytest.raises(RuntimeError, match=r"\.predict: this model is not fitted yet"):
         model.predict(X)
+    with pytest.raises(RuntimeError, match=r"\.predict_proba: this model is not fitted yet"):
+        model.predict_proba(X)
     with pytest.raises(ValueError, match=r"Y must hold 0 and 1 only.*2\.0"):
         model.fit(X, 2 * np.ones_like(Y))
     with pytest.raises(ValueError, match=r"Y.*\(1, 40\).*\(1, 39\)"):
