@@ -142,7 +142,7 @@ def logistic_propagate(
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    if type(b) is float and simple(w, X, Y) and (out is None or native(out)):
+    if type(b) is float and simple(w, X, Y) and (w.shape == (len(X), 1) if out is None else native(out)):
         dw = np.empty(w.shape, w.dtype) if out is None else out
         rows, transposed = in_c_order(X)
         answer, cost, db = _small_logistic(
@@ -155,6 +155,12 @@ def logistic_propagate(
     c = _checks.logistic("logistic_propagate", w, b, X, Y, out)
     db, cost, _ = logistic_steps(c, 0.0, 0)
     return c.dw, db, cost
+
+
+def _sizes_match(W1: Array, b1: Array, W2: Array, b2: Array, X: Array) -> bool:
+    """Whether gradients can be allocated like the parameters: one that doesn't fit may be of any size."""
+    n_h = W2.size
+    return W1.shape == (n_h, len(X)) and b1.size == n_h and b2.size == 1
 
 
 def shallow_propagate(
@@ -228,7 +234,7 @@ def shallow_propagate(
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
-        and (out is None or natives(out, 4))
+        and (_sizes_match(W1, b1, W2, b2, X) if out is None else natives(out, 4))
     ):
         dtype = W1.dtype
         results = tuple(np.empty(a.shape, dtype) for a in (W1, b1, W2, b2)) if out is None else out

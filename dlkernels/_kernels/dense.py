@@ -227,7 +227,8 @@ def dense(
                 ))  # fmt: skip
         return
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
-    blocks = max((down + most - 1) // most, min((BLOCKS + strips - 1) // strips, down // FEWEST_STRIPS), 1)
+    wanted = (BLOCKS + strips - 1) // max(1, strips)  # there is none if m is 0
+    blocks = max((down + most - 1) // most, min(wanted, down // FEWEST_STRIPS), 1)
     for p in range(0, k, depth):
         now = min(depth, k - p)
         for t0 in range(0, strips, band):

@@ -243,6 +243,17 @@ def test_no_large_result_is_allocated_before_the_shapes_are_compared():
         dk.dense_forward(np.zeros((many, 0)), np.zeros((0, many)), np.zeros((0, 1)))
 
 
+def test_no_gradients_are_allocated_like_parameters_that_do_not_fit():
+    huge, X, Y = np.broadcast_to(1.0, (2**20, 2**25)), np.ones((3, 4)), np.ones((1, 4))
+    with pytest.raises(ValueError, match="logistic_propagate: w "):
+        dk.logistic_propagate(huge, 0.0, X, Y)
+    good = [np.ones((2, 3)), np.ones((2, 1)), np.ones((1, 2)), np.ones((1, 1))]
+    for i, name in enumerate(("W1", "b1", "W2", "b2")):
+        parameters = [*good[:i], huge, *good[i + 1 :]]
+        with pytest.raises(ValueError, match=f"shallow_propagate: .*{name}"):
+            dk.shallow_propagate(*parameters, X, Y)
+
+
 @pytest.mark.parametrize("m", [4, LARGE])
 def test_dense_arrays_that_do_not_fit_are_not_written(m):
     def full(*shape):

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 
+import dlkernels as dk
 from dlkernels._kernels import gradients, matmul, packing, tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
@@ -38,6 +39,13 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
             panel, matmul.strip.at(out.dtype),
         )  # fmt: skip
     return out
+
+
+@pytest.mark.parametrize("n", [1, 17, 200])  # with 17 rows X is packed
+@pytest.mark.parametrize("order", "CF")
+def test_a_layer_of_no_examples(n, order, dtype):
+    X = np.empty((3, 0), dtype, order=order)
+    assert dk.dense_forward(np.ones((n, 3), dtype), X, np.ones((n, 1), dtype)).shape == (n, 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
