@@ -65,8 +65,8 @@ _LINE = 64
 
 
 def kept(dtype: np.dtype[Any]) -> Array:
-    """The scratch memory that this thread has, perhaps none; for a dtype that is F32 or F64 itself."""
-    memory: Array = _kept.d if dtype is F64 else _kept.f
+    """The scratch memory that this thread has; perhaps none."""
+    memory: Array = getattr(_kept, dtype.char)
     return memory
 
 
@@ -76,7 +76,7 @@ def scratch(size: int, dtype: np.dtype[Any]) -> Array:
     It is kept for this thread's next call, unless it is too large. Large memory comes fresh from the system
     each time it is allocated: a product of 1000 x 1000 matrices took 2400 page faults, 6 of its 28 ms.
     """
-    array: Array = _kept.d if dtype == F64 else _kept.f
+    array = kept(dtype)
     if array.size >= size:
         return array
     memory = np.empty(size + _LINE // dtype.itemsize, dtype)
@@ -118,7 +118,7 @@ def prepared(plan: Plan, dtype: np.dtype[Any]) -> tuple[Callable[..., Any], Arra
     """The faster twin, and its last arguments: scratch memory, workers, addresses."""
     twins, work, alone, share, pieces = plan
     if work < NEVER_BELOW and not forced.get():  # what the calls below find, too, in 0.2 us more
-        memory: Array = _kept.d if dtype == F64 else _kept.f
+        memory = kept(dtype)
         return twins.serial, memory if memory.size >= alone else scratch(alone, dtype), 1, pieces
     kernel, workers = twin_and_workers(twins, work)
     return kernel, scratch(alone + (workers - 1) * share, dtype), workers, pieces

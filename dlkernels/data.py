@@ -381,22 +381,21 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
     >>> load("flower").name
     'flower'
     """
-    if name_or_path in NAMES:
-        if label is not None:
-            raise DataError(f"{name_or_path}: a label column is for CSV files only")
-        return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
-    path = Path(name_or_path)
+    path, named = Path(name_or_path), name_or_path in NAMES
     kind = path.suffix.lower()
-    if kind not in (".npz", ".csv", ".h5", ".hdf5"):
-        raise DataError(
-            f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
-            "or a file that ends in .npz, .csv, .h5 or .hdf5"
-        )
-    _files.readable(path)
+    if not named:
+        if kind not in (".npz", ".csv", ".h5", ".hdf5"):
+            raise DataError(
+                f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
+                "or a file that ends in .npz, .csv, .h5 or .hdf5"
+            )
+        _files.readable(path)
     if kind == ".csv":
         if label is None:
             raise DataError(f"{path}: a CSV file needs the name of its label column, as --label or label")
         return load_csv(path, label)
     if label is not None:
         raise DataError(f"{path}: a label column is for CSV files only")
+    if named:
+        return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
     return load_npz(path) if kind == ".npz" else load_h5(path)
