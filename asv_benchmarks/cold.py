@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dlkernels._codes import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS
 
 #: Seconds that compiling every kernel may take, by the project's own promise.
 LIMIT = 40.0

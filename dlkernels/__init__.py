@@ -10,18 +10,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from dlkernels import _forks, backends
+from dlkernels import backends
+from dlkernels._calls import forks
 
 if TYPE_CHECKING:
     from dlkernels import data as data
     from dlkernels import graph as graph
+    from dlkernels._calls.threads import get_num_threads as get_num_threads
+    from dlkernels._calls.threads import set_num_threads as set_num_threads
+    from dlkernels._calls.threads import threads as threads
     from dlkernels._info import show_config as show_config
-    from dlkernels._threads import get_num_threads as get_num_threads
-    from dlkernels._threads import set_num_threads as set_num_threads
-    from dlkernels._threads import threads as threads
     from dlkernels._warmup import warmup as warmup
     from dlkernels.backends.numba import *  # noqa: F403
-    from dlkernels.gradients import check_gradients as check_gradients
+    from dlkernels.gradient_checking import check_gradients as check_gradients
 
 __version__ = "0.1.0"
 
@@ -29,9 +30,9 @@ __version__ = "0.1.0"
 #: command's `--help` need not wait for, and a Ctrl-C in that time can then be handled.
 _HOMES = {
     "dlkernels._info": ("show_config",),
-    "dlkernels._threads": ("get_num_threads", "set_num_threads", "threads"),
+    "dlkernels._calls.threads": ("get_num_threads", "set_num_threads", "threads"),
     "dlkernels._warmup": ("warmup",),
-    "dlkernels.gradients": ("check_gradients",),
+    "dlkernels.gradient_checking": ("check_gradients",),
     "dlkernels.backends.numba": backends.FUNCTIONS,
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -44,10 +45,10 @@ __all__ = ["backends", *_MODULES, *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        with _forks.FIRST_USE:
+        with forks.FIRST_USE:
             from numba.core.compiler_lock import global_compiler_lock
-        # In the order of `_forks`: who compiles a function that uses a name of ours has Numba's lock.
-        with global_compiler_lock, _forks.FIRST_USE:
+        # In the order of `forks`: who compiles a function that uses a name of ours has Numba's lock.
+        with global_compiler_lock, forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"dlkernels.{name}")

@@ -10,7 +10,8 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from dlkernels import _cache, _threads
+from dlkernels._calls import threads as _threads
+from dlkernels._compiler import cache as _cache
 
 
 def simd_bits() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _threads
+from dlkernels._calls import threads
 from dlkernels._progress import progress
 from dlkernels.activations import sigmoid, sigmoid_backward
 from dlkernels.costs import dot
@@ -72,7 +72,7 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     with progress("compiling kernels", 3 * len(calls)) as advance:
         for parallel in (False, None, True):
             for call in calls:
-                with _threads.always(parallel):
+                with threads.always(parallel):
                     call()
                 advance(1)
 

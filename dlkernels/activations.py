@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlkernels import _codes, _values
-from dlkernels._arrays import Array
-from dlkernels._elementwise import apply, apply_backward
+from dlkernels import catalogue
+from dlkernels._calls.elementwise import apply, apply_backward
+from dlkernels._inputs import values
+from dlkernels._inputs.arrays import Array
 
 
 def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
@@ -47,7 +48,7 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid([0.0, 2.0])
     array([0.5       , 0.88079708])
     """
-    return apply("sigmoid", _codes.SIGMOID, Z, out)
+    return apply("sigmoid", catalogue.SIGMOID, Z, out)
 
 
 def tanh(Z: Any, *, out: Array | None = None) -> Array:
@@ -81,7 +82,7 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    return apply("tanh", _codes.TANH, Z, out)
+    return apply("tanh", catalogue.TANH, Z, out)
 
 
 def relu(Z: Any, *, out: Array | None = None) -> Array:
@@ -110,7 +111,7 @@ def relu(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu([-1.0, 0.0, 2.0])
     array([0., 0., 2.])
     """
-    return apply("relu", _codes.RELU, Z, out)
+    return apply("relu", catalogue.RELU, Z, out)
 
 
 def identity(Z: Any, *, out: Array | None = None) -> Array:
@@ -139,7 +140,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity([1, 2])
     array([1., 2.])
     """
-    return apply("identity", _codes.IDENTITY, Z, out)
+    return apply("identity", catalogue.IDENTITY, Z, out)
 
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -170,8 +171,8 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     >>> dk.leaky_relu([-1.0, 0.0, 2.0])
     array([-0.01,  0.  ,  2.  ])
     """
-    slope = _values.real("leaky_relu", "negative_slope", negative_slope)
-    return apply("leaky_relu", _codes.LEAKY_RELU, Z, out, slope)
+    slope = values.real("leaky_relu", "negative_slope", negative_slope)
+    return apply("leaky_relu", catalogue.LEAKY_RELU, Z, out, slope)
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -204,7 +205,7 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
     array([0.25      , 0.10499359])
     """
-    return apply_backward("sigmoid_backward", _codes.SIGMOID, dA, A, "A", out)
+    return apply_backward("sigmoid_backward", catalogue.SIGMOID, dA, A, "A", out)
 
 
 def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -239,7 +240,7 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
     array([1.  , 0.75])
     """
-    return apply_backward("tanh_backward", _codes.TANH, dA, A, "A", out)
+    return apply_backward("tanh_backward", catalogue.TANH, dA, A, "A", out)
 
 
 def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -274,7 +275,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0., 1., 1.])
     """
-    return apply_backward("relu_backward", _codes.RELU, dA, Z, "Z", out)
+    return apply_backward("relu_backward", catalogue.RELU, dA, Z, "Z", out)
 
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -311,8 +312,8 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     >>> dk.leaky_relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0.01, 1.  , 1.  ])
     """
-    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return apply_backward("leaky_relu_backward", _codes.LEAKY_RELU, dA, Z, "Z", out, slope)
+    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
+    return apply_backward("leaky_relu_backward", catalogue.LEAKY_RELU, dA, Z, "Z", out, slope)
 
 
 def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -343,4 +344,4 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity_backward([3.0], [1.0])
     array([3.])
     """
-    return apply_backward("identity_backward", _codes.IDENTITY, dA, Z, "Z", out)
+    return apply_backward("identity_backward", catalogue.IDENTITY, dA, Z, "Z", out)

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from dlkernels._columns import DataError
+from dlkernels._data.columns import DataError
 from dlkernels._extras import MissingExtraError
 
 GROUP = "dlkernels.commands"
@@ -185,10 +185,10 @@ def _info(_: argparse.Namespace) -> int:
 
 
 def _warmup(_: argparse.Namespace) -> int:
-    from dlkernels import _cache
+    from dlkernels._compiler import cache
     from dlkernels._warmup import warmup_alone
 
-    if _cache.folder() is not None:
+    if cache.folder() is not None:
         # A process for each dtype takes half the time; what one of them didn't keep is compiled below.
         code = "from dlkernels._warmup import warmup_alone; warmup_alone('float64')"
         other = subprocess.Popen([sys.executable, "-c", code])
@@ -196,6 +196,6 @@ def _warmup(_: argparse.Namespace) -> int:
         other.wait()
     warmup_alone("float32", "float64")
     print(
-        f"All kernels are compiled, for float32 and float64; they are kept in {_cache.folder() or 'no file'}."
+        f"All kernels are compiled, for float32 and float64; they are kept in {cache.folder() or 'no file'}."
     )
     return 0

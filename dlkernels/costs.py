@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks
-from dlkernels._arguments import Plan, flat, plan, prepared
-from dlkernels._arrays import Array
-from dlkernels._kernels import costs as _kernels
-from dlkernels._kernels.pieces import addresses
+from dlkernels._calls.plans import Plan, flat, plan, prepared
+from dlkernels._compiler.pieces import addresses
+from dlkernels._inputs import checks
+from dlkernels._inputs.arrays import Array
+from dlkernels._kernels import costs
 
-_pieces = addresses(_kernels.chunk)
+_pieces = addresses(costs.chunk)
 
 
 @functools.lru_cache(maxsize=1024)
 def _plan(nanoseconds: float, dtype: np.dtype[Any], m: int) -> Plan:
     work = nanoseconds * m * dtype.itemsize / 4
-    return plan(_kernels.reduction, work, _kernels.reduction_room, _pieces, dtype, m)
+    return plan(costs.reduction, work, costs.reduction_room, _pieces, dtype, m)
 
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
@@ -64,8 +64,8 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
     >>> round(dk.binary_cross_entropy([[0.9, 0.2]], [[1, 0]]), 6)
     0.164252
     """
-    A, Y = _checks.cost("binary_cross_entropy", "A", A, Y)
-    return _reduce(_kernels.CROSS_ENTROPY, 1.0, A, Y)
+    A, Y = checks.cost("binary_cross_entropy", "A", A, Y)
+    return _reduce(costs.CROSS_ENTROPY, 1.0, A, Y)
 
 
 def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
@@ -98,8 +98,8 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
     >>> dk.binary_cross_entropy_with_logits([[800.0, -800.0]], [[0, 0]])
     400.0
     """
-    Z, Y = _checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y)
-    return _reduce(_kernels.CROSS_ENTROPY_WITH_LOGITS, 0.5, Z, Y)
+    Z, Y = checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y)
+    return _reduce(costs.CROSS_ENTROPY_WITH_LOGITS, 0.5, Z, Y)
 
 
 def squared_error(A: Any, Y: Any) -> float:
@@ -131,8 +131,8 @@ def squared_error(A: Any, Y: Any) -> float:
     >>> dk.squared_error([[1.0, 2.0]], [[0.0, 0.0]])
     2.5
     """
-    A, Y = _checks.cost("squared_error", "A", A, Y)
-    return _reduce(_kernels.SQUARED_ERROR, 0.15, A, Y)
+    A, Y = checks.cost("squared_error", "A", A, Y)
+    return _reduce(costs.SQUARED_ERROR, 0.15, A, Y)
 
 
 def dot(a: Any, b: Any) -> float:
@@ -160,5 +160,5 @@ def dot(a: Any, b: Any) -> float:
     >>> dk.dot([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
     32.0
     """
-    a, b = _checks.dot(a, b)
-    return _reduce(_kernels.DOT, 0.1, a, b)
+    a, b = checks.dot(a, b)
+    return _reduce(costs.DOT, 0.1, a, b)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkernels import _files, _values
-from dlkernels._columns import (
+from dlkernels._data import files
+from dlkernels._data.columns import (
     Array,
     DataError,
     images_to_columns,
@@ -21,6 +21,7 @@ from dlkernels._columns import (
     train_test_split,
 )
 from dlkernels._extras import need
+from dlkernels._inputs import values
 
 __all__ = [
     "DataError",
@@ -129,10 +130,10 @@ def flower(m: int = 400, seed: int = 1) -> Dataset:
     >>> data.X_train.shape, data.Y_train.shape, data.X_test.shape
     ((2, 400), (1, 400), (2, 400))
     """
-    number = _values.count("flower", "m", m, minimum=2)
+    number = values.count("flower", "m", m, minimum=2)
     if number % 2:
         raise DataError(f"flower: m must be even, half of it for each label, not {number}")
-    first = _values.count("flower", "seed", seed)
+    first = values.count("flower", "seed", seed)
     return Dataset(
         "flower",
         *_petals(number, first),
@@ -196,7 +197,7 @@ def digits(positive: int = 0) -> Dataset:
     >>> data.X_train.shape, int(data.Y_train.sum() + data.Y_test.sum())
     ((64, 1437), 174)
     """
-    digit = _values.count("digits", "positive", positive)
+    digit = values.count("digits", "positive", positive)
     if digit > 9:
         raise DataError(f"digits: positive must be a digit from 0 to 9, not {digit}")
     source = need("sklearn.datasets", "the data set digits").load_digits()
@@ -243,7 +244,7 @@ def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: 
     >>> data.X_train.shape, data.X_test.shape
     ((2, 8), (2, 2))
     """
-    arrays = _files.read_npz(Path(path))
+    arrays = files.read_npz(Path(path))
     names = arrays.pop("feature_names", None)
     if "X" in arrays:
         split = train_test_split(arrays["X"], arrays["Y"], test_fraction, seed)
@@ -290,7 +291,7 @@ def load_csv(
     >>> data.feature_names, data.X_train.shape
     (('age', 'height'), (2, 8))
     """
-    names, rows, labels = _files.read_csv(Path(path), label)
+    names, rows, labels = files.read_csv(Path(path), label)
     split = train_test_split(rows_to_columns(rows), labels.reshape(1, -1), test_fraction, seed)
     return _from_file(path, split, names)
 
@@ -331,7 +332,7 @@ def load_h5(path: str | os.PathLike[str]) -> Dataset:
     >>> data.X_train.shape, data.Y_train.shape
     ((12288, 6), (1, 6))
     """
-    images, labels, classes = _files.read_h5(Path(path))
+    images, labels, classes = files.read_h5(Path(path))
     names = tuple(
         f"pixel {row},{column},{channel}"
         for row, column, channel in np.ndindex(*(int(size) for size in images["train"].shape[1:]))
@@ -389,7 +390,7 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
                 f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
                 "or a file that ends in .npz, .csv, .h5 or .hdf5"
             )
-        _files.readable(path)
+        files.readable(path)
     if kind == ".csv":
         if label is None:
             raise DataError(f"{path}: a CSV file needs the name of its label column, as --label or label")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks, _threads
-from dlkernels._arguments import (
+from dlkernels._calls import threads
+from dlkernels._calls.plans import (
     Plan,
     flat,
     flat_matrix,
@@ -19,28 +19,28 @@ from dlkernels._arguments import (
     prepared,
     simple,
 )
-from dlkernels._arrays import Array, native
-from dlkernels._checks import CODES
-from dlkernels._jit import guarded
-from dlkernels._kernels import dense as _kernels
+from dlkernels._compiler.options import guarded
+from dlkernels._compiler.pieces import addresses, table
+from dlkernels._inputs import checks
+from dlkernels._inputs.arrays import Array, native
+from dlkernels._inputs.checks import CODES
+from dlkernels._kernels import dense, small
 from dlkernels._kernels import gradients as _gradient_kernels
-from dlkernels._kernels import small as _small
-from dlkernels._kernels.pieces import addresses, table
 
 #: From this many nanoseconds of work on, threads may pay.
-_MOST = min(_threads.NEVER_BELOW, _kernels.AT_ONCE)
+_MOST = min(threads.NEVER_BELOW, dense.AT_ONCE)
 #: With more multiply-adds than these, and 15 for each result, what asking first saves no longer counts.
 #: Results are allocated before the shapes are compared: they must be few, too.
 _FEW = 2**24
 
 
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(_small.forward, matrices)
-_small_gradients = guarded(_small.gradients, matrices)
-_small_backward = guarded(_small.backward, matrices)
-_forward_table, _gradients_table = table(*_small.DENSE), table(*_small.GRADIENTS)
-_backward_table = table(*_small.DENSE, *_small.GRADIENTS)
-_dense_pieces, _gradient_pieces = addresses(*_kernels.PIECES), addresses(*_gradient_kernels.PIECES)
+_small_forward = guarded(small.forward, matrices)
+_small_gradients = guarded(small.gradients, matrices)
+_small_backward = guarded(small.backward, matrices)
+_forward_table, _gradients_table = table(*small.DENSE), table(*small.GRADIENTS)
+_backward_table = table(*small.DENSE, *small.GRADIENTS)
+_dense_pieces, _gradient_pieces = addresses(*dense.PIECES), addresses(*_gradient_kernels.PIECES)
 
 
 def _forward_results(
@@ -110,7 +110,7 @@ def dense_forward(
     >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
     array([[0. , 0.5]])
     """
-    kind = _kernels.FORWARD_KEEPING_Z if return_Z else _kernels.FORWARD
+    kind = dense.FORWARD_KEEPING_Z if return_Z else dense.FORWARD
     if (
         simple(W, A_prev, b)
         and type(activation) is str
@@ -123,11 +123,11 @@ def dense_forward(
             answer = _small_forward(
                 kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, kept(dtype), _forward_table(dtype)
             )  # fmt: skip
-            if answer == _small.LARGE:
+            if answer == small.LARGE:
                 _dense(kind, W, A_prev, flat(b), code, negative_slope, flat(A), flat(Z))
-            if answer != _small.NOT_SIMPLE:
+            if answer != small.NOT_SIMPLE:
                 return results if return_Z else A
-    c = _checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
+    c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
     A, Z = c.A, c.A if c.Z is None else c.Z
     _dense(kind, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, flat(A), flat(Z))
     return (A, Z) if return_Z else A
@@ -135,15 +135,15 @@ def dense_forward(
 
 @functools.lru_cache(maxsize=1024)
 def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
-    work = _kernels.product_work(n, k, m, dtype.itemsize)
-    return plan(_kernels.dense, work, _kernels.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
+    work = dense.product_work(n, k, m, dtype.itemsize)
+    return plan(dense.dense, work, dense.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
 
 
 @functools.lru_cache(maxsize=1024)
 def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
-    work = _kernels.product_work(n, k, m, dtype.itemsize)
+    work = dense.product_work(n, k, m, dtype.itemsize)
     if _gradient_kernels.as_product(n, k, m, np.empty(0, dtype)):
-        return _dense_plan(dtype, _kernels.GRADIENTS, n, m, k, not transposed)._replace(work=work)
+        return _dense_plan(dtype, dense.GRADIENTS, n, m, k, not transposed)._replace(work=work)
     return plan(
         _gradient_kernels.dense_gradients, work, _gradient_kernels.gradients_room, _gradient_pieces, dtype,
         n, k, m, transposed,
@@ -153,7 +153,7 @@ def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bo
 def _dense(
     kind: int, L: Array, R: Array, other: Array, code: int, negative_slope: float, out: Array, Z: Array
 ) -> None:
-    """`_kernels.dense` for matrices L and R in either order; the others are flat."""
+    """`dense.dense` for matrices L and R in either order; the others are flat."""
     (n, k), m, dtype = L.shape, R.shape[1], L.dtype
     L_flat, L_transposed = flat_matrix(L)
     R_flat, R_transposed = flat_matrix(R)
@@ -170,9 +170,9 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
     A_flat, transposed = flat_matrix(A_prev)
     how = _gradients_plan(dtype, n, k, m, transposed)
     kernel, memory, workers, pieces = prepared(how, dtype)
-    if how.twins is _kernels.dense:
+    if how.twins is dense.dense:
         kernel(
-            _kernels.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
+            dense.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
             dW_flat, db_flat, memory, workers, *pieces,
         )  # fmt: skip
     else:
@@ -184,7 +184,7 @@ def _backward(
     dZ: Array, dW: Array, db: Array,
 ) -> None:  # fmt: skip
     dZ_flat, other = flat(dZ), flat(np.ascontiguousarray(saved))
-    _dense(_kernels.BACKWARD, W_next.T, dZ_next, other, code, negative_slope, dZ_flat, dZ_flat)
+    _dense(dense.BACKWARD, W_next.T, dZ_next, other, code, negative_slope, dZ_flat, dZ_flat)
     _gradients(dZ, A_prev, dW, db)
 
 
@@ -231,11 +231,11 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
             answer = _small_gradients(_MOST, dZ, A_prev, *results, kept(dtype), _gradients_table(dtype))
-            if answer == _small.LARGE:
+            if answer == small.LARGE:
                 _gradients(dZ, A_prev, *results)
-            if answer != _small.NOT_SIMPLE:
+            if answer != small.NOT_SIMPLE:
                 return results
-    c = _checks.dense_gradients(dZ, A_prev, out)
+    c = checks.dense_gradients(dZ, A_prev, out)
     _gradients(*c)
     return c.dW, c.db
 
@@ -314,10 +314,10 @@ def dense_backward(
                 code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
                 kept(dtype), _backward_table(dtype),
             )  # fmt: skip
-            if answer == _small.LARGE:
+            if answer == small.LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)
-            if answer != _small.NOT_SIMPLE:
+            if answer != small.NOT_SIMPLE:
                 return results
-    c = _checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.negative_slope, c.dZ, c.dW, c.db)
     return c.dZ, c.dW, c.db

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks, _threads
-from dlkernels._arguments import flat
-from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
-from dlkernels._jit import guarded
+from dlkernels._calls import threads
+from dlkernels._calls.plans import flat
+from dlkernels._compiler.options import guarded
+from dlkernels._inputs import checks
+from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them, native
 from dlkernels._kernels import descent as _kernels
-from dlkernels._kernels import small_steps as _small
+from dlkernels._kernels import small_steps
 from dlkernels._kernels.small import LARGE, NOT_SIMPLE
 from dlkernels.propagate import logistic_steps, shallow_steps
 
@@ -23,14 +24,14 @@ def _matrices(rate: Any, most: Any, *arrays: Any) -> bool:
 
 
 #: Asked first, with up to four parameters and their gradients.
-_small_update = guarded(_small.update, _matrices)
+_small_update = guarded(small_steps.update, _matrices)
 _nothing = {F32: np.empty((0, 0), F32), F64: np.empty((0, 0), F64)}
 
 
 def _update(parameters: Sequence[Array], gradients: Sequence[Array], rate: float) -> None:
     for array, slope in zip(parameters, gradients, strict=True):
         work = _kernels.work(array.size, array.itemsize)
-        _threads.twin(_kernels.update, work)(flat(array), flat(slope), rate)
+        threads.twin(_kernels.update, work)(flat(array), flat(slope), rate)
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
@@ -73,15 +74,15 @@ def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], lear
         and all(map(native, gradients))
         and type(learning_rate) is float
         and math.isfinite(learning_rate)
-        and _threads.forced.get() is None
+        and threads.forced.get() is None
     ):
         rest = (_nothing[parameters[0].dtype],) * (4 - len(parameters))
-        answer = _small_update(learning_rate, _threads.NEVER_BELOW, *parameters, *rest, *gradients, *rest)
+        answer = _small_update(learning_rate, threads.NEVER_BELOW, *parameters, *rest, *gradients, *rest)
         if answer == LARGE:
             _update(parameters, gradients, learning_rate)
         if answer != NOT_SIMPLE:
             return
-    _update(*_checks.gradient_descent(parameters, gradients, learning_rate))
+    _update(*checks.gradient_descent(parameters, gradients, learning_rate))
 
 
 def logistic_descent(
@@ -132,7 +133,7 @@ def logistic_descent(
     >>> round(b, 8)
     1.92535983
     """
-    c, rate, steps = _checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
+    c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
     _, cost, b = logistic_steps(c, rate, steps)
     return b, cost
 
@@ -195,7 +196,7 @@ def shallow_descent(
     >>> round(first, 3), last < 0.1
     (0.683, True)
     """
-    c, rate, steps = _checks.shallow_descent(
+    c, rate, steps = checks.shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
     return shallow_steps(c, rate, steps)

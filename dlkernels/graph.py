@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from dlkernels._node_functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
-from dlkernels._nodes import Pullback, Variable, constant, node_of
+from dlkernels._graph.functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
+from dlkernels._graph.nodes import Pullback, Variable, constant, node_of
 
 __all__ = [
     "Variable",

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks
-from dlkernels._arguments import (
+from dlkernels._calls.plans import (
     Plan,
     flat,
     flat_matrix,
@@ -20,48 +19,46 @@ from dlkernels._arguments import (
     prepared,
     simple,
 )
-from dlkernels._arrays import Array, native
-from dlkernels._checks import CODES
-from dlkernels._jit import guarded
-from dlkernels._kernels import logistic as _logistic
-from dlkernels._kernels import shallow as _shallow
-from dlkernels._kernels import shallow_tall as _shallow_tall
-from dlkernels._kernels import small_steps as _small
-from dlkernels._kernels.pieces import addresses, table
+from dlkernels._calls.threads import NEVER_BELOW
+from dlkernels._compiler.options import guarded
+from dlkernels._compiler.pieces import addresses, table
+from dlkernels._inputs import checks
+from dlkernels._inputs.arrays import Array, native
+from dlkernels._inputs.checks import CODES
+from dlkernels._kernels import logistic, shallow, shallow_tall, small_steps
 from dlkernels._kernels.small import LARGE, NOT_SIMPLE
-from dlkernels._threads import NEVER_BELOW
 
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_logistic = guarded(_small.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
-_small_shallow = guarded(_small.shallow, matrices, (NOT_SIMPLE, 0.0))
-_logistic_table, _shallow_table = table(*_small.LOGISTIC), table(*_small.SHALLOW)
-_logistic_pieces = addresses(*_logistic.PIECES)
-_tall_logistic_pieces = addresses(*_logistic.TALL_PIECES)
-_shallow_pieces = addresses(*_shallow.PIECES)
-_tall_shallow_pieces = addresses(*_shallow_tall.PIECES)
+_small_logistic = guarded(small_steps.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
+_small_shallow = guarded(small_steps.shallow, matrices, (NOT_SIMPLE, 0.0))
+_logistic_table, _shallow_table = table(*small_steps.LOGISTIC), table(*small_steps.SHALLOW)
+_logistic_pieces = addresses(*logistic.PIECES)
+_tall_logistic_pieces = addresses(*logistic.TALL_PIECES)
+_shallow_pieces = addresses(*shallow.PIECES)
+_tall_shallow_pieces = addresses(*shallow_tall.PIECES)
 
 
 @functools.lru_cache(maxsize=1024)
 def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Plan:
-    if _logistic.is_tall(n, m):
-        twins, room, pieces = _logistic.logistic_tall, _logistic.tall_room, _tall_logistic_pieces
+    if logistic.is_tall(n, m):
+        twins, room, pieces = logistic.logistic_tall, logistic.tall_room, _tall_logistic_pieces
     else:
-        twins, room, pieces = _logistic.logistic_wide, _logistic.wide_room, _logistic_pieces
-    return plan(twins, _logistic.work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
+        twins, room, pieces = logistic.logistic_wide, logistic.wide_room, _logistic_pieces
+    return plan(twins, logistic.work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
 
 
 @functools.lru_cache(maxsize=1024)
 def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
-    if _shallow_tall.is_tall(n_h, n_x, m):
-        twins, room = _shallow_tall.shallow_tall, _shallow_tall.shallow_tall_room
+    if shallow_tall.is_tall(n_h, n_x, m):
+        twins, room = shallow_tall.shallow_tall, shallow_tall.shallow_tall_room
         pieces = _tall_shallow_pieces
     else:
-        twins, room, pieces = _shallow.shallow, _shallow.shallow_room, _shallow_pieces
-    work = _shallow.work(n_h, n_x, m, dtype.itemsize)
+        twins, room, pieces = shallow.shallow, shallow.shallow_room, _shallow_pieces
+    work = shallow.work(n_h, n_x, m, dtype.itemsize)
     return plan(twins, work, room, pieces, dtype, n_h, n_x, m, transposed)
 
 
-def logistic_steps(c: _checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
+def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
     """The last db, the cost before the first step, the last b; c.w is updated if there are steps.
 
     c.dw takes the last dw.
@@ -76,7 +73,7 @@ def logistic_steps(c: _checks.Logistic, learning_rate: float, steps: int) -> tup
     return db, cost, b
 
 
-def shallow_steps(c: _checks.Shallow, learning_rate: float, steps: int) -> float:
+def shallow_steps(c: checks.Shallow, learning_rate: float, steps: int) -> float:
     """The cost before the first step; the parameters are updated if there are steps.
 
     c.gradients take the last ones.
@@ -149,10 +146,10 @@ def logistic_propagate(
             NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype), _logistic_table(w.dtype)
         )
         if answer == LARGE:
-            db, cost, _ = logistic_steps(_checks.Logistic(w, b, X, Y, dw), 0.0, 0)
+            db, cost, _ = logistic_steps(checks.Logistic(w, b, X, Y, dw), 0.0, 0)
         if answer != NOT_SIMPLE:
             return dw, db, cost
-    c = _checks.logistic("logistic_propagate", w, b, X, Y, out)
+    c = checks.logistic("logistic_propagate", w, b, X, Y, out)
     db, cost, _ = logistic_steps(c, 0.0, 0)
     return c.dw, db, cost
 
@@ -244,11 +241,11 @@ def shallow_propagate(
             kept(dtype), _shallow_table(dtype),
         )  # fmt: skip
         if answer == LARGE:
-            c = _checks.Shallow(W1, b1, W2, b2, X, Y, code, negative_slope, results)
+            c = checks.Shallow(W1, b1, W2, b2, X, Y, code, negative_slope, results)
             cost = shallow_steps(c, 0.0, 0)
         if answer != NOT_SIMPLE:
             return (*results, cost)
-    c = _checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
+    c = checks.shallow("shallow_propagate", W1, b1, W2, b2, X, Y, activation, negative_slope, out)
     cost = shallow_steps(c, 0.0, 0)
     dW1, db1, dW2, db2 = c.gradients
     return dW1, db1, dW2, db2, cost

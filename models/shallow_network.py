@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels._checks import activation_code
-from dlkernels._values import count, finite
+from dlkernels._inputs.checks import activation_code
+from dlkernels._inputs.values import count, finite
 from models._training import Array, Model
 
 

@@ -14,7 +14,7 @@ import numba
 import pytest
 
 import dlkernels
-from dlkernels import _cache
+from dlkernels._compiler import cache as _cache
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -79,7 +79,9 @@ def test_a_change_in_another_file_is_never_served_stale(copy, tmp_path, pinned):
     The control takes the protection out, and shows that this test would see a stale kernel.
     """
     if pinned:
-        edit(copy / "dlkernels/_cache.py", "    return digest.hexdigest()[:16]", '    return "0" * 16')
+        edit(
+            copy / "dlkernels/_compiler/cache.py", "    return digest.hexdigest()[:16]", '    return "0" * 16'
+        )
     env = environment(tmp_path / "cache")
     assert run(env, copy)[0] == 11
     result, compiled, _ = run(env, copy)

@@ -14,7 +14,7 @@ CONCURRENT = """
 import threading, sys
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 assert _threads.layer() == sys.argv[1], _threads.layer()
 X = np.random.default_rng(0).normal(size=(8, 50_000))
@@ -40,7 +40,7 @@ FORKED = """
 import os, sys
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 Z = np.random.default_rng(0).normal(size=200_000)
 with _threads.always(True):
@@ -59,7 +59,7 @@ MULTIPROCESSING = """
 import multiprocessing, sys
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 Z = np.random.default_rng(0).normal(size=200_000)
 
@@ -79,7 +79,7 @@ import os, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 Z = np.random.default_rng(0).normal(size=200_000)
 with _threads.always(True):
@@ -103,7 +103,7 @@ import sys
 from joblib import Parallel, delayed
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 X = np.random.default_rng(0).normal(size=(8, 50_000))
 Y = (X[:1] > 0).astype(float)
@@ -138,7 +138,7 @@ for _ in range(2):
     child = os.fork()
     if child == 0:
         import dlkernels as dk
-        from dlkernels import _threads
+        from dlkernels._calls import threads as _threads
         with _threads.always(True):
             os._exit(0 if dk.tanh(np.zeros(200_000)).sum() == 0 else 1)
     print("status", os.waitpid(child, 0)[1])
@@ -148,7 +148,7 @@ BESIDE_OTHERS = """
 import sys, threading
 import numba, numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 @numba.njit(parallel=True, nogil=True)
 def theirs(x):
@@ -179,7 +179,7 @@ UNCOUNTED = """
 import _thread, sys, time
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 Z = np.random.default_rng(0).normal(size=1_000_000)
 expected = dk.sigmoid(Z)

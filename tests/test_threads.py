@@ -13,7 +13,8 @@ import pytest
 from processes import available, new_process
 
 import dlkernels as dk
-from dlkernels import _threads, _warmup
+from dlkernels import _warmup
+from dlkernels._calls import threads as _threads
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
 
@@ -118,7 +119,7 @@ OUT_OF_MEMORY = """
 import resource
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 n, m = 60_000, 1000  # a tile of X, transposed, takes 60 MB
 X, W1, Y, one = (np.zeros(shape, np.float32, order="F") for shape in ((n, m), (1, n), (1, m), (1, 1)))
@@ -194,13 +195,13 @@ def test_python_calls_no_function_that_has_no_entry():
     code = """
 import numpy as np
 import dlkernels as dk
-from dlkernels import _jit
+from dlkernels._compiler import options
 from dlkernels._kernels.packing import pack_left
 
 def refuse(self, *arguments):
     raise AssertionError
 
-_jit._Inner.__call__ = refuse
+options._Inner.__call__ = refuse
 try:
     pack_left(1, 1, np.ones(1), False, 0, 1, np.ones(8))
 except AssertionError:
@@ -231,7 +232,7 @@ def test_after_warmup_nothing_is_left_to_compile():
 import itertools
 import numpy as np
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 from numba.core.dispatcher import Dispatcher
 
 dk.warmup(["float64"])

@@ -12,7 +12,8 @@ import pytest
 from processes import new_process
 
 import dlkernels as dk
-from dlkernels import _arguments, _threads, backends
+from dlkernels import backends
+from dlkernels._calls import plans, threads
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -143,9 +144,9 @@ def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch)
     expected = bits()
     for parallel in (False, True):
         for lend in (full_of_nan, larger):
-            monkeypatch.setattr(_arguments, "scratch", lend)
-            monkeypatch.setattr(_arguments, "_kept", _arguments._Kept())
-            with _threads.always(parallel):
+            monkeypatch.setattr(plans, "scratch", lend)
+            monkeypatch.setattr(plans, "_kept", plans._Kept())
+            with threads.always(parallel):
                 assert bits() == expected
     assert len(behind) > 8
     assert np.all(np.isnan(behind))
@@ -153,16 +154,16 @@ def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch)
 
 def test_scratch_is_aligned_kept_and_bounded():
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        first = _arguments.scratch(1000, dtype)
+        first = plans.scratch(1000, dtype)
         assert first.size >= 1000
         assert first.dtype == dtype
         assert first.ctypes.data % 64 == 0
-        assert _arguments.scratch(10, dtype) is first
-        larger = _arguments.scratch(first.size + 1, dtype)
+        assert plans.scratch(10, dtype) is first
+        larger = plans.scratch(first.size + 1, dtype)
         assert larger.size > first.size
-        most = _arguments._MOST_KEPT
-        assert _arguments.scratch(most + 1, dtype).size > most
-        assert _arguments.scratch(10, dtype) is larger  # that much isn't kept
+        most = plans._MOST_KEPT
+        assert plans.scratch(most + 1, dtype).size > most
+        assert plans.scratch(10, dtype) is larger  # that much isn't kept
 
 
 @compiled_only
@@ -178,11 +179,11 @@ def test_calls_that_need_no_conversion_are_checked_by_compiled_code(name, n, k, 
     if order == "F" and name.endswith("propagate"):
         given["X"] = np.asfortranarray(given["X"])
     function = getattr(dk, name)
-    with _threads.always(False):
+    with threads.always(False):
         wanted, numbers = split(name, as_tuple(function(**given)))
     with monkeypatch.context() as patch:
-        patch.setattr(f"dlkernels._checks.{name.removesuffix('_propagate')}", None)
-        patch.setattr(_arguments, "_kept", _arguments._Kept())
+        patch.setattr(f"dlkernels._inputs.checks.{name.removesuffix('_propagate')}", None)
+        patch.setattr(plans, "_kept", plans._Kept())
         found, same = split(name, as_tuple(function(**given)))
         assert [a.tobytes() for a in found] == [a.tobytes() for a in wanted]
         assert same == numbers
@@ -203,7 +204,7 @@ import numpy as np
 from numpy._core import _multiarray_umath
 from numba.core.runtime import rtsys
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads
 
 class Allocator(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
@@ -291,7 +292,7 @@ def steps(n, k, m, dtype, order):
 
 def check(count, shape, dtype, order):
     for name, step in steps(*shape, dtype, order):
-        with _threads.always(parallel):
+        with threads.always(parallel):
             step()
             numpys, numbas = allocated, rtsys.get_allocation_stats().alloc
             for _ in range(count):

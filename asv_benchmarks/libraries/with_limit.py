@@ -8,8 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from dlkernels import _threads  # noqa: F401  (loads tbb, so that the threads are those of dlkernels)
-from dlkernels._kernels import tile
+from dlkernels._calls import threads as _threads  # noqa: F401  (loads tbb, so that the threads are those of dlkernels)
+from dlkernels._simd import tile
 
 #: Numbers per iteration of the parallel loops.
 CHUNK = 16384

@@ -4,17 +4,17 @@ Each formula stands in one loop from a row to a row, which is inlined twice: fro
 product needs it (its result is still in cache), and from one array to another. A function of its own would
 find at run time, called with a row and itself, that they overlap, and run the scalar version of its loop.
 
-Codes are those of `dlkernels._codes`.
+Codes are those of `dlkernels.catalogue`.
 """
 
 from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import inlined, loops, scalar, twins
+from dlkernels._compiler.options import inlined, loops, scalar, twins
 from dlkernels._kernels.elementary import sigmoid, tanh
-from dlkernels._kernels.registers import widest_vectors
+from dlkernels._simd.registers import widest_vectors
+from dlkernels.catalogue import LEAKY_RELU, RELU, SIGMOID, TANH
 
 #: Numbers per iteration of a parallel loop: 25 of them at 100,000 share out evenly (7 didn't).
 CHUNK = 4096

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import ALONE, START, entry, loops, scalar, twins
+from dlkernels._compiler.options import ALONE, START, entry, loops, scalar, twins
+from dlkernels._compiler.pieces import Int, Number, Row, piece
 from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
-from dlkernels._kernels.pieces import Int, Number, Row, piece
 from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.sums import (
     BLOCK,

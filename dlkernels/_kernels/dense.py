@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import AS_IT_IS, START, entry, loops, shared, twins
+from dlkernels._compiler.options import AS_IT_IS, START, entry, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
@@ -21,10 +22,9 @@ from dlkernels._kernels.matmul import (
     uses_in_place,
 )
 from dlkernels._kernels.packing import pack_right, pack_strips, whole_strips
-from dlkernels._kernels.pieces import Flag, Int, Real, Row, piece
 from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, total
-from dlkernels._kernels.tile import columns, rows
+from dlkernels._simd.tile import columns, rows
 
 #: What `strip` is told of B here, no literal (`_jit.START`).
 PACKED = AS_IT_IS | True

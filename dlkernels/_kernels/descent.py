@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import loops, shared, twins
+from dlkernels._compiler.options import loops, shared, twins
 from dlkernels._kernels.activations import CHUNK
 
 

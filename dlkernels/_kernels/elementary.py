@@ -19,8 +19,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from dlkernels._jit import SCALAR_OPTIONS, scalar
-from dlkernels._kernels.bits import to_integer, to_real
+from dlkernels._compiler.options import SCALAR_OPTIONS, scalar
+from dlkernels._simd.bits import to_integer, to_real
 
 
 class _Format:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined_late, loops, shared, twins
+from dlkernels._compiler.options import ALONE, AS_IT_IS, START, entry, inlined_late, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.activations import copy
 from dlkernels._kernels.dense import (
     AT_ONCE,
@@ -26,12 +27,11 @@ from dlkernels._kernels.dense import (
     product_work,
 )
 from dlkernels._kernels.matmul import DEPTH, merge, write_block
-from dlkernels._kernels.moves import prefetch
 from dlkernels._kernels.packing import pack_transposed
-from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, merge_pairs, row_dot, total
-from dlkernels._kernels.tile import (
+from dlkernels._simd.moves import prefetch
+from dlkernels._simd.tile import (
     columns,
     dot_add,
     dot_add_first,

@@ -15,19 +15,19 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from dlkernels._jit import START, entry, inlined, loops, shared, twins
+from dlkernels._compiler.options import START, entry, inlined, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Numbers, Real, Row, piece
 from dlkernels._kernels.costs import logit_loss
 from dlkernels._kernels.dense import SLOTS, TASKS
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.matmul import merge
-from dlkernels._kernels.moves import prefetch
 from dlkernels._kernels.packing import pack_transposed
-from dlkernels._kernels.pieces import Flag, Int, Number, Numbers, Real, Row, piece
-from dlkernels._kernels.registers import widest_vectors
 from dlkernels._kernels.room import carve, even_parts, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, row_dot, total
-from dlkernels._kernels.tile import lanes
+from dlkernels._simd.moves import prefetch
+from dlkernels._simd.registers import widest_vectors
+from dlkernels._simd.tile import lanes
 
 #: Two tiles of X fill half of a 1 MB second-level cache, but have never more examples than this, nor shorter
 #: rows. (784 x 60,000 in float64 took 34.7 ms on an Intel Xeon with rows of 1920 bytes, and takes 23.3.)

@@ -11,11 +11,11 @@ The scheme is that of K. Goto and R. van de Geijn, "Anatomy of High-Performance 
 
 from __future__ import annotations
 
-from dlkernels._jit import START, inlined_late, loops
-from dlkernels._kernels.moves import prefetch
+from dlkernels._compiler.options import START, inlined_late, loops
+from dlkernels._compiler.pieces import Flag, Int, Row, piece
 from dlkernels._kernels.packing import pack_right
-from dlkernels._kernels.pieces import Flag, Int, Row, piece
-from dlkernels._kernels.tile import (
+from dlkernels._simd.moves import prefetch
+from dlkernels._simd.tile import (
     columns,
     lanes,
     outer_add,

@@ -7,9 +7,9 @@ set.
 
 from __future__ import annotations
 
-from dlkernels._jit import START, loops
-from dlkernels._kernels.moves import copy_term, interleave, prefetch, transpose, transpose_part
-from dlkernels._kernels.tile import (
+from dlkernels._compiler.options import START, loops
+from dlkernels._simd.moves import copy_term, interleave, prefetch, transpose, transpose_part
+from dlkernels._simd.tile import (
     columns,
     half_rows,
     lanes,

@@ -12,7 +12,7 @@ Here are also the two ways in which kernels round lengths, `even_parts` and `lin
 
 from __future__ import annotations
 
-from dlkernels._jit import inlined, loops, shared
+from dlkernels._compiler.options import inlined, loops, shared
 
 
 @shared

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._codes import SIGMOID, TANH
-from dlkernels._jit import ALONE, AS_IT_IS, START, entry, inlined, loops, shared, twins
+from dlkernels._compiler.options import ALONE, AS_IT_IS, START, entry, inlined, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.dense import SLOTS
 from dlkernels._kernels.descent import step
@@ -40,10 +40,10 @@ from dlkernels._kernels.logistic import (
 )
 from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
-from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
-from dlkernels._kernels.tile import rows
+from dlkernels._simd.tile import rows
+from dlkernels.catalogue import SIGMOID, TANH
 
 #: With at most this many features or hidden units, W1 X is formed row by row: a tile of the packed product
 #: would be half empty. A step of 2-4-1 on 400 examples, float64: 3.97 us instead of 4.54 us.

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._jit import AS_IT_IS, START, entry, loops, shared, twins
+from dlkernels._compiler.options import AS_IT_IS, START, entry, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.dense import divide
 from dlkernels._kernels.gradients import add_gradient, add_gradient_room, call_add_gradient
 from dlkernels._kernels.logistic import COST, feature_slots
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
 from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
 from dlkernels._kernels.packing import pack_left, whole_strips
-from dlkernels._kernels.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.shallow import call_there_and_back, descend, divide_sums, keeps_A, there_and_back
 from dlkernels._kernels.sums import clear, exact_share, total
-from dlkernels._kernels.tile import rows
+from dlkernels._simd.tile import rows
 
 #: With more hidden units than this, the slots of `shallow_tall` would take much memory.
 FEW_UNITS = 32

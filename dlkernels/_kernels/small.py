@@ -9,13 +9,13 @@ matrices in C order and in the byte order of the machine.
 
 from __future__ import annotations
 
-from dlkernels._jit import ALONE, AS_IT_IS, START, entry, loops
+from dlkernels._compiler.options import ALONE, AS_IT_IS, START, entry, loops
+from dlkernels._compiler.pieces import Piece
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import BACKWARD, FORWARD_KEEPING_Z, dense, dense_room, product_work
 from dlkernels._kernels.dense import PIECES as DENSE_PIECES
 from dlkernels._kernels.gradients import PIECES as GRADIENT_PIECES
 from dlkernels._kernels.gradients import dense_gradients, gradients_room
-from dlkernels._kernels.pieces import Piece
 
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
 call_dense, call_gradients = whole_dense.call, whole_gradients.call

@@ -6,7 +6,8 @@ of its four parameters took 28 and takes 5.
 
 from __future__ import annotations
 
-from dlkernels._jit import ALONE, START, entry, loops
+from dlkernels._compiler.options import ALONE, START, entry, loops
+from dlkernels._compiler.pieces import Piece
 from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.descent import step
@@ -15,7 +16,6 @@ from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
 from dlkernels._kernels.logistic import logistic_wide, wide_room
 from dlkernels._kernels.logistic import work as logistic_work
-from dlkernels._kernels.pieces import Piece
 from dlkernels._kernels.shallow import shallow_room
 from dlkernels._kernels.shallow import work as shallow_work
 from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall

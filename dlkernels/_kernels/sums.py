@@ -7,9 +7,9 @@ be as accurate as NumPy's, which adds in pairs from blocks of 128 numbers.
 
 from __future__ import annotations
 
-from dlkernels._jit import loops, scalar
+from dlkernels._compiler.options import loops, scalar
 from dlkernels._kernels.room import even_parts
-from dlkernels._kernels.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
+from dlkernels._simd.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
 #: Numbers added in plain arithmetic: with AVX-512 each of 32 or more accumulators gets at most 8 of them.
 BLOCK = 256

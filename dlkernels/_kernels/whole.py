@@ -1,4 +1,4 @@
-"""Whole kernels on one thread, for compiled code that isn't ours (`dlkernels._nopython`).
+"""Whole kernels on one thread, for compiled code that isn't ours (`dlkernels._nopython.elementwise`).
 
 On numbers they are inlined. On arrays they are pieces that take rows and leave what they return in a row;
 the scratch memory of those that need it is the caller's.
@@ -6,8 +6,8 @@ the scratch memory of those that need it is the caller's.
 
 from __future__ import annotations
 
-from dlkernels._codes import LEAKY_RELU, RELU, SIGMOID, TANH
-from dlkernels._jit import ALONE, START, entry, scalar
+from dlkernels._compiler.options import ALONE, START, entry, scalar
+from dlkernels._compiler.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.activations import (
     activation,
     activation_backward,
@@ -24,13 +24,13 @@ from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
 from dlkernels._kernels.logistic import TALL_PIECES as TALL_LOGISTIC_PIECES
 from dlkernels._kernels.logistic import is_tall as is_tall_logistic
 from dlkernels._kernels.logistic import logistic_tall, logistic_wide, tall_room, wide_room
-from dlkernels._kernels.pieces import Flag, Int, Number, Real, Row, piece
 from dlkernels._kernels.shallow import PIECES as SHALLOW_PIECES
 from dlkernels._kernels.shallow import shallow as shallow_wide
 from dlkernels._kernels.shallow import shallow_room as shallow_wide_room
 from dlkernels._kernels.shallow_tall import PIECES as TALL_SHALLOW_PIECES
 from dlkernels._kernels.shallow_tall import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow_tall import shallow_tall, shallow_tall_room
+from dlkernels.catalogue import LEAKY_RELU, RELU, SIGMOID, TANH
 
 
 @scalar

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlkernels import _nopython_layers  # noqa: F401  (makes them callable from compiled code)
+from dlkernels._nopython import layers  # noqa: F401  (makes them callable from compiled code)
 from dlkernels.activations import (
     identity,
     identity_backward,

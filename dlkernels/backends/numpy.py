@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks as checks
-from dlkernels import _codes, _values
-from dlkernels._arrays import Array
+from dlkernels import catalogue
+from dlkernels._inputs import checks as checks
+from dlkernels._inputs import values
+from dlkernels._inputs.arrays import Array
 
 _quiet = np.errstate(all="ignore")
 
@@ -39,7 +40,7 @@ def _leaky_relu(Z: Array, negative_slope: float, out: Array) -> Array:
 
 def _activate(code: int, Z: Array, negative_slope: float, out: Array) -> Array:
     """g(Z) into `out`, which may be Z."""
-    match _codes.ACTIVATIONS[code]:
+    match catalogue.ACTIVATIONS[code]:
         case "sigmoid":
             _sigmoid(Z, out)
         case "tanh":
@@ -56,7 +57,7 @@ def _activate(code: int, Z: Array, negative_slope: float, out: Array) -> Array:
 
 def _activate_backward(code: int, dA: Array, saved: Array, negative_slope: float, out: Array) -> Array:
     """dA * g' into `out`, which may be dA or saved."""
-    match _codes.ACTIVATIONS[code]:
+    match catalogue.ACTIVATIONS[code]:
         case "sigmoid":
             slope = 1 - saved
             slope *= saved
@@ -107,72 +108,72 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
 def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     """1 / (1 + e^-z), any shape."""
     Z, out = checks.elementwise("sigmoid", Z, out)
-    return _activate(_codes.SIGMOID, Z, 0.0, out)
+    return _activate(catalogue.SIGMOID, Z, 0.0, out)
 
 
 @_quiet
 def tanh(Z: Any, *, out: Array | None = None) -> Array:
     """(e^z - e^-z) / (e^z + e^-z), any shape."""
     Z, out = checks.elementwise("tanh", Z, out)
-    return _activate(_codes.TANH, Z, 0.0, out)
+    return _activate(catalogue.TANH, Z, 0.0, out)
 
 
 @_quiet
 def relu(Z: Any, *, out: Array | None = None) -> Array:
     """max(0, z), any shape."""
     Z, out = checks.elementwise("relu", Z, out)
-    return _activate(_codes.RELU, Z, 0.0, out)
+    return _activate(catalogue.RELU, Z, 0.0, out)
 
 
 @_quiet
 def identity(Z: Any, *, out: Array | None = None) -> Array:
     """z, any shape."""
     Z, out = checks.elementwise("identity", Z, out)
-    return _activate(_codes.IDENTITY, Z, 0.0, out)
+    return _activate(catalogue.IDENTITY, Z, 0.0, out)
 
 
 @_quiet
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * z for z < 0, else z; any shape."""
-    slope = _values.real("leaky_relu", "negative_slope", negative_slope)
+    slope = values.real("leaky_relu", "negative_slope", negative_slope)
     Z, out = checks.elementwise("leaky_relu", Z, out)
-    return _activate(_codes.LEAKY_RELU, Z, slope, out)
+    return _activate(catalogue.LEAKY_RELU, Z, slope, out)
 
 
 @_quiet
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     """da * a (1 - a) from the activation A, any shape."""
     dA, A, out = checks.elementwise_backward("sigmoid_backward", dA, A, "A", out)
-    return _activate_backward(_codes.SIGMOID, dA, A, 0.0, out)
+    return _activate_backward(catalogue.SIGMOID, dA, A, 0.0, out)
 
 
 @_quiet
 def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     """da * (1 - a²) from the activation A, any shape; 1 - a² as (1 - a)(1 + a), which doesn't cancel."""
     dA, A, out = checks.elementwise_backward("tanh_backward", dA, A, "A", out)
-    return _activate_backward(_codes.TANH, dA, A, 0.0, out)
+    return _activate_backward(catalogue.TANH, dA, A, 0.0, out)
 
 
 @_quiet
 def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     """0 for z < 0, else da; any shape. g'(0) = 1."""
     dA, Z, out = checks.elementwise_backward("relu_backward", dA, Z, "Z", out)
-    return _activate_backward(_codes.RELU, dA, Z, 0.0, out)
+    return _activate_backward(catalogue.RELU, dA, Z, 0.0, out)
 
 
 @_quiet
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
+    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
     dA, Z, out = checks.elementwise_backward("leaky_relu_backward", dA, Z, "Z", out)
-    return _activate_backward(_codes.LEAKY_RELU, dA, Z, slope, out)
+    return _activate_backward(catalogue.LEAKY_RELU, dA, Z, slope, out)
 
 
 @_quiet
 def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     """da, any shape."""
     dA, Z, out = checks.elementwise_backward("identity_backward", dA, Z, "Z", out)
-    return _activate_backward(_codes.IDENTITY, dA, Z, 0.0, out)
+    return _activate_backward(catalogue.IDENTITY, dA, Z, 0.0, out)
 
 
 # -- a dense layer -----------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ def _shallow_step(
     dW1, db1, dW2, db2 = gradients
     Z1 = W1 @ X
     Z1 += b1
-    saves_A = _codes.ACTIVATIONS[code] in _codes.SAVES_A
+    saves_A = catalogue.ACTIVATIONS[code] in catalogue.SAVES_A
     A1 = _activate(code, Z1, negative_slope, Z1 if saves_A else np.empty_like(Z1))
     Z2 = W2 @ A1
     Z2 += b2

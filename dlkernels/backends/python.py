@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import _checks as checks
-from dlkernels import _codes, _values
-from dlkernels._arrays import Array
+from dlkernels import catalogue
+from dlkernels._inputs import checks as checks
+from dlkernels._inputs import values
+from dlkernels._inputs.arrays import Array
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * z for z < 0, else z; any shape."""
-    return _apply("leaky_relu", Z, out, _values.real("leaky_relu", "negative_slope", negative_slope))
+    return _apply("leaky_relu", Z, out, values.real("leaky_relu", "negative_slope", negative_slope))
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -160,7 +161,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
     """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = _values.real("leaky_relu_backward", "negative_slope", negative_slope)
+    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
     return _apply_backward("leaky_relu", dA, Z, "Z", out, slope)
 
 
@@ -192,7 +193,7 @@ def dense_forward(
             for k in range(c.W.shape[1]):
                 z += weights[i][k] * inputs[k][j]
             Z.append(z + biases[i])
-    g = _FORWARD[_codes.ACTIVATIONS[c.code]]
+    g = _FORWARD[catalogue.ACTIVATIONS[c.code]]
     A = _store(c.A, [g(z, c.negative_slope) for z in Z])
     return A if c.Z is None else (A, _store(c.Z, Z))
 
@@ -234,7 +235,7 @@ def dense_backward(
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     n, m = c.saved.shape
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
-    g = _BACKWARD[_codes.ACTIVATIONS[c.code]]
+    g = _BACKWARD[catalogue.ACTIVATIONS[c.code]]
     dZ = []
     for i in range(n):
         row = []
@@ -343,7 +344,7 @@ def _shallow_step(
     W1, b1, W2, b2 = parameters
     n_x, n_h, m = len(X), len(b1), len(Y)
     g, g_backward = _FORWARD[activation], _BACKWARD[activation]
-    saves_A = activation in _codes.SAVES_A
+    saves_A = activation in catalogue.SAVES_A
     dW1, db1, dW2, db2 = [0.0] * (n_h * n_x), [0.0] * n_h, [0.0] * n_h, [0.0]
     cost = 0.0
     for j in range(m):
@@ -392,7 +393,7 @@ def shallow_propagate(
         [_numbers(array) for array in arrays],
         _rows(c.X),
         _numbers(c.Y),
-        _codes.ACTIVATIONS[c.code],
+        catalogue.ACTIVATIONS[c.code],
         c.negative_slope,
     )
     return (
@@ -422,7 +423,7 @@ def shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
     arrays = (c.W1, c.b1, c.W2, c.b2)
-    rows, labels, name = _rows(c.X), _numbers(c.Y), _codes.ACTIVATIONS[c.code]
+    rows, labels, name = _rows(c.X), _numbers(c.Y), catalogue.ACTIVATIONS[c.code]
     first_cost = 0.0
     for step in range(steps):
         parameters = [_numbers(array) for array in arrays]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._kernels import elementwise as compiled
+from dlkernels._kernels import course_vectors as compiled
 from models._report import duration, factor
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
 from models.course._numbers import difference

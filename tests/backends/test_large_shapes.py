@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from arrays import assert_close as close
 
-from dlkernels import _threads, backends
+from dlkernels import backends
+from dlkernels._calls import threads
 
 ours, plain = backends.get("numba"), backends.get("numpy")
 
@@ -94,7 +95,7 @@ def test_layers_have_the_same_bits_serial_and_parallel(n, n_x, m, order, dtype):
     W_next, dZ_next = random.normal(size=(2, n)).astype(dtype), random.normal(size=(2, m)).astype(dtype)
     results = []
     for parallel in (False, True):
-        with _threads.always(parallel):
+        with threads.always(parallel):
             A = ours.dense_forward(W, X, b, "tanh")
             results.append((A, *ours.dense_backward(W_next, dZ_next, A, X, "tanh")))
     for serial, parallel in zip(*results, strict=True):
@@ -111,7 +112,7 @@ def test_networks_have_the_same_bits_serial_and_parallel(n_x, n_h, m, order, dty
     results = []
     for parallel in (False, True):
         updated = [p.copy() for p in parameters]
-        with _threads.always(parallel):
+        with threads.always(parallel):
             gradients = ours.shallow_propagate(*parameters, X, Y)
             ours.shallow_descent(*updated, X, Y, 0.1, 3)
         results.append((*gradients, *updated))

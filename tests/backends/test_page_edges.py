@@ -19,7 +19,8 @@ PROGRAM = """
 import ctypes, mmap, sys
 import arrays
 import numpy as np
-from dlkernels import _threads, backends
+from dlkernels import backends
+from dlkernels._calls import threads
 from dlkernels.backends import FUNCTIONS
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +57,7 @@ def check(name, order, **shape):
     del kept[:]
 
 for parallel in (False, True):
-    with _threads.always(parallel):
+    with threads.always(parallel):
         for name in FUNCTIONS:
             for order in "CF":
                 for m in (1, 7, 8, 15, 16, 17, 31, 33, 47, 49, 63, 65, 241, 257, 1023, 1025):

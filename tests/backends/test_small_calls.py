@@ -12,8 +12,9 @@ import pytest
 from processes import new_process
 
 import dlkernels as dk
-from dlkernels import _threads, backends
-from dlkernels._codes import ACTIVATIONS
+from dlkernels import backends
+from dlkernels._calls import threads
+from dlkernels.catalogue import ACTIVATIONS
 
 
 def unaligned(array):
@@ -87,7 +88,7 @@ def bits(values):
 def test_one_odd_argument(odd, dtype, m):
     for function, arguments in calls(np.random.default_rng(7), dtype, m):
         expected = function(*arguments)  # its kinds are compiled now
-        with _threads.always(False):
+        with threads.always(False):
             assert bits(function(*arguments)) == bits(expected)
         for i, argument in enumerate(arguments):
             given = [*arguments]
@@ -138,7 +139,7 @@ def copies(arrays):
 def test_an_update_of_several_parameters(count, dtype, m):
     before, gradients = parameters_and_gradients(np.random.default_rng(7), dtype, count, m)
     expected = copies(before)
-    with _threads.always(False):
+    with threads.always(False):
         dk.gradient_descent(expected, gradients, 0.25)
     for array, old, gradient in zip(expected, before, gradients, strict=True):
         np.testing.assert_array_equal(array, old - array.dtype.type(0.25) * gradient)
@@ -298,7 +299,7 @@ def test_dense_arrays_that_do_not_fit_are_not_written(m):
 def test_no_time_is_spent_on_examples_of_nothing(parallel):
     """Of no units and no inputs there may be 2^55; a loop over them would take years."""
     many = np.zeros((0, 2**55))
-    with _threads.always(parallel):
+    with threads.always(parallel):
         assert dk.dense_forward(np.zeros((0, 0)), many, np.zeros((0, 1))).shape == many.shape
         assert [a.shape for a in dk.dense_gradients(many, many)] == [(0, 0), (0, 1)]
         results = dk.dense_backward(np.zeros((0, 0)), many, many, many, "relu")

@@ -23,7 +23,7 @@ pytest.importorskip("asv")
 import dlkernels
 from asv_benchmarks import dashboard, gate
 from asv_benchmarks.pages import browser, charts, figures, landing, offline
-from dlkernels import _cache
+from dlkernels._compiler import cache
 
 SIGMOID, FORWARD = "activations.Sigmoid", "dense.DenseForward"
 #: What is measured here: two operations on three backends.
@@ -52,7 +52,7 @@ def project(tmp_path_factory):
     configuration.write_text(json.dumps(conf | {"repo": ".", "benchmark_dir": str(suite)}), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))  # where asv keeps what it knows of the machine
-        patch.setenv("NUMBA_CACHE_DIR", str(_cache.root().parent))  # which HOME would move
+        patch.setenv("NUMBA_CACHE_DIR", str(cache.root().parent))  # which HOME would move
         _git(folder, "init", "--initial-branch=main")
         for commit in range(3):
             _git(folder, "commit", "--allow-empty", "-m", f"commit {commit}")

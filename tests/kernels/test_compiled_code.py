@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from dlkernels import _jit
-from dlkernels._jit import loops
-from dlkernels._kernels.pieces import Row, piece
-from dlkernels._kernels.registers import widest_vectors
+from dlkernels._compiler import options
+from dlkernels._compiler.options import loops
+from dlkernels._compiler.pieces import Row, piece
+from dlkernels._simd.registers import widest_vectors
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
 
@@ -53,7 +53,7 @@ def test_rows_of_loops_are_not_counted():
     X = np.ones(12)
     at = double.at(X.dtype)
     assert counted(numba.njit(double_rows), X, 3, at) > 0  # what Numba does by itself
-    assert counted(numba.njit(**_jit.LOOPS)(double_rows), X, 3, at) == 0  # `entry`, but not from the cache
+    assert counted(numba.njit(**options.LOOPS)(double_rows), X, 3, at) == 0  # `entry`, but not from the cache
     assert np.array_equal(X, np.full(12, 4.0))
 
 

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import pytest
 
-from dlkernels._jit import loops
+from dlkernels._compiler.options import loops
 from dlkernels._kernels import elementary
 
 

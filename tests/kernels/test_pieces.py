@@ -8,8 +8,8 @@ import pytest
 from numba import prange
 from numba.core.errors import TypingError
 
-from dlkernels._jit import loops, twins
-from dlkernels._kernels.pieces import Flag, Int, Number, Numbers, Real, Row, piece
+from dlkernels._compiler.options import loops, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Numbers, Real, Row, piece
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs the compiler")
 

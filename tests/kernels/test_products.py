@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels._kernels import gradients, matmul, packing, tile
+from dlkernels._kernels import gradients, matmul, packing
+from dlkernels._simd import tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
 if not numba.config.DISABLE_JIT:

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import pytest
 
-from dlkernels._jit import loops
-from dlkernels._kernels import moves, tile
+from dlkernels._compiler.options import loops
+from dlkernels._simd import moves, tile
 
 
 @loops

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads as _threads
 
 SLOW = bool(numba.config.DISABLE_JIT)
 #: Around the chunks and tiles of the kernels, where work is split.

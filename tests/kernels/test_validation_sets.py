@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from dlkernels._jit import loops
+from dlkernels._compiler.options import loops
 from dlkernels._kernels import elementary
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels._codes import ACTIVATIONS, SAVES_A
+from dlkernels.catalogue import ACTIVATIONS, SAVES_A
 
 rng = np.random.default_rng(11)
 RIGHT, WRONG = 1e-6, 1e-4

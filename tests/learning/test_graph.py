@@ -300,7 +300,7 @@ def test_a_drawing_of_another_kind_is_refused(tmp_path):
 
 
 def test_nodes_do_not_lie_on_one_another():
-    from dlkernels._drawing import _places
+    from dlkernels._graph.drawing import _places
 
     x, y = graph.variable(1.0), graph.variable(2.0)
     last = graph.tanh(x * y + x) * graph.exp(y) + x
@@ -403,7 +403,7 @@ def test_odd_names_are_drawn_as_they_are(tmp_path):
 
 def test_a_drawing_of_arrays_is_as_wide_as_its_texts():
     """Columns lay on one another where formulas were long."""
-    from dlkernels._drawing import _LETTER, _places, _texts
+    from dlkernels._graph.drawing import _LETTER, _places, _texts
 
     W, b = graph.variable(np.ones((1, 4)), "the weights"), graph.variable(np.ones((1, 1)), "b")
     cost = graph.binary_cross_entropy(graph.sigmoid(W @ np.ones((4, 3)) + b), np.ones((1, 3)))

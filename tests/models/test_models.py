@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels import _threads
+from dlkernels._calls import threads
 from models import LogisticRegression, ShallowNetwork
 
 MODELS = {
@@ -68,10 +68,10 @@ def test_same_bits_on_any_number_of_threads(make, dtype):
         values = [np.asarray(value) for _, value in sorted(model.parameters_.items())]
         return b"".join(value.tobytes() for value in [*values, np.array(model.costs_)])
 
-    with _threads.always(False):
+    with threads.always(False):
         expected = fitted()
     for n in (1, 2, 3, 8):
-        with dk.threads(n), _threads.always(True):
+        with dk.threads(n), threads.always(True):
             assert fitted() == expected
             assert fitted() == expected
         with dk.threads(n):

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._arrays import F32, F64, Array, as_kernels_take_them, native
-from dlkernels._jit import Twins
-from dlkernels._threads import NEVER_BELOW, forced, twin_and_workers
+from dlkernels._calls.threads import NEVER_BELOW, forced, twin_and_workers
+from dlkernels._compiler.options import Twins
+from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them, native
 
 
 def simple(a: Any, b: Any, c: Any) -> bool:

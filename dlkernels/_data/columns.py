@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from dlkernels import _arrays, _checks, _values
+from dlkernels._inputs import arrays, checks, values
 
 Array: TypeAlias = NDArray[Any]
 
@@ -17,7 +17,7 @@ class DataError(ValueError):
 
 
 def _finite(function: str, name: str, value: Any) -> Array:
-    array = _arrays.as_float(function, name, value)
+    array = arrays.as_float(function, name, value)
     if not np.isfinite(array).all():
         raise DataError(f"{function}: {name} holds NaN or infinity")
     return array
@@ -50,7 +50,7 @@ def rows_to_columns(X: Any) -> Array:
     array([[1., 3., 5.],
            [2., 4., 6.]])
     """
-    array = _arrays.as_float("rows_to_columns", "X", X)
+    array = arrays.as_float("rows_to_columns", "X", X)
     if array.ndim != 2:
         hint = {
             1: "; for one example use X.reshape(1, -1), for one feature X.reshape(-1, 1)",
@@ -95,7 +95,7 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
     array([[0. , 0.4],
            [0.2, 1. ]])
     """
-    array = _arrays.as_float("images_to_columns", "images", images)
+    array = arrays.as_float("images_to_columns", "images", images)
     if array.ndim != 4:
         hint = {
             2: "; rows of numbers go through rows_to_columns",
@@ -213,11 +213,11 @@ def train_test_split(
     ((1, 8), array([[0., 1.]]))
     """
     f = "train_test_split"
-    fraction = _values.finite(f, "test_fraction", test_fraction)
+    fraction = values.finite(f, "test_fraction", test_fraction)
     if not 0 < fraction < 1:
         raise DataError(f"{f}: test_fraction must be between 0 and 1, not {test_fraction}")
-    X_, Y_ = _checks.labelled_examples(f, X, Y, None)
-    random = np.random.default_rng(_values.count(f, "seed", seed))
+    X_, Y_ = checks.labelled_examples(f, X, Y, None)
+    random = np.random.default_rng(values.count(f, "seed", seed))
     held_out = np.zeros(Y_.shape[1], bool)
     for label in (0, 1):
         columns = np.flatnonzero(Y_[0] == label)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from dlkernels._arrays import Array, as_float
+from dlkernels._inputs.arrays import Array, as_float
 
 #: What a derivative with respect to a node's value becomes for one of the nodes that it was computed from.
 Pullback: TypeAlias = Callable[[Array], Any]
@@ -218,7 +218,7 @@ class Variable:
         file : path
             Ends with .svg, .png or .pdf. Needs matplotlib.
         """
-        from dlkernels._drawing import draw
+        from dlkernels._graph.drawing import draw
 
         draw(list(self._lines()), file)
 

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels import _arrays, _values
-from dlkernels._arrays import Array
-from dlkernels._codes import ACTIVATIONS
+from dlkernels._inputs import arrays as _arrays
+from dlkernels._inputs import values
+from dlkernels._inputs.arrays import Array
+from dlkernels.catalogue import ACTIVATIONS
 
 #: The position of each activation in `ACTIVATIONS`.
 CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
@@ -86,7 +87,7 @@ def dense_forward(
     _arrays.need_equal(f, "W", W_, 1, "A_prev", A_, 0)
     _arrays.need_shape(f, "b", b_, (W_.shape[0], 1), "W", W_)
     code = activation_code(f, activation)
-    slope = _values.real(f, "negative_slope", negative_slope)
+    slope = values.real(f, "negative_slope", negative_slope)
     shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
     if return_Z and (out is None or isinstance(out, tuple)):
         named, given = (("A", shape), ("Z", shape)), (W, A_prev, b)
@@ -147,7 +148,7 @@ def dense_backward(
     _arrays.need_equal(f, "dZ_next", dZ_, 1, "A_prev", A_, 1)
     _arrays.need_examples(f, "dZ_next", dZ_)
     code = activation_code(f, activation)
-    slope = _values.real(f, "negative_slope", negative_slope)
+    slope = values.real(f, "negative_slope", negative_slope)
     n, m = saved_.shape
     named = (("dZ", (n, m)), ("dW", (n, A_.shape[0])), ("db", (n, 1)))
     results = _arrays.results(f, named, W_.dtype, names, given, out)
@@ -181,7 +182,7 @@ def logistic(function: str, w: Any, b: Any, X: Any, Y: Any, out: Any) -> Logisti
         _arrays.need_shape(function, "w", w_, (n, 1), "X", X_)
         _arrays.need_shape(function, "Y", Y_, (1, m), "X", X_)
         _arrays.need_examples(function, "X", X_)
-    bias = _values.real(function, "b", b)
+    bias = values.real(function, "b", b)
     if out is None:
         return Logistic(w_, bias, X_, Y_, np.empty(w_.shape, w_.dtype))
     given = (("w", w), ("b", b), ("X", X), ("Y", Y))
@@ -224,7 +225,7 @@ def shallow(
     _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
     _arrays.need_examples(function, "X", X_)
     code = activation_code(function, activation)
-    slope = _values.real(function, "negative_slope", negative_slope)
+    slope = values.real(function, "negative_slope", negative_slope)
     named = (("dW1", W1_.shape), ("db1", b1_.shape), ("dW2", W2_.shape), ("db2", b2_.shape))
     gradients = _arrays.results(function, named, W1_.dtype, names, given, out)
     return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope, gradients)
@@ -251,7 +252,7 @@ def gradient_descent(
                 f"({name} {parameter.shape}, {slope_name} {slope.shape})"
             )
     _arrays.need_apart(f, updated, read)
-    rate = _values.finite(f, "learning_rate", learning_rate)
+    rate = values.finite(f, "learning_rate", learning_rate)
     slopes = [
         _arrays.c_order(slope, parameter.dtype) for parameter, slope in zip(parameters, slopes, strict=True)
     ]
@@ -274,7 +275,7 @@ def _descent(
                 f"not {array.dtype}"
             )
     _arrays.need_apart(function, updated, read)
-    return _values.finite(function, "learning_rate", learning_rate), _values.count(
+    return values.finite(function, "learning_rate", learning_rate), values.count(
         function, "num_steps", num_steps, 1
     )
 
@@ -355,7 +356,7 @@ def examples(function: str, X: Any, n_x: int, dtype: np.dtype[Any]) -> Array:
 def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     """A copy of a starting parameter, in the shape and dtype of `like`, or a float where that is one."""
     if isinstance(like, float):
-        return _values.real(function, name, value)
+        return values.real(function, name, value)
     array = _arrays.as_float(function, f"parameters[{name!r}]", value)
     if array.shape != like.shape:
         raise ValueError(

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from dlkernels._kernels.registers import SUM_VECTORS, TileType, operation
+from dlkernels._simd.registers import SUM_VECTORS, TileType, operation
 
 
 def _outer(shape):

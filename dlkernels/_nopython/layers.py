@@ -9,11 +9,10 @@ import numpy as np
 from numba.core import registry, types
 
 from dlkernels import dense, propagate
-from dlkernels._jit import ALONE, inlined, shared
+from dlkernels._compiler.options import ALONE, inlined, shared
 from dlkernels._kernels import dense as _dense
 from dlkernels._kernels import gradients, small, whole
-from dlkernels._nopython import available
-from dlkernels._nopython_arguments import (
+from dlkernels._nopython.arguments import (
     Refused,
     activation_of,
     apart_if,
@@ -25,6 +24,7 @@ from dlkernels._nopython_arguments import (
     outputs_as,
     row_of,
 )
+from dlkernels._nopython.elementwise import available
 
 _dense_call, _dense_at = small.whole_dense.call, small.whole_dense.linked
 _block_at, _strip_at, _product_at, _pack_at = (piece.linked for piece in _dense.PIECES)

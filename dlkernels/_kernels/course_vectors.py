@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import exp as _exp
 from math import log as _log
 
-from dlkernels._jit import entry
+from dlkernels._compiler.options import entry
 
 
 @entry

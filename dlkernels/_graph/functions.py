@@ -9,9 +9,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from dlkernels import backends
-from dlkernels._arrays import Array
-from dlkernels._codes import SAVES_A
-from dlkernels._nodes import Variable, constant, node_of
+from dlkernels._graph.nodes import Variable, constant, node_of
+from dlkernels._inputs.arrays import Array
+from dlkernels.catalogue import SAVES_A
 
 #: None for all of them.
 Axis: TypeAlias = int | tuple[int, ...] | None

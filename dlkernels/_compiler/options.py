@@ -13,7 +13,7 @@ from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
 from numba.extending import register_jitable
 
-from dlkernels import _cache
+from dlkernels._compiler import cache
 
 #: 0, 1 and False that are no literals: Numba compiles a function anew for each literal that it is given.
 START, ALONE, AS_IT_IS = np.int64(0), np.int64(1), np.bool_(False)
@@ -85,12 +85,12 @@ def loops(body: Callable[..., Any]) -> Any:
     compiled = numba.njit(no_cpython_wrapper=True, **LOOPS)(body)
     if not numba.config.DISABLE_JIT:
         compiled.__class__ = _Inner
-    return _cache.attach(compiled)
+    return cache.attach(compiled)
 
 
 def entry(body: Callable[..., Any]) -> Any:
     """As `loops`, for what Python calls."""
-    return _cache.attach(numba.njit(**LOOPS)(body))
+    return cache.attach(numba.njit(**LOOPS)(body))
 
 
 def inlined(body: Callable[..., Any]) -> Any:
@@ -139,7 +139,7 @@ def twins(body: Callable[..., Any]) -> Twins:
     """Compile a kernel whose outer loop is a `prange`, once serial and once parallel."""
     # Under its own name: Numba's cache doesn't tell the two apart otherwise.
     parallel = numba.njit(parallel=_PRANGE_ONLY, **LOOPS)(_renamed(body, "_parallel"))
-    return Twins(entry(body), _cache.attach(parallel))
+    return Twins(entry(body), cache.attach(parallel))
 
 
 def _renamed(body: Any, suffix: str) -> Any:

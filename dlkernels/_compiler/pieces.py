@@ -33,7 +33,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numba.np import numpy_support
 
-from dlkernels._jit import loops
+from dlkernels._compiler.options import loops
 
 Row: TypeAlias = Any
 Numbers: TypeAlias = Any

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from dlkernels._kernels import vectors
-from dlkernels._kernels.tile import checked, generated, inside, lanes, rows
+from dlkernels._simd import vectors
+from dlkernels._simd.tile import checked, generated, inside, lanes, rows
 
 
 def transpose(a, i, a_stride, out, j, out_stride):

@@ -1,8 +1,8 @@
 """What compiled code hands over, made into what a kernel takes: types are checked as that code is compiled,
 shapes as it runs.
 
-`_checks` and `_arguments` do this for calls from Python; here the same rules hold, and a refusal has the same
-words, since `Refused` asks `_checks` for them.
+`checks` and `_arguments` do this for calls from Python; here the same rules hold, and a refusal has the same
+words, since `Refused` asks `checks` for them.
 """
 
 # mypy: disable-error-code="no-untyped-def, attr-defined, call-arg, misc"
@@ -17,19 +17,19 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from dlkernels import _checks
-from dlkernels._codes import ACTIVATIONS
-from dlkernels._jit import shared
+from dlkernels._compiler.options import shared
+from dlkernels._inputs import checks
 from dlkernels._kernels.activations import aligned, apart
+from dlkernels.catalogue import ACTIVATIONS
 
-#: How `_checks` looks at the arrays of each function.
+#: How `checks` looks at the arrays of each function.
 _CHECKS: dict[str, Callable[..., Any]] = {
-    "dense_forward": lambda *arrays: _checks.dense_forward(*arrays, "identity", 0.0, None, False),
-    "dense_gradients": lambda dZ, A_prev: _checks.dense_gradients(dZ, A_prev, None),
-    "dense_backward": lambda *arrays: _checks.dense_backward(*arrays, "identity", 0.0, None),
-    "dot": _checks.dot,
-    "logistic_propagate": lambda w, X, Y: _checks.logistic("logistic_propagate", w, 0.0, X, Y, None),
-    "shallow_propagate": lambda *arrays: _checks.shallow("shallow_propagate", *arrays, "tanh", 0.0, None),
+    "dense_forward": lambda *arrays: checks.dense_forward(*arrays, "identity", 0.0, None, False),
+    "dense_gradients": lambda dZ, A_prev: checks.dense_gradients(dZ, A_prev, None),
+    "dense_backward": lambda *arrays: checks.dense_backward(*arrays, "identity", 0.0, None),
+    "dot": checks.dot,
+    "logistic_propagate": lambda w, X, Y: checks.logistic("logistic_propagate", w, 0.0, X, Y, None),
+    "shallow_propagate": lambda *arrays: checks.shallow("shallow_propagate", *arrays, "tanh", 0.0, None),
 }
 
 
@@ -38,9 +38,9 @@ def _check(function: str, *arrays: Any) -> None:
         _CHECKS[function](*arrays)
     elif function.endswith("_backward"):
         saved = "A" if function in ("sigmoid_backward", "tanh_backward") else "Z"
-        _checks.elementwise_backward(function, *arrays, saved, None)
+        checks.elementwise_backward(function, *arrays, saved, None)
     else:
-        _checks.cost(function, "Z" if function.endswith("_with_logits") else "A", *arrays)
+        checks.cost(function, "Z" if function.endswith("_with_logits") else "A", *arrays)
 
 
 class Refused(ValueError):
@@ -127,8 +127,8 @@ def flag_of(function: str, name: str, argument: Any) -> bool:
 def activation_of(function: str, argument: Any) -> Any:
     """What finds the code of an activation: at once for a literal, else by comparing when it runs."""
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
-    if isinstance(value, str) and value in _checks.CODES:
-        code = _checks.CODES[value]
+    if isinstance(value, str) and value in checks.CODES:
+        code = checks.CODES[value]
         return shared(lambda name: code)
     if not isinstance(types.unliteral(argument), types.UnicodeType):
         raise TypingError(f"{function}: activation must be a string, not {argument}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels._arrays import Array
-from dlkernels._values import finite
+from dlkernels._inputs.arrays import Array
+from dlkernels._inputs.values import finite
 
 #: Numbers of a parameter up to which each is nudged by itself.
 MOST_ENTRIES = 1000

@@ -26,8 +26,9 @@ import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as _numba_parallel
 
-from dlkernels import _forks, _values
-from dlkernels._jit import Twins
+from dlkernels._calls import forks
+from dlkernels._compiler.options import Twins
+from dlkernels._inputs import values
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us
 #: with tbb or omp and 60-150 us with workqueue; on two threads, tbb's asleep before a run of calls, 30 us of
@@ -95,7 +96,7 @@ def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
     global _layer
     if _layer is None:
-        with global_compiler_lock, _forks.FIRST_USE:
+        with global_compiler_lock, forks.FIRST_USE:
             if _layer is None:
                 _numba_parallel._launch_threads()
                 _layer = str(numba.threading_layer())
@@ -162,7 +163,7 @@ def set_num_threads(n: int) -> None:
 
 
 def _possible(function: str, n: Any) -> int:
-    number = _values.count(function, "n", n, minimum=1)
+    number = values.count(function, "n", n, minimum=1)
     if number > maximum():
         raise ValueError(
             f"{function}: n must be at most {maximum()}, not {number} "

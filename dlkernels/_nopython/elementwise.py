@@ -16,13 +16,13 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from dlkernels import _codes, activations, costs
-from dlkernels._checks import CODES
-from dlkernels._jit import ALONE, inlined
-from dlkernels._kernels import costs as _costs
+from dlkernels import activations, catalogue, costs
+from dlkernels._compiler.options import ALONE, inlined
+from dlkernels._inputs.checks import CODES
+from dlkernels._kernels import costs as cost_kernels
 from dlkernels._kernels import whole
 from dlkernels._kernels.activations import apart
-from dlkernels._nopython_arguments import (
+from dlkernels._nopython.arguments import (
     Refused,
     arrays_of,
     given,
@@ -114,7 +114,7 @@ def _register(function: Any, code: int) -> None:
 
 def _register_backward(function: Any, code: int) -> None:
     name = function.__name__
-    if _codes.ACTIVATIONS[code] in _codes.SAVES_A:
+    if catalogue.ACTIVATIONS[code] in catalogue.SAVES_A:
 
         @available(function)
         def overloaded(dA, A, out=None):
@@ -137,21 +137,21 @@ for _name in ("identity", "sigmoid", "tanh", "relu"):
 @available(activations.leaky_relu)
 def _leaky_relu(Z, negative_slope=0.01, out=None):
     need_number("leaky_relu", "negative_slope", negative_slope)
-    implementation = _elementwise("leaky_relu", _codes.LEAKY_RELU, Z, out)
+    implementation = _elementwise("leaky_relu", catalogue.LEAKY_RELU, Z, out)
     return lambda Z, negative_slope=0.01, out=None: implementation(Z, negative_slope, out)
 
 
 @available(activations.leaky_relu_backward)
 def _leaky_relu_backward(dA, Z, negative_slope=0.01, out=None):
     need_number("leaky_relu_backward", "negative_slope", negative_slope)
-    implementation = _elementwise_backward("leaky_relu_backward", _codes.LEAKY_RELU, "Z", dA, Z, out)
+    implementation = _elementwise_backward("leaky_relu_backward", catalogue.LEAKY_RELU, "Z", dA, Z, out)
     return lambda dA, Z, negative_slope=0.01, out=None: implementation(dA, Z, negative_slope, out)
 
 
 # -- costs ---------------------------------------------------------------------------------------------
 
 _reduce, _reduce_at = whole.reduce_rows.call, whole.reduce_rows.linked
-_chunk_at, _reduction_room = _costs.chunk.linked, _costs.reduction_room
+_chunk_at, _reduction_room = cost_kernels.chunk.linked, cost_kernels.reduction_room
 
 
 def _reduction(function: str, code: int, axes: int, names: tuple[str, str], first: Any, second: Any) -> Any:
@@ -175,25 +175,25 @@ def _reduction(function: str, code: int, axes: int, names: tuple[str, str], firs
 
 @available(costs.binary_cross_entropy)
 def _binary_cross_entropy(A, Y):
-    implementation = _reduction("binary_cross_entropy", _costs.CROSS_ENTROPY, 2, ("A", "Y"), A, Y)
+    implementation = _reduction("binary_cross_entropy", cost_kernels.CROSS_ENTROPY, 2, ("A", "Y"), A, Y)
     return lambda A, Y: implementation(A, Y)
 
 
 @available(costs.binary_cross_entropy_with_logits)
 def _binary_cross_entropy_with_logits(Z, Y):
     implementation = _reduction(
-        "binary_cross_entropy_with_logits", _costs.CROSS_ENTROPY_WITH_LOGITS, 2, ("Z", "Y"), Z, Y
+        "binary_cross_entropy_with_logits", cost_kernels.CROSS_ENTROPY_WITH_LOGITS, 2, ("Z", "Y"), Z, Y
     )
     return lambda Z, Y: implementation(Z, Y)
 
 
 @available(costs.squared_error)
 def _squared_error(A, Y):
-    implementation = _reduction("squared_error", _costs.SQUARED_ERROR, 2, ("A", "Y"), A, Y)
+    implementation = _reduction("squared_error", cost_kernels.SQUARED_ERROR, 2, ("A", "Y"), A, Y)
     return lambda A, Y: implementation(A, Y)
 
 
 @available(costs.dot)
 def _dot(a, b):
-    implementation = _reduction("dot", _costs.DOT, 1, ("a", "b"), a, b)
+    implementation = _reduction("dot", cost_kernels.DOT, 1, ("a", "b"), a, b)
     return lambda a, b: implementation(a, b)

@@ -33,8 +33,8 @@ from numba import types
 from numba.core import config
 from numba.extending import intrinsic, overload
 
-from dlkernels._jit import loops
-from dlkernels._kernels import registers, vectors
+from dlkernels._compiler.options import loops
+from dlkernels._simd import registers, vectors
 
 _CHECKED = bool(config.BOUNDSCHECK)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlkernels._extras import need
-from dlkernels._nodes import short_text
+from dlkernels._graph.nodes import short_text
 
 if TYPE_CHECKING:
-    from dlkernels._nodes import Variable
+    from dlkernels._graph.nodes import Variable
 
 _FORWARD, _BACKWARD = "#2255aa", "#bb2233"
 _FORMATS = (".svg", ".png", ".pdf")

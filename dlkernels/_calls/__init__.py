@@ -1,0 +1,1 @@
+"""How a kernel is called: plans, workspaces, threads, forks."""

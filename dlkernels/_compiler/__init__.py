@@ -1,0 +1,1 @@
+"""Everything between the kernels and Numba: compile options, cached kernels, pieces."""

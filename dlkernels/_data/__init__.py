@@ -1,0 +1,1 @@
+"""Reading, converting, scaling and splitting of data sets."""

@@ -1,0 +1,1 @@
+"""Nodes of computation graphs, and pictures of them."""

@@ -1,0 +1,1 @@
+"""The public functions for code that others compile with Numba."""

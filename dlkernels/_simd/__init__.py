@@ -1,0 +1,1 @@
+"""Vector registers as values that kernels compute with."""
