@@ -46,9 +46,9 @@ __all__ = ["backends", *_MODULES, *_HOME]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         with forks.FIRST_USE:
-            from numba.core.compiler_lock import global_compiler_lock
+            from dlkernels._compiler.internals import compiler_lock
         # In the order of `forks`: who compiles a function that uses a name of ours has Numba's lock.
-        with global_compiler_lock, forks.FIRST_USE:
+        with compiler_lock, forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"dlkernels.{name}")

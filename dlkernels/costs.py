@@ -8,24 +8,21 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls.plans import Plan, flat, plan, prepared
-from dlkernels._compiler.pieces import addresses
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels import costs
-
-_pieces = addresses(costs.chunk)
 
 
 @functools.lru_cache(maxsize=1024)
 def _plan(nanoseconds: float, dtype: np.dtype[Any], m: int) -> Plan:
     work = nanoseconds * m * dtype.itemsize / 4
-    return plan(costs.reduction, work, costs.reduction_room, _pieces, dtype, m)
+    return plan(costs.reduction, work, costs.reduction_room, dtype, m)
 
 
 def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
     dtype = a.dtype
-    kernel, memory, workers, pieces = prepared(_plan(nanoseconds, dtype, a.size), dtype)
-    return float(kernel(code, flat(a), flat(b), memory, workers, *pieces))
+    kernel, memory, workers = prepared(_plan(nanoseconds, dtype, a.size), dtype)
+    return float(kernel(code, flat(a), flat(b), memory, workers))
 
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:

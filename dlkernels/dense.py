@@ -20,7 +20,6 @@ from dlkernels._calls.plans import (
     simple,
 )
 from dlkernels._compiler.options import guarded
-from dlkernels._compiler.pieces import addresses, table
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
 from dlkernels._inputs.checks import CODES
@@ -38,9 +37,6 @@ _FEW = 2**24
 _small_forward = guarded(small.forward, matrices)
 _small_gradients = guarded(small.gradients, matrices)
 _small_backward = guarded(small.backward, matrices)
-_forward_table, _gradients_table = table(*small.DENSE), table(*small.GRADIENTS)
-_backward_table = table(*small.DENSE, *small.GRADIENTS)
-_dense_pieces, _gradient_pieces = addresses(*dense.PIECES), addresses(*_gradient_kernels.PIECES)
 
 
 def _forward_results(
@@ -121,7 +117,7 @@ def dense_forward(
         if n * m * (k + 15) <= _FEW and (results := _forward_results(out, return_Z, n, m, dtype)):
             A, Z = results
             answer = _small_forward(
-                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, kept(dtype), _forward_table(dtype)
+                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, kept(dtype)
             )  # fmt: skip
             if answer == small.LARGE:
                 _dense(kind, W, A_prev, flat(b), code, negative_slope, flat(A), flat(Z))
@@ -136,7 +132,7 @@ def dense_forward(
 @functools.lru_cache(maxsize=1024)
 def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
     work = dense.product_work(n, k, m, dtype.itemsize)
-    return plan(dense.dense, work, dense.dense_room, _dense_pieces, dtype, kind, n, k, m, R_transposed)
+    return plan(dense.dense, work, dense.dense_room, dtype, kind, n, k, m, R_transposed)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -145,7 +141,7 @@ def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bo
     if _gradient_kernels.as_product(n, k, m, np.empty(0, dtype)):
         return _dense_plan(dtype, dense.GRADIENTS, n, m, k, not transposed)._replace(work=work)
     return plan(
-        _gradient_kernels.dense_gradients, work, _gradient_kernels.gradients_room, _gradient_pieces, dtype,
+        _gradient_kernels.dense_gradients, work, _gradient_kernels.gradients_room, dtype,
         n, k, m, transposed,
     )  # fmt: skip
 
@@ -157,10 +153,10 @@ def _dense(
     (n, k), m, dtype = L.shape, R.shape[1], L.dtype
     L_flat, L_transposed = flat_matrix(L)
     R_flat, R_transposed = flat_matrix(R)
-    kernel, memory, workers, pieces = prepared(_dense_plan(dtype, kind, n, k, m, R_transposed), dtype)
+    kernel, memory, workers = prepared(_dense_plan(dtype, kind, n, k, m, R_transposed), dtype)
     kernel(
         kind, L_flat, L_transposed, R_flat, R_transposed, other, code, negative_slope, n, k, m, out, Z,
-        memory, workers, *pieces,
+        memory, workers
     )  # fmt: skip
 
 
@@ -169,14 +165,14 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
     dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), flat(dW), flat(db)
     A_flat, transposed = flat_matrix(A_prev)
     how = _gradients_plan(dtype, n, k, m, transposed)
-    kernel, memory, workers, pieces = prepared(how, dtype)
+    kernel, memory, workers = prepared(how, dtype)
     if how.twins is dense.dense:
         kernel(
             dense.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
-            dW_flat, db_flat, memory, workers, *pieces,
+            dW_flat, db_flat, memory, workers
         )  # fmt: skip
     else:
-        kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers, *pieces)
+        kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers)
 
 
 def _backward(
@@ -230,7 +226,7 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
-            answer = _small_gradients(_MOST, dZ, A_prev, *results, kept(dtype), _gradients_table(dtype))
+            answer = _small_gradients(_MOST, dZ, A_prev, *results, kept(dtype))
             if answer == small.LARGE:
                 _gradients(dZ, A_prev, *results)
             if answer != small.NOT_SIMPLE:
@@ -312,7 +308,7 @@ def dense_backward(
         if out is None or natives(out, 3):
             answer = _small_backward(
                 code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
-                kept(dtype), _backward_table(dtype),
+                kept(dtype),
             )  # fmt: skip
             if answer == small.LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)

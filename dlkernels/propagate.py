@@ -21,7 +21,6 @@ from dlkernels._calls.plans import (
 )
 from dlkernels._calls.threads import NEVER_BELOW
 from dlkernels._compiler.options import guarded
-from dlkernels._compiler.pieces import addresses, table
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
 from dlkernels._inputs.checks import CODES
@@ -31,31 +30,25 @@ from dlkernels._kernels.small import LARGE, NOT_SIMPLE
 #: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
 _small_logistic = guarded(small_steps.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
 _small_shallow = guarded(small_steps.shallow, matrices, (NOT_SIMPLE, 0.0))
-_logistic_table, _shallow_table = table(*small_steps.LOGISTIC), table(*small_steps.SHALLOW)
-_logistic_pieces = addresses(*logistic.PIECES)
-_tall_logistic_pieces = addresses(*logistic.TALL_PIECES)
-_shallow_pieces = addresses(*shallow.PIECES)
-_tall_shallow_pieces = addresses(*shallow_tall.PIECES)
 
 
 @functools.lru_cache(maxsize=1024)
 def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Plan:
     if logistic.is_tall(n, m):
-        twins, room, pieces = logistic.logistic_tall, logistic.tall_room, _tall_logistic_pieces
+        twins, room = logistic.logistic_tall, logistic.tall_room
     else:
-        twins, room, pieces = logistic.logistic_wide, logistic.wide_room, _logistic_pieces
-    return plan(twins, logistic.work(n, m, dtype.itemsize), room, pieces, dtype, n, m, transposed)
+        twins, room = logistic.logistic_wide, logistic.wide_room
+    return plan(twins, logistic.work(n, m, dtype.itemsize), room, dtype, n, m, transposed)
 
 
 @functools.lru_cache(maxsize=1024)
 def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
     if shallow_tall.is_tall(n_h, n_x, m):
         twins, room = shallow_tall.shallow_tall, shallow_tall.shallow_tall_room
-        pieces = _tall_shallow_pieces
     else:
-        twins, room, pieces = shallow.shallow, shallow.shallow_room, _shallow_pieces
+        twins, room = shallow.shallow, shallow.shallow_room
     work = shallow.work(n_h, n_x, m, dtype.itemsize)
-    return plan(twins, work, room, pieces, dtype, n_h, n_x, m, transposed)
+    return plan(twins, work, room, dtype, n_h, n_x, m, transposed)
 
 
 def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
@@ -65,10 +58,10 @@ def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tupl
     """
     (n, m), dtype = c.X.shape, c.X.dtype
     X_flat, transposed = flat_matrix(c.X)
-    kernel, memory, workers, pieces = prepared(_logistic_plan(dtype, n, m, transposed), dtype)
+    kernel, memory, workers = prepared(_logistic_plan(dtype, n, m, transposed), dtype)
     cost, db, b = kernel(
         flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, c.dw.ravel(), memory,
-        workers, *pieces,
+        workers,
     )  # fmt: skip
     return db, cost, b
 
@@ -81,11 +74,11 @@ def shallow_steps(c: checks.Shallow, learning_rate: float, steps: int) -> float:
     (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
     dW1, db1, dW2, db2 = c.gradients
     X_flat, transposed = flat_matrix(c.X)
-    kernel, memory, workers, pieces = prepared(_shallow_plan(dtype, n_h, n_x, m, transposed), dtype)
+    kernel, memory, workers = prepared(_shallow_plan(dtype, n_h, n_x, m, transposed), dtype)
     cost: float = kernel(
         flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
         flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), memory, workers, *pieces,
+        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), memory, workers
     )  # fmt: skip
     return cost
 
@@ -142,9 +135,7 @@ def logistic_propagate(
     if type(b) is float and simple(w, X, Y) and (w.shape == (len(X), 1) if out is None else native(out)):
         dw = np.empty(w.shape, w.dtype) if out is None else out
         rows, transposed = in_c_order(X)
-        answer, cost, db = _small_logistic(
-            NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype), _logistic_table(w.dtype)
-        )
+        answer, cost, db = _small_logistic(NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype))
         if answer == LARGE:
             db, cost, _ = logistic_steps(checks.Logistic(w, b, X, Y, dw), 0.0, 0)
         if answer != NOT_SIMPLE:
@@ -238,7 +229,7 @@ def shallow_propagate(
         rows, transposed = in_c_order(X)
         answer, cost = _small_shallow(
             code, negative_slope, NEVER_BELOW, W1, b1, W2, b2, rows, transposed, Y, *results,
-            kept(dtype), _shallow_table(dtype),
+            kept(dtype),
         )  # fmt: skip
         if answer == LARGE:
             c = checks.Shallow(W1, b1, W2, b2, X, Y, code, negative_slope, results)

@@ -10,8 +10,7 @@ import arrays
 import compiled
 import numpy as np
 import pytest
-from numba import njit, prange, vectorize
-from numba.core.errors import TypingError
+from numba import TypingError, njit, prange, vectorize
 from processes import new_process
 
 import dlkernels as dk

@@ -22,16 +22,15 @@ _held: list[Any] = []  # by the fork that is under way
 
 def _before() -> None:
     FIRST_USE.acquire()
-    # Numba is imported under FIRST_USE by who takes its lock for us: if it isn't there now, nobody has it.
-    numba = sys.modules.get("numba.core.compiler_lock")
-    compiling = getattr(numba, "global_compiler_lock", None)
-    if compiling is None:
+    if "numba" not in sys.modules:  # nobody compiles, and whoever imports it for us has to wait
         _held[:] = [FIRST_USE]
         return
+    from dlkernels._compiler.internals import compiler_lock
+
     FIRST_USE.release()
-    compiling.acquire()
+    compiler_lock.acquire()
     FIRST_USE.acquire()
-    _held[:] = [FIRST_USE, compiling]
+    _held[:] = [FIRST_USE, compiler_lock]
 
 
 def _after() -> None:

@@ -38,8 +38,8 @@ def natives(out: Any, count: int) -> bool:
 
 
 def matrices(*arguments: Any) -> bool:
-    """Whether arrays are as kernels take them; the last two are scratch memory and addresses."""
-    return as_kernels_take_them(*arguments[:-2])
+    """Whether arrays are as kernels take them; the last one is scratch memory."""
+    return as_kernels_take_them(*arguments[:-1])
 
 
 class _Memory:
@@ -97,31 +97,29 @@ class Plan(NamedTuple):
     work: float
     alone: int
     share: int
-    addresses: tuple[Any, ...]
 
 
 def plan(
     twins: Twins,
     work: float,
     room: Callable[..., int],
-    pieces: Callable[[np.dtype[Any]], tuple[Any, ...]],
     dtype: np.dtype[Any],
     *shape: int,
 ) -> Plan:
     """The plan of a kernel whose scratch memory is what `room` says for `shape`, the workers and a dtype."""
     like = np.empty(0, dtype)
     alone = room(*shape, 1, like)
-    return Plan(twins, work, alone, alone - room(*shape, 0, like), pieces(dtype))
+    return Plan(twins, work, alone, alone - room(*shape, 0, like))
 
 
-def prepared(plan: Plan, dtype: np.dtype[Any]) -> tuple[Callable[..., Any], Array, int, tuple[Any, ...]]:
-    """The faster twin, and its last arguments: scratch memory, workers, addresses."""
-    twins, work, alone, share, pieces = plan
+def prepared(plan: Plan, dtype: np.dtype[Any]) -> tuple[Callable[..., Any], Array, int]:
+    """The faster twin, and its last arguments: scratch memory, workers."""
+    twins, work, alone, share = plan
     if work < NEVER_BELOW and not forced.get():  # what the calls below find, too, in 0.2 us more
         memory = kept(dtype)
-        return twins.serial, memory if memory.size >= alone else scratch(alone, dtype), 1, pieces
+        return twins.serial, memory if memory.size >= alone else scratch(alone, dtype), 1
     kernel, workers = twin_and_workers(twins, work)
-    return kernel, scratch(alone + (workers - 1) * share, dtype), workers, pieces
+    return kernel, scratch(alone + (workers - 1) * share, dtype), workers
 
 
 def flat(array: Array) -> Array:

@@ -23,10 +23,9 @@ from typing import Any
 
 import numba
 import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork could interrupt)
-from numba.core.compiler_lock import global_compiler_lock
-from numba.np.ufunc import parallel as _numba_parallel
 
 from dlkernels._calls import forks
+from dlkernels._compiler import internals
 from dlkernels._compiler.options import Twins
 from dlkernels._inputs import values
 
@@ -48,7 +47,7 @@ forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", d
 def _after_fork_in_child() -> None:
     global _lock, _forked
     _lock = threading.Lock()  # the parent's may have been held
-    _forked = _forked or bool(_numba_parallel._is_initialized)
+    _forked = _forked or internals.threads_started()
 
 
 def _looks_forked() -> bool:
@@ -57,7 +56,7 @@ def _looks_forked() -> bool:
     They are marked as started, but on Linux no thread besides this one is there.
     """
     try:
-        return bool(_numba_parallel._is_initialized) and len(os.listdir("/proc/self/task")) == 1
+        return internals.threads_started() and len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
 
@@ -87,7 +86,7 @@ def _load_tbb() -> str:
     return "is installed without a library for this system"
 
 
-_started_by_others = bool(_numba_parallel._is_initialized)
+_started_by_others = internals.threads_started()
 # At import, because Numba chooses a layer as soon as it compiles a parallel loop. Takes 2 ms.
 _tbb_problem = _load_tbb()
 
@@ -96,9 +95,9 @@ def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
     global _layer
     if _layer is None:
-        with global_compiler_lock, forks.FIRST_USE:
+        with internals.compiler_lock, forks.FIRST_USE:
             if _layer is None:
-                _numba_parallel._launch_threads()
+                internals.start_threads()
                 _layer = str(numba.threading_layer())
     return _layer
 
@@ -249,7 +248,7 @@ def in_parallel(kernel: Twins, *arguments: Any) -> Any:
 def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
     # Numba has a number of threads for each Python thread. Its own functions that get and set it take
     # 0.7 and 1 us, so it is set only where it differs.
-    before = _numba_parallel._get_num_threads()
+    before = internals.threads_of_caller()
     if before != wanted:
         numba.set_num_threads(wanted)
     try:

@@ -1,10 +1,11 @@
 """Where compiled kernels are kept between processes.
 
-Numba's own cache looks at the time stamp of the file that holds a function, so it serves a stale kernel
-when a function that is compiled *into* it changes in another file (numba#8851). Here every kernel lies in
-a folder named after a hash of all sources of this package, of Numba's version and of the settings that
-change code, so that no change can be served stale. A cache that can't be read or written costs a
-compilation, never an error.
+Numba's own cache compares the time stamp of the file that holds a function. It therefore serves a stale
+kernel when a function that is compiled *into* the kernel changes in another file (numba#8851). Here every
+kernel lies in a folder that is named after everything a kernel is compiled from (`key`), so nothing stale can
+be served. Beside its machine code stand the names of the pieces that a kernel calls: they are published
+before the kernel is loaded (`names`). A cache that can't be read or written costs a compilation, never an
+error.
 """
 
 from __future__ import annotations
@@ -15,28 +16,13 @@ import hashlib
 import os
 import pickle
 import shutil
-import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-import llvmlite
-import numba
-from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
-from numba.misc.appdirs import AppDirs
-
-_PACKAGE = Path(__file__).resolve().parent.parent
-#: Settings of Numba that change the code it emits (the CPU is part of Numba's own key).
-_FLAGS = (
-    "OPT",
-    "LOOP_VECTORIZE",
-    "SLP_VECTORIZE",
-    "ENABLE_AVX",
-    "BOUNDSCHECK",
-    "DEBUGINFO_DEFAULT",
-)
+from dlkernels._compiler import internals, names
+from dlkernels._compiler.key import PACKAGE, key
 
 #: How long the kernels of a version stay after they were last used.
 _KEEP_SECONDS = 30 * 24 * 3600
@@ -46,26 +32,11 @@ OFF = "DLKERNELS_NO_CACHE"
 
 
 @functools.cache
-def key() -> str:
-    """The hash of everything that decides what a kernel compiles to."""
-    digest = hashlib.sha256()
-    # An installation may hold bytecode only.
-    sources = list(_PACKAGE.rglob("*.py")) or list(_PACKAGE.rglob("*.pyc"))
-    for source in sorted(sources):
-        digest.update(source.relative_to(_PACKAGE).as_posix().encode())
-        digest.update(source.read_bytes())
-    settings = [numba.__version__, llvmlite.__version__, sys.version]
-    settings += [f"{flag}={getattr(config, flag, None)}" for flag in _FLAGS]
-    digest.update("\n".join(settings).encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
 def root() -> Path:
     """The folder of all our caches: below NUMBA_CACHE_DIR if that is set, else the user's cache folder."""
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR).absolute() / "dlkernels"
-    base = Path(AppDirs(appname="dlkernels", appauthor=False).user_cache_dir)
+    if internals.settings.CACHE_DIR:
+        return Path(internals.settings.CACHE_DIR).absolute() / "dlkernels"
+    base = Path(internals.user_cache_folder("dlkernels"))
     return base if base.is_absolute() else Path.home() / ".cache" / "dlkernels"
 
 
@@ -77,26 +48,26 @@ def why_off() -> str:
     """What to say where `folder` is None."""
     if _switched_off():
         return f"{OFF} is set"
-    return f"{root()} can't be written to" if _PACKAGE.is_dir() else "the package lies in no folder"
+    return f"{root()} can't be written to" if PACKAGE.is_dir() else "the package lies in no folder"
 
 
 @functools.cache
 def folder() -> Path | None:
     """The folder that holds the kernels of this very version, or None if nothing can be kept."""
-    if _switched_off() or not _PACKAGE.is_dir():
+    if _switched_off() or not PACKAGE.is_dir():
         return None
     path = root() / key()
     try:
         new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        os.utime(path)  # when it was last used, and whether it may be written to
+        os.utime(path)  # tells when the folder was last used, and whether it may be written to
         if new:
             _remove_old(path)
         writable = os.access(path, os.W_OK | os.X_OK)
     except OSError:
         writable = False
     if not writable:
-        with contextlib.suppress(RuntimeWarning):  # an error where warnings are: this must never be one
+        with contextlib.suppress(RuntimeWarning):  # where warnings are errors, this must not become one
             warnings.warn(
                 f"dlkernels: compiled kernels can't be kept in {path}; each process compiles them anew "
                 f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
@@ -114,7 +85,7 @@ def _remove_old(current: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-class _Locator(_CacheLocator):
+class _Locator(internals.Locator):
     """Answers Numba's questions about the cache of one function."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
@@ -134,21 +105,33 @@ class _Locator(_CacheLocator):
         return cls(py_func, py_file)
 
 
-class _Impl(CompileResultCacheImpl):
+class _Format(internals.CacheFormat):
+    """What is kept of a compiled kernel: Numba's own data, and the names of the pieces that it calls."""
+
     _locator_classes = [_Locator]  # noqa: RUF012
 
     def __init__(self, py_func: Any) -> None:
-        locators, config.CACHE_LOCATOR_CLASSES = config.CACHE_LOCATOR_CLASSES, ""
+        locators = internals.settings.CACHE_LOCATOR_CLASSES
+        internals.settings.CACHE_LOCATOR_CLASSES = ""
         try:
             super().__init__(py_func)
         finally:
-            config.CACHE_LOCATOR_CLASSES = locators
+            internals.settings.CACHE_LOCATOR_CLASSES = locators
+
+    def reduce(self, compiled: Any) -> Any:
+        return names.needed(compiled.library), super().reduce(compiled)
+
+    def rebuild(self, target_context: Any, kept: Any) -> Any:
+        needed, data = kept
+        for name in needed:
+            names.publish(name)
+        return super().rebuild(target_context, data)
 
 
-class _CheckedFile(IndexDataCacheFile):
+class _CheckedFiles(internals.CacheFiles):
     """Numba's files of an index and of machine code, the latter with a checksum.
 
-    Python notices most damage when it unpickles; damaged machine code would be run.
+    Python notices most damage when it unpickles. Damaged machine code would be run.
     """
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -164,20 +147,21 @@ class _CheckedFile(IndexDataCacheFile):
         return pickle.loads(content)
 
 
-class KernelCache(FunctionCache):
-    """Numba's function cache in our folder, and one that forgives a damaged or unwritable file."""
+class KernelCache(internals.Cache):
+    """Numba's function cache in our folder, which forgives a damaged file and a folder that is read-only."""
 
-    _impl_class = _Impl
+    _impl_class = _Format
 
     def __init__(self, py_func: Any) -> None:
         super().__init__(py_func)
-        self._cache_file = _CheckedFile(self._cache_path, self._impl.filename_base, key())
+        self._cache_file = _CheckedFiles(self._cache_path, self._impl.filename_base, key())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except Exception:
-            # A truncated or garbage file (numba#10434): start the index anew, compile, write again.
+            # The file is truncated or holds something else (numba#10434). It is dropped, the kernel compiled
+            # and written again.
             self._discard()
             return None
 
@@ -198,6 +182,6 @@ class KernelCache(FunctionCache):
 
 def attach(dispatcher: Any) -> Any:
     """Let a compiled function keep its machine code in our folder."""
-    if folder() is not None and hasattr(dispatcher, "_cache"):
-        dispatcher._cache = KernelCache(dispatcher.py_func)
+    if internals.has_cache(dispatcher) and folder() is not None:
+        internals.set_cache(dispatcher, KernelCache(dispatcher.py_func))
     return dispatcher

@@ -1,4 +1,4 @@
-"""Every compile option of the package; nothing else calls `numba.njit`."""
+"""Every compile option of the package. No other module calls `numba.njit`."""
 
 from __future__ import annotations
 
@@ -8,136 +8,120 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba.core.cpu_options import ParallelOptions
-from numba.core.errors import TypingError
-from numba.core.registry import CPUDispatcher
+from numba import TypingError
 from numba.extending import register_jitable
 
-from dlkernels._compiler import cache
+from dlkernels._compiler import cache, internals
 
-#: 0, 1 and False that are no literals: Numba compiles a function anew for each literal that it is given.
+#: 0, 1 and False as variables of compiled code. For a literal among the arguments of a function Numba
+#: compiles the function once more.
 START, ALONE, AS_IT_IS = np.int64(0), np.int64(1), np.bool_(False)
-#: Sums may be reordered and fused multiply-adds formed; NaN and infinity keep their meaning.
+#: Loops may reorder sums and form fused multiply-adds. NaN and infinity keep their meaning.
 _SUMS = {"contract", "reassoc", "nsz"}
-#: Elementary functions round by adding and taking away a large number: reordering would undo that.
+#: Functions of one number may form fused multiply-adds only: exp and tanh round by adding and taking away a
+#: large number, and reordering would cancel the two.
 _SCALARS = {"contract"}
-#: Only `prange` is made parallel: whole-array expressions are left as they are written.
-#: (An options object, since Numba empties a dict at the first compilation and then uses its defaults.)
-_PRANGE_ONLY = ParallelOptions(
-    {
-        "prange": True,
-        "comprehension": False,
-        "reduction": False,
-        "inplace_binop": False,
-        "setitem": False,
-        "numpy": False,
-        "stencil": False,
-        "fusion": False,
-    }
+#: Only `prange` becomes parallel. Expressions of whole arrays stay as they are written.
+_PRANGE_ONLY = internals.parallel_options(
+    prange=True,
+    comprehension=False,
+    reduction=False,
+    inplace_binop=False,
+    setitem=False,
+    numpy=False,
+    stencil=False,
+    fusion=False,
 )
-#: What isn't set here, Numba takes from the function that it is just compiling: one that calls a kernel (so
-#: it does with fastmath, error_model, forceinline and _nrt). Nothing is called from C.
+#: Options that all kernels share. While Numba compiles a function that calls a kernel, the kernel inherits
+#: each of fastmath, error_model, forceinline and _nrt from that function, unless the kernel sets it itself.
+#: Nothing is called from C, so no wrapper for C is made.
 _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "forceinline": False,
     "no_cfunc_wrapper": True,
 }
-#: Nor does a loop nest count references: whoever calls it keeps the arrays. So it can't allocate, and may not
-#: return arrays; memory for what is computed on the way is passed in. (Each row that a loop cuts out of an
-#: array was counted up and down by atomic instructions, 10 ns each on an Intel Xeon, and each array that came
-#: from Python was wrapped in an object, 60 ns: see "References" in `_kernels/README.md`.)
+#: Kernels don't count references to arrays: whoever calls a kernel keeps its arrays alive. Therefore a kernel
+#: can neither allocate arrays nor return them, and gets its workspace as an argument. Counting cost 10 ns for
+#: each row that a loop cuts out of an array, and 60 ns for each array that came from Python.
 LOOPS: dict[str, Any] = _COMMON | {"fastmath": _SUMS, "_nrt": False}
-#: Also for `numba.extending.overload`. LLVM finds tanh in float64 too long to inline by itself, and a loop
-#: with a call in it doesn't vectorise: 6.3 ns a number instead of 1.3.
+#: Functions of one number are inlined by force: LLVM finds tanh in float64 too long to inline, and a loop
+#: with a call in it isn't vectorised (6.3 ns a number instead of 1.3). Also for `numba.extending.overload`.
 SCALAR_OPTIONS: dict[str, Any] = {"fastmath": _SCALARS, "error_model": "numpy", "forceinline": True}
+
+#: Whether kernels run as plain Python (NUMBA_DISABLE_JIT=1).
+UNCOMPILED = bool(internals.settings.DISABLE_JIT)
 
 
 class Twins(NamedTuple):
-    """One loop nest compiled twice from the same source; both give the same bits."""
+    """One loop nest, compiled twice from the same source. Both give the same bits."""
 
     serial: Any
     parallel: Any
 
 
-class _Inner(CPUDispatcher):
-    """A function that Numba gives no entry for Python: that takes a tenth of the time that compiling takes.
+class _Inner(internals.Dispatcher):
+    """A compiled function without an entry for Python, which takes a tenth of the time of compiling.
 
-    Called from Python, as tests do, it is run by a function that calls it.
+    Tests call such functions from Python all the same: then an ordinary compiled function makes the call.
     """
 
     def __call__(self, *arguments: Any) -> Any:
         if not hasattr(self, "_entry"):
-            self._entry = numba.njit(**_COMMON)(lambda *arguments: self(*arguments))
+            self._entry = for_python(self)
         return self._entry(*arguments)
 
     def compile(self, signature: Any) -> Any:
         compiled = super().compile(signature)
         for overload in self.overloads.values():
-            # Numba itself refuses an array, but not a tuple of arrays, which its caller would count down.
+            # Numba itself refuses to return an array here. It accepts a tuple of arrays, whose references
+            # the caller would then count down without anybody having counted them up.
             if "array(" in str(overload.signature.return_type):
                 raise TypingError(f"{self.__name__} returns an array, but counts no references")
         return compiled
 
 
+def for_python(function: Any) -> Any:
+    """A compiled function that Python can call and that does nothing but call `function`."""
+    return numba.njit(**_COMMON)(lambda *arguments: function(*arguments))
+
+
 def loops(body: Callable[..., Any]) -> Any:
-    """Compile a loop nest that other kernels call: always serial, cached."""
+    """Compile a loop nest that other kernels call. It is serial, and kept in the cache."""
     compiled = numba.njit(no_cpython_wrapper=True, **LOOPS)(body)
-    if not numba.config.DISABLE_JIT:
+    if not UNCOMPILED:
         compiled.__class__ = _Inner
     return cache.attach(compiled)
 
 
 def entry(body: Callable[..., Any]) -> Any:
-    """As `loops`, for what Python calls."""
+    """As `loops`, for a function that Python calls."""
     return cache.attach(numba.njit(**LOOPS)(body))
 
 
 def inlined(body: Callable[..., Any]) -> Any:
-    """Compile a loop nest into whatever calls it, where LLVM then sees which of its arrays are the same."""
+    """Compile a loop nest as a part of its caller. LLVM then sees which of the arrays are the same one."""
     return numba.njit(fastmath=_SUMS, inline="always", **_COMMON)(body)
 
 
 def inlined_late(body: Callable[..., Any]) -> Any:
-    """As `inlined`, but after LLVM has optimised it."""
+    """As `inlined`, but LLVM optimises the function before it becomes a part of its caller."""
     return numba.njit(**(LOOPS | {"forceinline": True}))(body)
 
 
 def shared(body: Callable[..., Any]) -> Any:
-    """An ordinary function that compiled functions can call as well."""
+    """Leave a function to Python as it is, and let compiled functions call it as well."""
     return register_jitable(error_model="numpy")(body)
 
 
-def guarded(compiled: Any, accepts: Callable[..., bool], refusal: Any = False) -> Any:
-    """Let a compiled function be called with anything: what it doesn't accept returns `refusal`, uncompiled.
-
-    Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
-    arguments; `accepts` is asked only where it isn't. (The same checks in Python take 0.15 us an array.)
-    It doesn't look at the byte order and the alignment of an array: the caller must.
-    """
-    if numba.config.DISABLE_JIT:
-        return lambda *arguments: compiled(*arguments) if accepts(*arguments) else refusal
-    compile_for = compiled._compile_for_args
-    compiled._compile_for_args = lambda *arguments: (
-        compile_for(*arguments) if accepts(*arguments) else lambda *arguments: refusal
-    )
-    return compiled
-
-
-def not_refused(done: bool) -> None:
-    """After a call with arrays that were converted for it: a refusal would leave its result unwritten."""
-    if not done:
-        raise AssertionError("a kernel refused arrays that were converted for it")
-
-
 def scalar(body: Callable[..., Any]) -> Any:
-    """Compile a function of single numbers, to be inlined into the loops of the kernels."""
+    """Compile a function of single numbers, which is inlined into the loops that call it."""
     return numba.njit(**SCALAR_OPTIONS)(body)
 
 
 def twins(body: Callable[..., Any]) -> Twins:
-    """Compile a kernel whose outer loop is a `prange`, once serial and once parallel."""
-    # Under its own name: Numba's cache doesn't tell the two apart otherwise.
+    """Compile a kernel whose outer loop is a `prange`: once as a serial loop, once in parallel."""
+    # The parallel one gets a name of its own, since Numba's cache tells functions apart by their names.
     parallel = numba.njit(parallel=_PRANGE_ONLY, **LOOPS)(_renamed(body, "_parallel"))
     return Twins(entry(body), cache.attach(parallel))
 
@@ -149,4 +133,24 @@ def _renamed(body: Any, suffix: str) -> Any:
     copy.__qualname__ = body.__qualname__ + suffix
     copy.__doc__ = body.__doc__
     copy.__module__ = body.__module__
+    copy.__annotations__ = body.__annotations__
     return copy
+
+
+def guarded(compiled: Any, accepts: Callable[..., bool], refusal: Any = False) -> Any:
+    """Let a compiled function be called with anything: it returns `refusal` for what it doesn't accept.
+
+    Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
+    arguments. `accepts` is asked only where it isn't; the same checks in Python take 0.15 us an array. Numba
+    looks neither at the byte order of an array nor at its alignment: the caller must.
+    """
+    if UNCOMPILED:
+        return lambda *arguments: compiled(*arguments) if accepts(*arguments) else refusal
+    internals.refuse_what_is_not_compiled(compiled, accepts, refusal)
+    return compiled
+
+
+def not_refused(done: bool) -> None:
+    """Check that a `guarded` function did its work, after a call with arrays that were converted for it."""
+    if not done:
+        raise AssertionError("a kernel refused arrays that were converted for it")

@@ -99,9 +99,6 @@ def chunk(code: Int, a: Row, y: Row, share: Number, sums: Row, i: Int, losses: R
         add_row(losses[: stop - start], sums, i)
 
 
-call_chunk = chunk.call
-
-
 @entry
 def reduction_room(m, workers, like):
     """Numbers of scratch memory of `reduction`."""
@@ -109,7 +106,7 @@ def reduction_room(m, workers, like):
 
 
 @twins
-def reduction(code, a, y, scratch, workers, chunk_at):
+def reduction(code, a, y, scratch, workers):
     """The mean cost, or a dot product, of the rows a and y, both (m,)."""
     m = a.shape[0]
     chunks = (m + CHUNK - 1) // CHUNK
@@ -120,7 +117,7 @@ def reduction(code, a, y, scratch, workers, chunk_at):
         losses = memory[w * BLOCK : (w + 1) * BLOCK]
         for i in range(w * chunks // workers, (w + 1) * chunks // workers):
             stop = min(m, (i + 1) * CHUNK)
-            call_chunk(chunk_at, (code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i, losses))
+            chunk(code, a[i * CHUNK : stop], y[i * CHUNK : stop], share, sums, i, losses)
     merge_pairs(chunks, ALONE, sums)
     result = total(sums, START)
     return result if code == DOT else result / (a.dtype.type(m) * share)

@@ -14,8 +14,6 @@ from dlkernels._kernels.activations import activate, copy, times_derivative
 from dlkernels._kernels.matmul import (
     DEPTH,
     PANEL,
-    call_product,
-    call_strip,
     product,
     product_room,
     strip,
@@ -88,8 +86,7 @@ def _epilogue(kind, other, code, slope, i, j, width, m, out, Z):
 def block(
     kind: Int, left: Row, i0: Int, i1: Int, p: Int, depth: Int, k: Int, R: Row, R_transposed: Flag,
     panel: Row, first: Int, j: Int, width: Int, start: Row, other: Row, code: Int, slope: Real, m: Int,
-    out: Row, Z: Row, packed: Row, strip_at: Int, product_at: Int,
-):  # fmt: skip
+    out: Row, Z: Row, packed: Row, ):  # fmt: skip
     """Adds the terms p to p + depth to rows [i0, i1), columns [j, j + width) of what `dense` computes.
 
     Those columns begin at panel[first], or panel is empty and they are read from R itself, with packed as the
@@ -98,22 +95,18 @@ def block(
     sums, across = Z if kind == FORWARD_KEEPING_Z else out, columns(out)
     if panel.size == 0:
         length = k if R_transposed else m
-        call_product(product_at, (
+        product(
             left, i0, i1, k, R, length, R_transposed, j, width, start, sums, m, j, packed,
-            strip_at,
-        ))  # fmt: skip
+        )  # fmt: skip
     else:
         for c in range(0, width, across):
-            call_strip(strip_at, (
+            strip(
                 left, depth, START, i0, i1, depth, panel, first + c * depth, across, PACKED,
                 first + (c + across) * depth, start, p == 0, sums, i0 * m + j + c, m, min(across, width - c),
-            ))  # fmt: skip
+            )  # fmt: skip
     if p + depth >= k:
         for i in range(i0, i1):
             _epilogue(kind, other, code, slope, i, j, width, m, out, Z)
-
-
-call_block = block.call
 
 
 @loops
@@ -179,15 +172,11 @@ def pack(
         )  # fmt: skip
 
 
-call_pack = pack.call
-
-
 @twins
 def dense(
     kind: Int, L: Row, L_transposed: Flag, R: Row, R_transposed: Flag, other: Row, code: Int,
     negative_slope: Real, n: Int, k: Int, m: Int, out: Row, Z: Row, scratch: Row, workers: Int,
-    block_at: Int, strip_at: Int, product_at: Int, pack_at: Int,
-):  # fmt: skip
+    ):  # fmt: skip
     """A product L R, L (n, k) and R (k, m), with what a layer does to it, by kind:
 
     FORWARD            out = g(L R + b),          other = b (n,)
@@ -208,9 +197,9 @@ def dense(
     if kind in (FORWARD, FORWARD_KEEPING_Z):
         copy(other, start[:n])
     if by_tasks:
-        call_pack(pack_at, (
+        pack(
             0, 1, kind, L, L_transposed, n, k, R, R_transposed, m, 0, k, 0, 0, left, panel, sums
-        ))  # fmt: skip
+        )  # fmt: skip
         width = even_parts(m, PANEL, across)
         wide = max(1, (m + width - 1) // width)
         tall = even_parts(n, max(FEWEST_ROWS, n * wide // TASKS), height)
@@ -220,11 +209,10 @@ def dense(
             packed = memory[w * share_size : (w + 1) * share_size]
             for task in range(w * tasks // workers, (w + 1) * tasks // workers):
                 i, j = task % parts * tall, task // parts * width
-                call_block(block_at, (
+                block(
                     kind, left, i, min(n, i + tall), START, k, k, R, R_transposed, panel, START, j,
-                    min(width, m - j), start, other, code, negative_slope, m, out, Z, packed, strip_at,
-                    product_at,
-                ))  # fmt: skip
+                    min(width, m - j), start, other, code, negative_slope, m, out, Z, packed,
+                )  # fmt: skip
         return
     most = max(1, LEFT_BYTES // (depth * height * out.itemsize))
     wanted = (BLOCKS + strips - 1) // max(1, strips)  # there is none if m is 0
@@ -236,25 +224,20 @@ def dense(
             packed = ((n if t0 == 0 else 0) + used * across) * now
             shares = BLOCKS if packed >= PACK_IN_PARALLEL else 1
             for share in prange(shares):
-                call_pack(pack_at, (
+                pack(
                     share, shares, kind, L, L_transposed, n, k, R, R_transposed, m, p, now, t0, used, left,
                     panel, sums,
-                ))  # fmt: skip
+                )  # fmt: skip
             parts = min(used, max((used + GROUP_STRIPS - 1) // GROUP_STRIPS, (BLOCKS + blocks - 1) // blocks))
             for task in prange(blocks * parts):
                 b, c = task // parts, task % parts
                 i, end = b * down // blocks * height, min(n, (b + 1) * down // blocks * height)
                 t, last = c * used // parts, t0 + (c + 1) * used // parts
                 j = (t0 + t) * across
-                call_block(block_at, (
+                block(
                     kind, left, i, end, p, now, k, R, R_transposed, panel, t * across * now, j,
                     min(m, last * across) - j, start, other, code, negative_slope, m, out, Z, memory,
-                    strip_at, product_at,
-                ))  # fmt: skip
+                )  # fmt: skip
     if kind == GRADIENTS:
         for i in range(n):
             Z[i] = total(sums, i) / out.dtype.type(negative_slope)
-
-
-#: What `dense` takes the addresses of, in its order.
-PIECES = (block, strip, product, pack)

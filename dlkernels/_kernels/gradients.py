@@ -201,9 +201,6 @@ def add_gradient(
         _add_dots(D, d0, d_length, n, B, b0, b_length, k, width, G, g_length, memory)
 
 
-call_add_gradient = add_gradient.call
-
-
 @piece
 def finish(
     share: Int, shares: Int, slots: Int, size: Int, n: Int, k: Int, across: Flag, parts: Row,
@@ -227,14 +224,10 @@ def finish(
         divide(row, count)
 
 
-call_finish = finish.call
-
-
 @piece
 def gradient_block(
     dZ: Row, i0: Int, i1: Int, A_prev: Row, transposed: Flag, q0: Int, q1: Int, n: Int, k: Int, m: Int,
-    first: Int, last: Int, length: Int, part: Row, sums: Row, memory: Row, add_at: Int,
-):  # fmt: skip
+    first: Int, last: Int, length: Int, part: Row, sums: Row, memory: Row, ):  # fmt: skip
     """Units [i0, i1), inputs [q0, q1) of sum dZ A_prevᵀ over the examples [first, last), in `part`.
 
     The task that has input 0 also adds up its rows of dZ. `memory` is that of a worker (`gradients_plan`).
@@ -253,17 +246,12 @@ def gradient_block(
         if transposed:
             pack_transposed(A_prev, k, j, width, q0, wide, tile, spare, length + 16)
         inputs, at, row_length = (tile, spare, length + 16) if transposed else (A_prev, q0 * m + j, m)
-        call_add_gradient(add_at, (
+        add_gradient(
             dZ, i0 * m + j, m, down, inputs, at, row_length, wide, width, target, g_length, across, block
-        ))  # fmt: skip
+        )  # fmt: skip
         if q0 == 0:
             for i in range(i0, i1):
                 add_row(dZ[i * m + j : i * m + j + width], sums, i)
-
-
-call_gradient_block = gradient_block.call
-#: What `dense_gradients` takes the addresses of, in its order.
-PIECES = (gradient_block, add_gradient, finish)
 
 
 @loops
@@ -308,8 +296,7 @@ def gradients_room(n, k, m, transposed, workers, like):
 @twins
 def dense_gradients(
     dZ: Row, A_prev: Row, transposed: Flag, n: Int, k: Int, m: Int, dW: Row, db: Row, scratch: Row,
-    workers: Int, block_at: Int, add_at: Int, finish_at: Int,
-):  # fmt: skip
+    workers: Int, ):  # fmt: skip
     """dW = dZ A_prevᵀ / m (n, k) and db = the row sums of dZ / m (n,); dZ (n, m), A_prev (k, m)."""
     height, width, length, panels, slots, share_size, _ = gradients_plan(n, k, m, transposed, dW)
     # db is summed up even if there are no inputs; without units no example is looked at.
@@ -330,17 +317,17 @@ def dense_gradients(
             # Neighbouring blocks of the same units and examples are one where units are packed.
             wide = min(across - task % across, last - task) if turned and not transposed else 1
             task += wide
-            call_gradient_block(block_at, (
+            gradient_block(
                 dZ, i, min(n, i + height), A_prev, transposed, q, min(k, q + wide * width), n, k, m,
                 s * panels // slots * length, min(m, (s + 1) * panels // slots * length), length,
-                parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], share, add_at,
-            ))  # fmt: skip
+                parts[s * n * k : (s + 1) * n * k], sums[s * n * 2 : (s + 1) * n * 2], share,
+            )  # fmt: skip
     count, merged = dW.dtype.type(m), 0 if in_place else slots
     if slots * n * k < PACK_IN_PARALLEL:
-        call_finish(finish_at, (START, ALONE, merged, n * k, n, k, turned, parts, count, dW))
+        finish(START, ALONE, merged, n * k, n, k, turned, parts, count, dW)
     else:
         for w in prange(workers):
-            call_finish(finish_at, (w, workers, merged, n * k, n, k, turned, parts, count, dW))
+            finish(w, workers, merged, n * k, n, k, turned, parts, count, dW)
     merge_pairs(slots, n, sums)
     for i in range(n):
         db[i] = total(sums, i) / count

@@ -201,10 +201,6 @@ def slot(
         add_row_dots(n, inputs, at, row_length, row, dw, ahead)
 
 
-call_slot = slot.call
-PIECES = (slot,)
-
-
 @loops
 def _wide_slots(width, m):
     return min(SLOTS, (m + width - 1) // width)
@@ -221,8 +217,7 @@ def wide_room(n, m, transposed, workers, like):
 @twins
 def logistic_wide(
     w: Row, b: Real, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, learning_rate: Real, steps: Int,
-    dw: Row, scratch: Row, workers: Int, slot_at: Int,
-) -> Numbers:  # fmt: skip
+    dw: Row, scratch: Row, workers: Int, ) -> Numbers:  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step, and the last db and b. w (n,) is updated if there are steps,
@@ -241,11 +236,11 @@ def logistic_wide(
         for worker in prange(workers):
             mine = memory[worker * own : (worker + 1) * own]
             for s in range(worker * slots // workers, (worker + 1) * slots // workers):
-                call_slot(slot_at, (
+                slot(
                     w, bias, X, transposed, n, m, Y, s * tiles // slots * width,
                     min(m, (s + 1) * tiles // slots * width), width, share, k == 0,
                     parts[s * n : (s + 1) * n], sums[4 * s : 4 * s + 4], mine,
-                ))  # fmt: skip
+                )  # fmt: skip
         merge(slots, n, parts, START, n)
         merge_pairs(slots, PAIRS, sums)
         for i in range(n):
@@ -300,10 +295,6 @@ def partial_dw(
         part[i] /= count
 
 
-call_partial_z, call_partial_dw = partial_z.call, partial_dw.call
-TALL_PIECES = (partial_z, partial_dw)
-
-
 @entry
 def tall_room(n, m, transposed, workers, like):
     """Numbers of scratch memory of `logistic_tall`."""
@@ -313,7 +304,7 @@ def tall_room(n, m, transposed, workers, like):
 
 @twins
 def logistic_tall(
-    w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers, z_at, dw_at
+    w, b, X, transposed, n, m, Y, learning_rate, steps, dw, scratch, workers
 ):  # fmt: skip
     """As `logistic_wide` for many features and at most LONGEST examples: slots of features, two passes."""
     depth = feature_slots(n, transposed)
@@ -329,9 +320,9 @@ def logistic_tall(
         clear(sums)
         for worker in prange(workers):
             for s in range(worker * slots // workers, (worker + 1) * slots // workers):
-                call_partial_z(z_at, (
+                partial_z(
                     w, X, transposed, n, m, s * depth, min(depth, n - s * depth), parts[s * m : (s + 1) * m]
-                ))  # fmt: skip
+                )  # fmt: skip
         merge(slots, m, parts, START, m)
         for j in range(m):
             z[j] += bias
@@ -339,9 +330,9 @@ def logistic_tall(
         for worker in prange(workers):
             # The last ones first: they are still in cache.
             for s in range((worker + 1) * slots // workers - 1, worker * slots // workers - 1, -1):
-                call_partial_dw(dw_at, (
+                partial_dw(
                     X, transposed, n, m, s * depth, min(depth, n - s * depth), z, count, dw
-                ))  # fmt: skip
+                )  # fmt: skip
         db = total(sums, DB) / count
         if k == 0:
             cost = total(sums, COST) / (count * share)

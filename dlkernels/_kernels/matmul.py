@@ -160,14 +160,10 @@ def strip(
         )  # fmt: skip
 
 
-call_strip = strip.call
-
-
 @piece
 def product(
     left_matrix: Row, i0: Int, i1: Int, k: Int, B: Row, row_length: Int, transposed: Flag, j: Int, width: Int,
-    start: Row, out: Row, out_length: Int, out_j: Int, packed: Row, strip_at: Int,
-):  # fmt: skip
+    start: Row, out: Row, out_length: Int, out_j: Int, packed: Row, ):  # fmt: skip
     """out[i, out_j + c] = start[i] + sum over p of L[i, p] * B[p, j + c], for i0 <= i < i1 and c < width.
 
     L comes from `pack_left`; i0 is a multiple of `tile.rows`, i1 one too or the last row; start has
@@ -194,13 +190,10 @@ def product(
                     ahead = first + across
                 else:
                     ahead = (p + now) * row_length + j if p + now < k else j + width
-            call_strip(strip_at, (
+            strip(
                 left_matrix, k, p, i0, i1, now, source, first, step, not direct, ahead, start, p == 0, out,
                 corner, out_length, wide,
-            ))  # fmt: skip
-
-
-call_product = product.call
+            )  # fmt: skip
 
 
 @loops

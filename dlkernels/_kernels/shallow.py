@@ -25,8 +25,6 @@ from dlkernels._kernels.gradients import (
     SHORTEST,
     add_gradient,
     add_gradient_room,
-    call_add_gradient,
-    call_finish,
     finish,
     units_across,
 )
@@ -38,7 +36,7 @@ from dlkernels._kernels.logistic import (
     output_row,
     tile_width,
 )
-from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
+from dlkernels._kernels.matmul import merge, product, product_room
 from dlkernels._kernels.packing import pack_left, pack_transposed, whole_strips
 from dlkernels._kernels.room import carve, lines
 from dlkernels._kernels.sums import add_row, clear, exact_share, merge_pairs, total
@@ -62,13 +60,12 @@ def _packs(n_h, n_x):
 
 
 @inlined
-def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, panel, strip_at, product_at):
+def _products(W1, packed, start, n_h, n_x, X, j, row_length, width, Z1, length, panel):
     """Z1 = W1 X + b1 for one tile; rows of Z1 are `length` apart; panel is the room of `product`."""
     if _packs(n_h, n_x):
-        call_product(product_at, (
+        product(
             packed, START, n_h, n_x, X, row_length, AS_IT_IS, j, width, start, Z1, length, START, panel,
-            strip_at,
-        ))  # fmt: skip
+        )  # fmt: skip
         return
     for h in range(n_h):
         z, bias = Z1[h * length : h * length + width], start[h]
@@ -110,9 +107,6 @@ def there_and_back(
         add_row(d, sums, 2 + h)
 
 
-call_there_and_back = there_and_back.call
-
-
 @loops
 def _tile_room(n_h, n_x, m, length, transposed, like):
     """Numbers of scratch memory of `slot`."""
@@ -130,8 +124,7 @@ def _tile_room(n_h, n_x, m, length, transposed, like):
 def slot(
     W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int,
     Y: Row, code: Int, slope: Real, first: Int, last: Int, length: Int, share: Number, with_cost: Flag,
-    dW1: Row, dW2: Row, sums: Row, memory: Row, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
-):  # fmt: skip
+    dW1: Row, dW2: Row, sums: Row, memory: Row, ):  # fmt: skip
     """The examples [first, last): adds to this slot's dW1, dW2 and sums (cost, db2, then db1).
 
     memory has `_tile_room` numbers.
@@ -150,43 +143,35 @@ def slot(
             pack_transposed(X, n_x, j, width, START, n_x, tile, START, length)
         inputs, at, row_length = (tile, START, length) if transposed else (X, j, m)
         _products(
-            W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, panel, strip_at,
-            product_at,
+            W1, packed, start, n_h, n_x, inputs, at, row_length, width, Z1, length, panel,
         )  # fmt: skip
-        call_there_and_back(back_at, (
+        there_and_back(
             W2, b2, Y[j : j + width], code, slope, n_h, Z1, A1, length, share, with_cost, z2, losses, dW2,
             sums,
-        ))  # fmt: skip
-        call_add_gradient(add_at, (
+        )  # fmt: skip
+        add_gradient(
             dZ1, START, length, n_h, inputs, at, row_length, n_x, width, dW1, n_h if across else n_x,
             across, block,
-        ))  # fmt: skip
-
-
-call_slot = slot.call
+        )  # fmt: skip
 
 
 @piece
 def slots_of_worker(
     w: Int, workers: Int, W1: Row, packed: Row, start: Row, W2: Row, b2: Row, X: Row, transposed: Flag,
     n_h: Int, n_x: Int, m: Int, Y: Row, code: Int, slope: Real, share: Number, with_cost: Flag, parts: Row,
-    sums: Row, memory: Row, slot_at: Int, back_at: Int, strip_at: Int, product_at: Int, add_at: Int,
-):  # fmt: skip
+    sums: Row, memory: Row, ):  # fmt: skip
     """The slots of one of the workers; memory is that of all of them."""
     length, tiles, slots = _plan(n_h, n_x, m, X)
     size, pairs, own = n_h * (n_x + 1), 2 + n_h, _tile_room(n_h, n_x, m, length, transposed, X)
     for s in range(w * slots // workers, (w + 1) * slots // workers):
         part = parts[s * size : (s + 1) * size]
         clear(part)
-        call_slot(slot_at, (
+        slot(
             W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope,
             s * tiles // slots * length, min(m, (s + 1) * tiles // slots * length), length, share, with_cost,
             part[: n_h * n_x], part[n_h * n_x :], sums[s * pairs * 2 : (s + 1) * pairs * 2],
-            memory[w * own : (w + 1) * own], back_at, strip_at, product_at, add_at,
-        ))  # fmt: skip
-
-
-call_slots_of_worker = slots_of_worker.call
+            memory[w * own : (w + 1) * own],
+        )  # fmt: skip
 
 
 @loops
@@ -204,10 +189,6 @@ def descend(rate, W1, dW1, b1, db1, W2, dW2, b2, db2):
     step(b1, db1, rate)
     step(W2, dW2, rate)
     step(b2, db2, rate)
-
-
-#: What `shallow` takes the addresses of, in its order.
-PIECES = (slots_of_worker, slot, there_and_back, strip, product, add_gradient, finish)
 
 
 @loops
@@ -231,9 +212,7 @@ def shallow_room(n_h, n_x, m, transposed, workers, like):
 def shallow(
     W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
     code: Int, negative_slope: Real, learning_rate: Real, steps: Int, dW1: Row, db1: Row, dW2: Row, db2: Row,
-    scratch: Row, workers: Int, slots_at: Int, slot_at: Int, back_at: Int, strip_at: Int, product_at: Int,
-    add_at: Int, finish_at: Int,
-) -> Number:  # fmt: skip
+    scratch: Row, workers: Int, ) -> Number:  # fmt: skip
     """Runs steps of gradient descent, or with steps = 0 only computes the gradients.
 
     Returns the cost before the first step. The parameters W1 (n_h, n_x), b1 and W2 (n_h,), b2 (1,) are
@@ -255,13 +234,13 @@ def shallow(
         pack_left(n_h, n_x, W1, AS_IT_IS, START, n_x, packed)
         copy(b1, start[:n_h])
         for w in prange(workers):
-            call_slots_of_worker(slots_at, (
+            slots_of_worker(
                 w, workers, W1, packed, start, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope,
-                share, k == 0, parts, sums, memory, slot_at, back_at, strip_at, product_at, add_at,
-            ))  # fmt: skip
-        call_finish(finish_at, (
+                share, k == 0, parts, sums, memory,
+            )  # fmt: skip
+        finish(
             START, ALONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, X), parts, count, dW1
-        ))  # fmt: skip
+        )  # fmt: skip
         merge(slots, size, parts, n_h * n_x, size)
         merge_pairs(slots, pairs, sums)
         divide_sums(n_h, parts[n_h * n_x : size], sums, count, db1, dW2, db2)

@@ -11,13 +11,13 @@ from numba import prange
 from dlkernels._compiler.options import AS_IT_IS, START, entry, loops, shared, twins
 from dlkernels._compiler.pieces import Flag, Int, Number, Row, piece
 from dlkernels._kernels.dense import divide
-from dlkernels._kernels.gradients import add_gradient, add_gradient_room, call_add_gradient
+from dlkernels._kernels.gradients import add_gradient, add_gradient_room
 from dlkernels._kernels.logistic import COST, feature_slots
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
-from dlkernels._kernels.matmul import call_product, merge, product, product_room, strip
+from dlkernels._kernels.matmul import merge, product, product_room
 from dlkernels._kernels.packing import pack_left, whole_strips
 from dlkernels._kernels.room import carve, lines
-from dlkernels._kernels.shallow import call_there_and_back, descend, divide_sums, keeps_A, there_and_back
+from dlkernels._kernels.shallow import descend, divide_sums, keeps_A, there_and_back
 from dlkernels._kernels.sums import clear, exact_share, total
 from dlkernels._simd.tile import rows
 
@@ -46,8 +46,7 @@ def _tall_plan(n_h, n_x, m, transposed, like):
 @piece
 def partial_hidden(
     w: Int, workers: Int, W1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, parts: Row,
-    memory: Row, strip_at: Int, product_at: Int,
-):  # fmt: skip
+    memory: Row, ):  # fmt: skip
     """parts[s] (n_h, m) = what the features of slot s contribute to W1 X, for the slots of a worker."""
     length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
     strips = whole_strips(n_h, X)
@@ -58,15 +57,15 @@ def partial_hidden(
         left, panel = carve(memory, strips * depth)
         pack_left(n_h, n_x, W1, AS_IT_IS, p, depth, left)
         first, row_length = (p, n_x) if transposed else (p * m, m)
-        call_product(product_at, (
+        product(
             left, START, n_h, depth, X[first:], row_length, transposed, START, m, start,
-            parts[s * n_h * m : (s + 1) * n_h * m], m, START, panel, strip_at,
-        ))  # fmt: skip
+            parts[s * n_h * m : (s + 1) * n_h * m], m, START, panel,
+        )  # fmt: skip
 
 
 @loops
 def _slot_of_dW1(
-    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory, strip_at, product_at, add_at
+    dZ1, X, transposed, n_h, n_x, m, p, depth, count, target, memory
 ):  # fmt: skip
     """target = dZ1 Xᵀ / count for the features [p, p + depth)."""
     if transposed:
@@ -75,16 +74,15 @@ def _slot_of_dW1(
         left, panel = carve(memory, strips * m)
         clear(start)
         pack_left(n_h, m, dZ1, AS_IT_IS, START, m, left)
-        call_product(product_at, (
+        product(
             left, START, n_h, m, X[p:], n_x, AS_IT_IS, START, depth, start, target, n_x, START, panel,
-            strip_at,
-        ))  # fmt: skip
+        )  # fmt: skip
     else:
         for h in range(n_h):
             clear(target[h * n_x : h * n_x + depth])
-        call_add_gradient(add_at, (
+        add_gradient(
             dZ1, START, m, n_h, X, p * m, m, depth, m, target, n_x, AS_IT_IS, memory
-        ))  # fmt: skip
+        )  # fmt: skip
     for h in range(n_h):
         divide(target[h * n_x : h * n_x + depth], count)
 
@@ -92,21 +90,13 @@ def _slot_of_dW1(
 @piece
 def partial_dW1(
     w: Int, workers: Int, dZ1: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, count: Number,
-    dW1: Row, memory: Row, strip_at: Int, product_at: Int, add_at: Int,
-):  # fmt: skip
+    dW1: Row, memory: Row, ):  # fmt: skip
     """dW1 = dZ1 Xᵀ / count for the features of a worker's slots, last ones first: they are still in cache."""
     length, slots, own = _tall_plan(n_h, n_x, m, transposed, X)
     memory = memory[w * own : (w + 1) * own]
     for s in range((w + 1) * slots // workers - 1, w * slots // workers - 1, -1):
         p, depth = s * length, min(length, n_x - s * length)
-        _slot_of_dW1(
-            dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory, strip_at, product_at, add_at
-        )
-
-
-call_partial_hidden, call_partial_dW1 = partial_hidden.call, partial_dW1.call
-#: What `shallow_tall` takes the addresses of, in its order.
-PIECES = (partial_hidden, partial_dW1, there_and_back, strip, product, add_gradient)
+        _slot_of_dW1(dZ1, X, transposed, n_h, n_x, m, p, depth, count, dW1[p:], memory)
 
 
 @entry
@@ -120,7 +110,7 @@ def shallow_tall_room(n_h, n_x, m, transposed, workers, like):
 @twins
 def shallow_tall(
     W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, negative_slope, learning_rate, steps,
-    dW1, db1, dW2, db2, scratch, workers, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+    dW1, db1, dW2, db2, scratch, workers,
 ):  # fmt: skip
     """As `shallow` for many features, and few examples and hidden units (`is_tall`)."""
     _, slots, _ = _tall_plan(n_h, n_x, m, transposed, X)
@@ -139,21 +129,21 @@ def shallow_tall(
         clear(sums)
         clear(part)
         for w in prange(workers):
-            call_partial_hidden(hidden_at, (
-                w, workers, W1, X, transposed, n_h, n_x, m, parts, memory, strip_at, product_at
-            ))  # fmt: skip
+            partial_hidden(
+                w, workers, W1, X, transposed, n_h, n_x, m, parts, memory
+            )  # fmt: skip
         merge(slots, n_h * m, parts, START, n_h * m)
         for h in range(n_h):
             bias = b1[h]
             for j in range(m):
                 Z1[h * m + j] += bias
-        call_there_and_back(back_at, (
+        there_and_back(
             W2, b2, Y, code, negative_slope, n_h, Z1, A1, m, share, k == 0, z2, losses, part, sums
-        ))  # fmt: skip
+        )  # fmt: skip
         for w in prange(workers):
-            call_partial_dW1(dW1_at, (
-                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory, strip_at, product_at, add_at
-            ))  # fmt: skip
+            partial_dW1(
+                w, workers, dZ1, X, transposed, n_h, n_x, m, count, dW1, memory
+            )  # fmt: skip
         divide_sums(n_h, part, sums, count, db1, dW2, db2)
         if k == 0:
             cost = total(sums, COST) / (count * share)

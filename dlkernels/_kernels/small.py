@@ -13,15 +13,9 @@ from dlkernels._compiler.options import ALONE, AS_IT_IS, START, entry, loops
 from dlkernels._compiler.pieces import Piece
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.dense import BACKWARD, FORWARD_KEEPING_Z, dense, dense_room, product_work
-from dlkernels._kernels.dense import PIECES as DENSE_PIECES
-from dlkernels._kernels.gradients import PIECES as GRADIENT_PIECES
 from dlkernels._kernels.gradients import dense_gradients, gradients_room
 
 whole_dense, whole_gradients = Piece(dense.serial), Piece(dense_gradients.serial)
-call_dense, call_gradients = whole_dense.call, whole_gradients.call
-#: What the functions take the addresses of, as one table (`pieces.table`).
-DENSE, GRADIENTS = (whole_dense, *DENSE_PIECES), (whole_gradients, *GRADIENT_PIECES)
-AFTER_DENSE = len(DENSE)
 TRANSPOSED = AS_IT_IS | True
 #: What is answered. The first is what a `guarded` function answers for other kinds of arguments.
 NOT_SIMPLE, DONE, LARGE = range(3)
@@ -30,10 +24,10 @@ A_LAYER = START
 
 
 @entry
-def forward(kind, code, slope, most, W, A_prev, b, out, Z, scratch, at):
+def forward(kind, code, slope, most, W, A_prev, b, out, Z, scratch):
     """out = g(W A_prev + b), if it takes at most `most` nanoseconds and the scratch memory that is there.
 
-    kind is FORWARD, and Z is out again, or FORWARD_KEEPING_Z. `at` is the table of DENSE.
+    kind is FORWARD, and Z is out again, or FORWARD_KEEPING_Z.
     """
     n, k, m = W.shape[0], W.shape[1], A_prev.shape[1]
     if A_prev.shape[0] != k or b.shape != (n, 1) or out.shape != (n, m):
@@ -48,10 +42,10 @@ def forward(kind, code, slope, most, W, A_prev, b, out, Z, scratch, at):
         return NOT_SIMPLE
     if _layer_is_large(most, n, k, m, scratch):
         return LARGE
-    call_dense(at[0], (
+    whole_dense(
         kind, W.reshape(n * k), AS_IT_IS, A_prev.reshape(k * m), AS_IT_IS, b.reshape(n), code, slope,
-        n, k, m, out.reshape(n * m), Z.reshape(n * m), scratch, 1, at[1], at[2], at[3], at[4],
-    ))  # fmt: skip
+        n, k, m, out.reshape(n * m), Z.reshape(n * m), scratch, 1,
+    )  # fmt: skip
     return DONE
 
 
@@ -81,26 +75,23 @@ def _gradients_are_large(most, n, k, m, scratch):
 
 
 @loops
-def _gradients(dZ, A_prev, dW, db, scratch, at):
+def _gradients(dZ, A_prev, dW, db, scratch):
     n, m, k = dZ.shape[0], dZ.shape[1], A_prev.shape[0]
-    call_gradients(at[0], (
+    whole_gradients(
         dZ.reshape(n * m), A_prev.reshape(k * m), AS_IT_IS, n, k, m, dW.reshape(n * k), db.reshape(n),
-        scratch, 1, at[1], at[2], at[3],
-    ))  # fmt: skip
+        scratch, 1,
+    )  # fmt: skip
     return DONE
 
 
 @entry
-def gradients(most, dZ, A_prev, dW, db, scratch, at):
-    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, on the same conditions.
-
-    `at` is the table of GRADIENTS.
-    """
+def gradients(most, dZ, A_prev, dW, db, scratch):
+    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m, on the same conditions."""
     if not _gradients_fit(dZ, A_prev, dW, db):
         return NOT_SIMPLE
     if _gradients_are_large(most, dZ.shape[0], A_prev.shape[0], dZ.shape[1], scratch):
         return LARGE
-    return _gradients(dZ, A_prev, dW, db, scratch, at)
+    return _gradients(dZ, A_prev, dW, db, scratch)
 
 
 @loops
@@ -109,11 +100,8 @@ def apart_from(out, a, b, c):
 
 
 @entry
-def backward(code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scratch, at):
-    """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, on the same conditions for each of the two products.
-
-    `at` is the table of DENSE and GRADIENTS.
-    """
+def backward(code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scratch):
+    """dZ = W_nextᵀ dZ_next * g'(saved), dW and db, on the same conditions for each of the two products."""
     k, n, m = W_next.shape[0], W_next.shape[1], dZ_next.shape[1]
     if dZ_next.shape[0] != k or saved.shape != (n, m) or dZ.shape != (n, m):
         return NOT_SIMPLE
@@ -128,8 +116,8 @@ def backward(code, slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, scra
     if _layer_is_large(most, n, k, m, scratch) or _gradients_are_large(most, n, A_prev.shape[0], m, scratch):
         return LARGE
     result = dZ.reshape(n * m)
-    call_dense(at[0], (
+    whole_dense(
         BACKWARD, W_next.reshape(k * n), TRANSPOSED, dZ_next.reshape(k * m), AS_IT_IS, saved.reshape(n * m),
-        code, slope, n, k, m, result, result, scratch, 1, at[1], at[2], at[3], at[4],
-    ))  # fmt: skip
-    return _gradients(dZ, A_prev, dW, db, scratch, at[AFTER_DENSE:])
+        code, slope, n, k, m, result, result, scratch, 1,
+    )  # fmt: skip
+    return _gradients(dZ, A_prev, dW, db, scratch)

@@ -12,7 +12,6 @@ from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels.activations import aligned, apart
 from dlkernels._kernels.descent import step
 from dlkernels._kernels.descent import work as update_work
-from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
 from dlkernels._kernels.logistic import is_tall as logistic_is_tall
 from dlkernels._kernels.logistic import logistic_wide, wide_room
 from dlkernels._kernels.logistic import work as logistic_work
@@ -22,16 +21,11 @@ from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
 from dlkernels._kernels.small import DONE, LARGE, NOT_SIMPLE, apart_from
 
 whole_logistic, whole_shallow = Piece(logistic_wide.serial), Piece(_shallow.shallow.serial)
-call_logistic, call_shallow = whole_logistic.call, whole_shallow.call
-LOGISTIC, SHALLOW = (whole_logistic, *LOGISTIC_PIECES), (whole_shallow, *_shallow.PIECES)
 
 
 @entry
-def logistic(most, w, b, X, transposed, Y, dw, scratch, at):
-    """dw; returns the answer, the cost and db. X is its transpose if it is `transposed`.
-
-    `at` is the table of LOGISTIC.
-    """
+def logistic(most, w, b, X, transposed, Y, dw, scratch):
+    """dw; returns the answer, the cost and db. X is its transpose if it is `transposed`."""
     n, m = (X.shape[1], X.shape[0]) if transposed else X.shape
     if w.shape != (n, 1) or Y.shape != (1, m) or dw.shape != (n, 1) or m == 0:
         return NOT_SIMPLE, 0.0, 0.0
@@ -43,10 +37,10 @@ def logistic(most, w, b, X, transposed, Y, dw, scratch, at):
         return LARGE, 0.0, 0.0
     if wide_room(n, m, transposed, ALONE, scratch) > scratch.size:
         return LARGE, 0.0, 0.0
-    cost, db, _ = call_logistic(at[0], (
+    cost, db, _ = whole_logistic(
         w.reshape(n), b, X.reshape(n * m), transposed, n, m, Y.reshape(m), 0.0, START, dw.reshape(n), scratch,
-        ALONE, at[1],
-    ))  # fmt: skip
+        ALONE,
+    )  # fmt: skip
     return DONE, cost, db
 
 
@@ -63,11 +57,8 @@ def _shallow_is_large(most, n_h, n_x, m, transposed, scratch):
 
 
 @entry
-def shallow(code, slope, most, W1, b1, W2, b2, X, transposed, Y, dW1, db1, dW2, db2, scratch, at):
-    """The gradients; returns the answer and the cost. X is its transpose if it is `transposed`.
-
-    `at` is the table of SHALLOW.
-    """
+def shallow(code, slope, most, W1, b1, W2, b2, X, transposed, Y, dW1, db1, dW2, db2, scratch):
+    """The gradients; returns the answer and the cost. X is its transpose if it is `transposed`."""
     n_x, m = (X.shape[1], X.shape[0]) if transposed else X.shape
     n_h = W1.shape[0]
     if W1.shape[1] != n_x or b1.shape != (n_h, 1) or W2.shape != (1, n_h) or b2.shape != (1, 1):
@@ -86,12 +77,11 @@ def shallow(code, slope, most, W1, b1, W2, b2, X, transposed, Y, dW1, db1, dW2, 
             return NOT_SIMPLE, 0.0
     if _shallow_is_large(most, n_h, n_x, m, transposed, scratch):
         return LARGE, 0.0
-    cost = call_shallow(at[0], (
+    cost = whole_shallow(
         W1.reshape(n_h * n_x), b1.reshape(n_h), W2.reshape(n_h), b2.reshape(1), X.reshape(n_x * m),
         transposed, n_h, n_x, m, Y.reshape(m), code, slope, 0.0, START, dW1.reshape(n_h * n_x),
-        db1.reshape(n_h), dW2.reshape(n_h), db2.reshape(1), scratch, ALONE, at[1], at[2], at[3], at[4],
-        at[5], at[6], at[7],
-    ))  # fmt: skip
+        db1.reshape(n_h), dW2.reshape(n_h), db2.reshape(1), scratch, ALONE,
+    )  # fmt: skip
     return DONE, cost
 
 

@@ -20,14 +20,10 @@ from dlkernels._kernels.activations import (
 )
 from dlkernels._kernels.costs import reduction
 from dlkernels._kernels.elementary import sigmoid, tanh
-from dlkernels._kernels.logistic import PIECES as LOGISTIC_PIECES
-from dlkernels._kernels.logistic import TALL_PIECES as TALL_LOGISTIC_PIECES
 from dlkernels._kernels.logistic import is_tall as is_tall_logistic
 from dlkernels._kernels.logistic import logistic_tall, logistic_wide, tall_room, wide_room
-from dlkernels._kernels.shallow import PIECES as SHALLOW_PIECES
 from dlkernels._kernels.shallow import shallow as shallow_wide
 from dlkernels._kernels.shallow import shallow_room as shallow_wide_room
-from dlkernels._kernels.shallow_tall import PIECES as TALL_SHALLOW_PIECES
 from dlkernels._kernels.shallow_tall import is_tall as is_tall_shallow
 from dlkernels._kernels.shallow_tall import shallow_tall, shallow_tall_room
 from dlkernels.catalogue import LEAKY_RELU, RELU, SIGMOID, TANH
@@ -74,9 +70,15 @@ def derive_row(code: Int, slope: Real, gradient: Row, saved: Row, out: Row):
 
 
 @piece
-def reduce_rows(code: Int, a: Row, y: Row, result: Row, scratch: Row, chunk_at: Int):
+def reduce_rows(
+    code: Int,
+    a: Row,
+    y: Row,
+    result: Row,
+    scratch: Row,
+):
     """result[0] = the mean cost, or the dot product."""
-    result[0] = reduction.serial(code, a, y, scratch, ALONE, chunk_at)
+    result[0] = reduction.serial(code, a, y, scratch, ALONE)
 
 
 @entry
@@ -98,17 +100,12 @@ def shallow_room(n_h, n_x, m, transposed, like):
 @piece
 def logistic(
     w: Row, b: Number, X: Row, transposed: Flag, n: Int, m: Int, Y: Row, dw: Row, result: Row, scratch: Row,
-    slot_at: Int, z_at: Int, dw_at: Int,
-):  # fmt: skip
+    ):  # fmt: skip
     """dw, and result = (db, cost)."""
     if is_tall_logistic(n, m):
-        cost, db, _ = logistic_tall.serial(
-            w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE, z_at, dw_at
-        )
+        cost, db, _ = logistic_tall.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE)
     else:
-        cost, db, _ = logistic_wide.serial(
-            w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE, slot_at
-        )
+        cost, db, _ = logistic_wide.serial(w, b, X, transposed, n, m, Y, 0.0, START, dw, scratch, ALONE)
     result[0], result[1] = db, cost
 
 
@@ -116,22 +113,15 @@ def logistic(
 def shallow(
     W1: Row, b1: Row, W2: Row, b2: Row, X: Row, transposed: Flag, n_h: Int, n_x: Int, m: Int, Y: Row,
     code: Int, slope: Real, dW1: Row, db1: Row, dW2: Row, db2: Row, result: Row, scratch: Row,
-    slots_at: Int, slot_at: Int, hidden_at: Int, dW1_at: Int, back_at: Int, strip_at: Int, product_at: Int,
-    add_at: Int, finish_at: Int,
-):  # fmt: skip
+    ):  # fmt: skip
     """The gradients, and result = (cost,)."""
     if is_tall_shallow(n_h, n_x, m):
         result[0] = shallow_tall.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            scratch, ALONE, hidden_at, dW1_at, back_at, strip_at, product_at, add_at,
+            scratch, ALONE,
         )  # fmt: skip
     else:
         result[0] = shallow_wide.serial(
             W1, b1, W2, b2, X, transposed, n_h, n_x, m, Y, code, slope, 0.0, START, dW1, db1, dW2, db2,
-            scratch, ALONE, slots_at, slot_at, back_at, strip_at, product_at, add_at, finish_at,
+            scratch, ALONE,
         )  # fmt: skip
-
-
-#: What the last two take the addresses of, in their order.
-BOTH_LOGISTIC_PIECES = (*LOGISTIC_PIECES, *TALL_LOGISTIC_PIECES)
-BOTH_SHALLOW_PIECES = (*SHALLOW_PIECES[:2], *TALL_SHALLOW_PIECES, SHALLOW_PIECES[-1])

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
+from numba import TypingError, types
 from numba.extending import intrinsic
 
+from dlkernels._compiler import internals
 from dlkernels._compiler.options import shared
 from dlkernels._inputs import checks
 from dlkernels._kernels.activations import aligned, apart
@@ -162,22 +162,7 @@ def row_of(typing_context, array):
     row = types.Array(array.dtype, 1, "C")
 
     def generate(context, builder, signature, values):
-        # Here, since importing them takes 30 ms, which a program that compiles nothing need not wait for.
-        from numba.core.imputils import impl_ret_borrowed
-        from numba.np.arrayobj import make_array, populate_array
-
-        whole = make_array(array)(context, builder, values[0])
-        made = make_array(row)(context, builder)
-        populate_array(
-            made,
-            data=whole.data,
-            shape=[whole.nitems],
-            strides=[whole.itemsize],
-            itemsize=whole.itemsize,
-            meminfo=whole.meminfo,
-            parent=whole.parent,
-        )
-        return impl_ret_borrowed(context, builder, row, made._getvalue())
+        return internals.array_over(context, builder, array, values[0], row)
 
     return row(array), generate
 

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.core.errors import TypingError
+from numba import TypingError, types
 from numba.extending import overload
 
 from dlkernels import activations, catalogue, costs
@@ -43,8 +42,7 @@ def available(function: Callable[..., Any]) -> Any:
 # -- elementwise ---------------------------------------------------------------------------------------
 
 _activated, _derived = whole.activated, whole.derived
-_activate, _activate_at = whole.activate_row.call, whole.activate_row.linked
-_derive, _derive_at = whole.derive_row.call, whole.derive_row.linked
+_activate, _derive = whole.activate_row.linked, whole.derive_row.linked
 
 
 def _elementwise(function: str, code: int, Z: Any, out: Any) -> Any:
@@ -65,7 +63,7 @@ def _elementwise(function: str, code: int, Z: Any, out: Any) -> Any:
         z, target = row(Z), row_of(result)
         if not same_or_apart(z, target):
             raise ValueError(overlaps)
-        _activate(_activate_at(target), (code, np.float64(slope), z, target))
+        _activate(code, np.float64(slope), z, target)
         return result
 
     return implementation
@@ -99,7 +97,7 @@ def _elementwise_backward(function: str, code: int, name: str, dA: Any, saved: A
             raise ValueError(overlaps)
         if not apart(kept, target):
             kept = kept.copy()  # target is overwritten before it is read
-        _derive(_derive_at(target), (code, np.float64(slope), gradient, kept, target))
+        _derive(code, np.float64(slope), gradient, kept, target)
         return result
 
     return implementation
@@ -150,8 +148,7 @@ def _leaky_relu_backward(dA, Z, negative_slope=0.01, out=None):
 
 # -- costs ---------------------------------------------------------------------------------------------
 
-_reduce, _reduce_at = whole.reduce_rows.call, whole.reduce_rows.linked
-_chunk_at, _reduction_room = cost_kernels.chunk.linked, cost_kernels.reduction_room
+_reduce, _reduction_room = whole.reduce_rows.linked, cost_kernels.reduction_room
 
 
 def _reduction(function: str, code: int, axes: int, names: tuple[str, str], first: Any, second: Any) -> Any:
@@ -167,7 +164,7 @@ def _reduction(function: str, code: int, axes: int, names: tuple[str, str], firs
             raise Refused(function, first.shape, second.shape)
         a, y, result = first_row(first), second_row(second), np.empty(1, number)
         scratch = np.empty(_reduction_room(a.size, ALONE, a), number)
-        _reduce(_reduce_at(a), (code, a, y, result, scratch, _chunk_at(a)))
+        _reduce(code, a, y, result, scratch)
         return float(result[0])
 
     return implementation

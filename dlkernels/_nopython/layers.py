@@ -3,12 +3,11 @@
 # mypy: disable-error-code="no-untyped-def, misc"
 from __future__ import annotations
 
-import sys
-
 import numpy as np
-from numba.core import registry, types
+from numba import types
 
 from dlkernels import dense, propagate
+from dlkernels._compiler import internals
 from dlkernels._compiler.options import ALONE, inlined, shared
 from dlkernels._kernels import dense as _dense
 from dlkernels._kernels import gradients, small, whole
@@ -26,10 +25,7 @@ from dlkernels._nopython.arguments import (
 )
 from dlkernels._nopython.elementwise import available
 
-_dense_call, _dense_at = small.whole_dense.call, small.whole_dense.linked
-_block_at, _strip_at, _product_at, _pack_at = (piece.linked for piece in _dense.PIECES)
-_gradients_call, _gradients_at = small.whole_gradients.call, small.whole_gradients.linked
-_gradient_block_at, _add_at, _finish_at = (piece.linked for piece in gradients.PIECES)
+_dense_linked, _gradients_linked = small.whole_dense.linked, small.whole_gradients.linked
 _as_product, _kind_gradients = gradients.as_product, _dense.GRADIENTS
 _dense_room, _gradients_room = _dense.dense_room, gradients.gradients_room
 
@@ -37,10 +33,9 @@ _dense_room, _gradients_room = _dense.dense_room, gradients.gradients_room
 @inlined
 def _run_dense(kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z):
     scratch = np.empty(_dense_room(kind, n, k, m, R_transposed, ALONE, out), out.dtype)
-    _dense_call(_dense_at(out), (
-        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, scratch, 1,
-        _block_at(out), _strip_at(out), _product_at(out), _pack_at(out),
-    ))  # fmt: skip
+    _dense_linked(
+        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, scratch, ALONE
+    )  # fmt: skip
 
 
 @inlined
@@ -50,10 +45,7 @@ def _run_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
         _run_dense(_kind_gradients, dZ, False, A_prev, not transposed, dW, 0, float(m), n, m, k, dW, db)
         return
     scratch = np.empty(_gradients_room(n, k, m, transposed, ALONE, dW), dW.dtype)
-    _gradients_call(_gradients_at(dW), (
-        dZ, A_prev, transposed, n, k, m, dW, db, scratch, 1, _gradient_block_at(dW), _add_at(dW),
-        _finish_at(dW),
-    ))  # fmt: skip
+    _gradients_linked(dZ, A_prev, transposed, n, k, m, dW, db, scratch, ALONE)
 
 
 @available(dense.dense_forward)
@@ -145,13 +137,8 @@ def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0
 
 # -- the models' gradients -----------------------------------------------------------------------------
 
-_logistic, _logistic_at = whole.logistic.call, whole.logistic.linked
+_logistic, _shallow = whole.logistic.linked, whole.shallow.linked
 _logistic_room, _shallow_room = whole.logistic_room, whole.shallow_room
-_slot_at, _z_at, _dw_at = (piece.linked for piece in whole.BOTH_LOGISTIC_PIECES)
-_shallow, _shallow_at = whole.shallow.call, whole.shallow.linked
-_slots_at, _slot_of_shallow_at, _hidden_at, _dW1_at, _back_at = (
-    piece.linked for piece in whole.BOTH_SHALLOW_PIECES[:5]
-)
 
 
 @available(propagate.logistic_propagate)
@@ -174,10 +161,7 @@ def _logistic_propagate(w, b, X, Y, out=None):
         w_, X_, Y_, dw_ = w_row(w), X_row(X), Y_row(Y), row_of(dw)
         need_apart((dw_,), (w_, X_, Y_))
         scratch = np.empty(_logistic_room(n, m, X_T, dw_), number)
-        _logistic(_logistic_at(dw_), (
-            w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, scratch, _slot_at(dw_), _z_at(dw_),
-            _dw_at(dw_),
-        ))  # fmt: skip
+        _logistic(w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, scratch)
         return dw, float(result[0]), float(result[1])
 
     return implementation
@@ -206,18 +190,14 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
         dW1_, db1_, dW2_, db2_ = row_of(dW1), row_of(db1), row_of(dW2), row_of(db2)
         need_apart((dW1_, db1_, dW2_, db2_), (W1_, b1_, W2_, b2_, X_, Y_))
         scratch = np.empty(_shallow_room(n_h, n_x, m, X_T, dW1_), number)
-        _shallow(_shallow_at(dW1_), (
+        _shallow(
             W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
-            db2_, result, scratch, _slots_at(dW1_), _slot_of_shallow_at(dW1_), _hidden_at(dW1_),
-            _dW1_at(dW1_), _back_at(dW1_), _strip_at(dW1_), _product_at(dW1_), _add_at(dW1_),
-            _finish_at(dW1_),
-        ))  # fmt: skip
+            db2_, result, scratch,
+        )  # fmt: skip
         return dW1, db1, dW2, db2, float(result[0])
 
     return implementation
 
 
-# Numba looks for new implementations when it begins to compile a function. This module may be imported later
-# than that: by the first `dk.sigmoid` in there. (Looking takes 0.2 s before the first compilation.)
-if "numba.np.arrayobj" in sys.modules:
-    registry.cpu_target.typing_context.refresh()
+# The first `dk.sigmoid` in a function imports this module, while Numba compiles that function.
+internals.find_new_implementations()

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.core.datamodel import models
-from numba.core.typing.templates import infer_global, make_intrinsic_template
-from numba.extending import intrinsic, register_model
+from numba.extending import intrinsic, models, register_model
+
+from dlkernels._compiler import internals
 
 
 class Shape(NamedTuple):
@@ -99,7 +98,7 @@ class Code:
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         kind = ir.FunctionType(self.vector, [where.type, ir.IntType(32), mask.type, self.vector])
         name = f"llvm.masked.load.v{self.shape.lanes}f{self.align * 8}.p0"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        function = internals.declared(self.builder, kind, name)
         return self.builder.call(
             function, [where, ir.IntType(32)(self.align), mask, ir.Constant(self.vector, None)]
         )
@@ -108,7 +107,7 @@ class Code:
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [self.vector, where.type, ir.IntType(32), mask.type])
         name = f"llvm.masked.store.v{self.shape.lanes}f{self.align * 8}.p0"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        function = internals.declared(self.builder, kind, name)
         self.builder.call(function, [vector, where, ir.IntType(32)(self.align), mask])
 
     def load_first(self, count, pointer):
@@ -130,7 +129,7 @@ class Code:
     def prefetch(self, pointer):
         """Into the first-level cache, which was as good as the second or better wherever it was tried."""
         kind = ir.FunctionType(ir.VoidType(), [pointer.type] + [ir.IntType(32)] * 3)
-        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        function = internals.declared(self.builder, kind, "llvm.prefetch.p0")
         reading, locality, data = 0, 3, 1
         self.builder.call(function, [pointer, *map(ir.IntType(32), (reading, locality, data))])
 
@@ -149,7 +148,7 @@ class Code:
 
     def fma(self, a, b, c):
         name = f"llvm.fma.v{self.shape.lanes}f{self.align * 8}"
-        function = cgutils.get_or_insert_function(self.builder.module, self.fma_type, name)
+        function = internals.declared(self.builder, self.fma_type, name)
         return self.builder.call(function, [a, b, c])
 
     def shuffle(self, a, b, order):
@@ -192,8 +191,7 @@ def generated(function, operation):
     An overload that calls the intrinsic would be a function of its own, for each kind of tile and array: the
     sixty of them took 2 of 40 s.
     """
-    template = make_intrinsic_template(function, operation._defn, function.__name__)
-    infer_global(function, types.Function(template))
+    internals.call_means(function, internals.definition_of(operation), function.__name__)
 
 
 def widest_vectors():
@@ -207,8 +205,7 @@ def widest_vectors():
 @intrinsic
 def _widest_vectors(typing_context):
     def generate(context, builder, signature, values):
-        # llvmlite knows no attributes with values, but prints what it finds in the set.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        internals.widen_vectors(builder.function, 512)
         return context.get_dummy_value()
 
     return types.void(), generate

@@ -30,13 +30,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import types
-from numba.core import config
 from numba.extending import intrinsic, overload
 
+from dlkernels._compiler import internals
 from dlkernels._compiler.options import loops
 from dlkernels._simd import registers, vectors
 
-_CHECKED = bool(config.BOUNDSCHECK)
+_CHECKED = bool(internals.settings.BOUNDSCHECK)
 
 
 def _shape_of(array) -> registers.Shape:

@@ -37,7 +37,7 @@ def multiplied(W, X, start, W_transposed, X_transposed, dtype):
         width = min(matmul.PANEL, m - j)
         matmul.product.compiled(
             packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1,
-            panel, matmul.strip.at(out.dtype),
+            panel,
         )  # fmt: skip
     return out
 
@@ -71,7 +71,7 @@ def test_product_of_some_rows_only(dtype, rng):
     first = tile.rows(out)
     matmul.product.compiled(
         packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0,
-        np.full(matmul.product_room(1, 3, 5, False, 5, out), np.nan, dtype), matmul.strip.at(out.dtype),
+        np.full(matmul.product_room(1, 3, 5, False, 5, out), np.nan, dtype),
     )  # fmt: skip
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()

@@ -8,13 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numba
 import pytest
 
-import dlkernels
-from dlkernels._compiler import cache as _cache
+from dlkernels._compiler import cache
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -26,11 +24,6 @@ with event.install_recorder("numba:compile") as recorder:
     result = dk.dot([1.0, 2.0], [3.0, 4.0])
 print(result, len(recorder.buffer))
 """
-
-
-#: A line of the sum that `dot` calls, and a change to it.
-DOT = "tile = sum_add_product(tile, a, j, b, j, n - j)"
-DOT_AND_SUM = "tile = sum_add_product(sum_add(tile, b, j, n - j), a, j, b, j, n - j)"
 
 
 def environment(cache, **more):
@@ -56,20 +49,8 @@ def run(env, folder=None, program=PROGRAM, launcher=()):
 
 
 @pytest.fixture
-def copy(tmp_path):
-    """A copy of the package that a test may edit."""
-    target = tmp_path / "copy"
-    source = Path(dlkernels.__file__).parent
-    shutil.copytree(source, target / "dlkernels", ignore=shutil.ignore_patterns("__pycache__"))
-    return target
-
-
-def edit(file, old, new):
-    """Replace text and keep the time stamp, which Numba would look at."""
-    before, text = file.stat(), file.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new), encoding="utf-8")
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+def copy(copies):
+    return copies("copy")
 
 
 @pytest.mark.parametrize("pinned", [False, True], ids=["keyed by all sources", "control: key pinned"])
@@ -79,29 +60,56 @@ def test_a_change_in_another_file_is_never_served_stale(copy, tmp_path, pinned):
     The control takes the protection out, and shows that this test would see a stale kernel.
     """
     if pinned:
-        edit(
-            copy / "dlkernels/_compiler/cache.py", "    return digest.hexdigest()[:16]", '    return "0" * 16'
-        )
+        copy.pin_key()
     env = environment(tmp_path / "cache")
-    assert run(env, copy)[0] == 11
-    result, compiled, _ = run(env, copy)
+    assert run(env, copy.folder)[0] == 11
+    result, compiled, _ = run(env, copy.folder)
     assert (result, compiled) == (11, 0)
-    edit(copy / "dlkernels/_kernels/sums.py", DOT, DOT_AND_SUM)
-    assert run(env, copy)[0] == (11 if pinned else 18)
+    copy.change_dot()
+    assert run(env, copy.folder)[0] == (11 if pinned else 18)
 
 
 def test_an_installation_of_bytecode_only(copy, tmp_path):
     """A change is seen there, too."""
     env = environment(tmp_path / "cache")
     bare = tmp_path / "bare"
-    for line, expected in ((DOT, 11), (DOT_AND_SUM, 18)):
-        edit(copy / "dlkernels/_kernels/sums.py", DOT, line)
+    for change, expected in ((lambda: None, 11), (copy.change_dot, 18)):
+        change()
         shutil.rmtree(bare, ignore_errors=True)
-        shutil.copytree(copy, bare)
+        shutil.copytree(copy.folder, bare)
         assert compileall.compile_dir(bare, quiet=1, legacy=True, force=True)
         for source in bare.rglob("*.py"):
             source.unlink()
         assert run(env, bare)[0] == expected
+
+
+#: What is changed in a copy of the package, and whether kernels must be compiled anew.
+CHANGES = {
+    "a kernel": ("_kernels/sums.py", "x[i] = x.dtype.type(0)", "x[i] = x.dtype.type(1)", True),
+    "a register": ("_simd/registers.py", "SUM_VECTORS = 4", "SUM_VECTORS = 2", True),
+    "an option": ("_compiler/options.py", '"nogil": True', '"nogil": False', True),
+    "a code": ("catalogue.py", '"tanh", "relu"', '"relu", "tanh"', True),
+    "the command": ("cli.py", "INTERRUPTED = 130", "INTERRUPTED = 131", False),
+    "a docstring": ("costs.py", "Dot product of two vectors", "The dot product of two vectors", False),
+    "a check": ("_inputs/checks.py", "Two vectors (n,)", "Two vectors (m,)", False),
+    "the NumPy backend": ("backends/numpy.py", "whole arrays instead of", "arrays in place of", False),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_only_what_kernels_are_compiled_from_decides_the_key(what, copy):
+    *change, matters = CHANGES[what]
+    show = "from dlkernels._compiler.key import key; print(key())"
+
+    def key():
+        env = os.environ | {"PYTHONPATH": str(copy.folder)}
+        command = [sys.executable, "-c", show]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=copy.folder, check=True)
+        return done.stdout
+
+    before = key()
+    copy.edit(*change)
+    assert (key() != before) == matters
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "zeroed page"])
@@ -156,7 +164,7 @@ def test_a_read_only_installation_and_home(copy, tmp_path):
         env.pop(variable, None)
     program = f"""
 from pathlib import Path
-for folder in {str(copy / "dlkernels")!r}, {str(home)!r}:
+for folder in {str(copy.package)!r}, {str(home)!r}:
     try:
         Path(folder, "new").touch()
     except PermissionError:
@@ -164,12 +172,12 @@ for folder in {str(copy / "dlkernels")!r}, {str(home)!r}:
     raise SystemExit("it could be written to")
 {PROGRAM}"""
     launcher = (sys.executable, "-c", OBEY_PERMISSIONS) if os.geteuid() == 0 else ()
-    for folder in (home, copy, *(path for path in copy.rglob("*") if path.is_dir())):
+    for folder in (home, copy.folder, *(path for path in copy.folder.rglob("*") if path.is_dir())):
         folder.chmod(0o555)
     try:
-        result, compiled, errors = run(env, copy, program, launcher)
+        result, compiled, errors = run(env, copy.folder, program, launcher)
     finally:
-        for folder in (home, copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        for folder in (home, copy.folder, *(path for path in copy.folder.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
     assert result == 11
     assert compiled > 0
@@ -214,7 +222,7 @@ def test_old_folders_go_and_recent_ones_stay(tmp_path):
         folder.mkdir(parents=True)
     other = tmp_path / "dlkernels" / "somebody else's"
     other.mkdir()
-    long_ago = time.time() - _cache._KEEP_SECONDS - 60
+    long_ago = time.time() - cache._KEEP_SECONDS - 60
     for folder in (folders["a"], other):
         os.utime(folder, (long_ago, long_ago))
     run(environment(tmp_path))

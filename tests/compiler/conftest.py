@@ -1,0 +1,50 @@
+"""Copies of the package that tests may edit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import dlkernels
+
+
+def edit(file, old, new):
+    """Replace text and keep the time stamp, which Numba would look at."""
+    before, text = file.stat(), file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+#: A line of the sum that `dot` calls, and a change that makes 18 of a dot product of 11.
+DOT = "tile = sum_add_product(tile, a, j, b, j, n - j)"
+DOT_AND_SUM = "tile = sum_add_product(sum_add(tile, b, j, n - j), a, j, b, j, n - j)"
+
+
+class Copy:
+    """A copy of the package below a folder that Python can import it from."""
+
+    def __init__(self, folder):
+        self.folder, self.package = folder, folder / "dlkernels"
+        source = Path(dlkernels.__file__).parent
+        shutil.copytree(source, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def edit(self, file, old, new):
+        edit(self.package / file, old, new)
+
+    def pin_key(self):
+        """For controls: every version keeps its kernels under the same key."""
+        self.edit("_compiler/key.py", "    return digest.hexdigest()[:16]", '    return "0" * 16')
+
+    def change_dot(self):
+        """`dot` of (1, 2) and (3, 4) is 18 from now on."""
+        self.edit("_kernels/sums.py", DOT, DOT_AND_SUM)
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """Makes copies, each by a name of its own."""
+    return lambda name: Copy(tmp_path / name)
