@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-ELEMENTWISE = ("sigmoid", "tanh", "relu", "leaky_relu")
-COSTS = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error")
+from dlkernels.catalogue import ACTIVATIONS, COSTS
+
+#: Every activation but the identity, which nobody computes.
+ELEMENTWISE = tuple(name for name in ACTIVATIONS if name != "identity")
 #: Works that take `steps` steps of gradient descent, by a function and by a model, on one kind of shape each.
 LOGISTIC_FITS = ("logistic_descent", "LogisticRegression")
 SHALLOW_FITS = ("shallow_descent", "ShallowNetwork")

@@ -14,22 +14,26 @@ from dlkernels import backends
 from dlkernels._calls import forks
 
 if TYPE_CHECKING:
+    from dlkernels import catalogue as catalogue
     from dlkernels import data as data
     from dlkernels import graph as graph
+    from dlkernels import hardware as hardware
+    from dlkernels import validation as validation
+    from dlkernels import vectorized as vectorized
     from dlkernels._calls.threads import get_num_threads as get_num_threads
     from dlkernels._calls.threads import set_num_threads as set_num_threads
     from dlkernels._calls.threads import threads as threads
-    from dlkernels._info import show_config as show_config
     from dlkernels._warmup import warmup as warmup
     from dlkernels.backends.numba import *  # noqa: F403
     from dlkernels.gradient_checking import check_gradients as check_gradients
+    from dlkernels.info import show_config as show_config
 
 __version__ = "0.1.0"
 
 #: Where each name lives. It is imported when it is first used: Numba takes 0.2 s to import, which the
 #: command's `--help` need not wait for, and a Ctrl-C in that time can then be handled.
 _HOMES = {
-    "dlkernels._info": ("show_config",),
+    "dlkernels.info": ("show_config",),
     "dlkernels._calls.threads": ("get_num_threads", "set_num_threads", "threads"),
     "dlkernels._warmup": ("warmup",),
     "dlkernels.gradient_checking": ("check_gradients",),
@@ -38,7 +42,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 #: Modules that are imported when they are first used, too.
-_MODULES = ("data", "graph")
+_MODULES = ("catalogue", "data", "graph", "hardware", "validation", "vectorized")
 
 __all__ = ["backends", *_MODULES, *_HOME]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
-from dlkernels._progress import progress
 from dlkernels.activations import sigmoid, sigmoid_backward
 from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward, dense_gradients
 from dlkernels.descent import gradient_descent
+from dlkernels.progress import progress
 from dlkernels.propagate import logistic_propagate, shallow_propagate
 
 
@@ -29,6 +29,7 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: dot(Y[0], Y[0])
     yield lambda: dense_forward(array(3, 2), X, array(3, 1))
     yield lambda: dense_gradients(Y, X)
+    yield lambda: dense_gradients(array(64, 64), array(384, 64))  # as a product
     yield lambda: dense_backward(array(1, 3), Y, array(3, 8), X, "tanh")
     yield lambda: gradient_descent([array(2, 1)], [array(2, 1)], 1.0)
     yield lambda: logistic_propagate(array(2, 1), 0.0, X, Y)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlkernels import catalogue
 from dlkernels._calls.elementwise import apply, apply_backward
 from dlkernels._inputs import values
 from dlkernels._inputs.arrays import Array
@@ -48,7 +47,7 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid([0.0, 2.0])
     array([0.5       , 0.88079708])
     """
-    return apply("sigmoid", catalogue.SIGMOID, Z, out)
+    return apply("sigmoid", Z, out)
 
 
 def tanh(Z: Any, *, out: Array | None = None) -> Array:
@@ -82,7 +81,7 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh([-1.0, 0.0, 1.0])
     array([-0.76159416,  0.        ,  0.76159416])
     """
-    return apply("tanh", catalogue.TANH, Z, out)
+    return apply("tanh", Z, out)
 
 
 def relu(Z: Any, *, out: Array | None = None) -> Array:
@@ -111,7 +110,7 @@ def relu(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu([-1.0, 0.0, 2.0])
     array([0., 0., 2.])
     """
-    return apply("relu", catalogue.RELU, Z, out)
+    return apply("relu", Z, out)
 
 
 def identity(Z: Any, *, out: Array | None = None) -> Array:
@@ -140,7 +139,7 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity([1, 2])
     array([1., 2.])
     """
-    return apply("identity", catalogue.IDENTITY, Z, out)
+    return apply("identity", Z, out)
 
 
 def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -172,7 +171,7 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     array([-0.01,  0.  ,  2.  ])
     """
     slope = values.real("leaky_relu", "negative_slope", negative_slope)
-    return apply("leaky_relu", catalogue.LEAKY_RELU, Z, out, slope)
+    return apply("leaky_relu", Z, out, slope)
 
 
 def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -205,7 +204,7 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
     array([0.25      , 0.10499359])
     """
-    return apply_backward("sigmoid_backward", catalogue.SIGMOID, dA, A, "A", out)
+    return apply_backward("sigmoid", dA, A, out)
 
 
 def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
@@ -240,7 +239,7 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
     array([1.  , 0.75])
     """
-    return apply_backward("tanh_backward", catalogue.TANH, dA, A, "A", out)
+    return apply_backward("tanh", dA, A, out)
 
 
 def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -275,7 +274,7 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
     array([0., 1., 1.])
     """
-    return apply_backward("relu_backward", catalogue.RELU, dA, Z, "Z", out)
+    return apply_backward("relu", dA, Z, out)
 
 
 def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
@@ -313,7 +312,7 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     array([0.01, 1.  , 1.  ])
     """
     slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return apply_backward("leaky_relu_backward", catalogue.LEAKY_RELU, dA, Z, "Z", out, slope)
+    return apply_backward("leaky_relu", dA, Z, out, slope)
 
 
 def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
@@ -344,4 +343,4 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity_backward([3.0], [1.0])
     array([3.])
     """
-    return apply_backward("identity_backward", catalogue.IDENTITY, dA, Z, "Z", out)
+    return apply_backward("identity", dA, Z, out)

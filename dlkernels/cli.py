@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from dlkernels._data.columns import DataError
-from dlkernels._extras import MissingExtraError
+from dlkernels.extras import MissingExtraError
 
 GROUP = "dlkernels.commands"
 INTERRUPTED = 130

@@ -20,8 +20,8 @@ from dlkernels._data.columns import (
     standardize,
     train_test_split,
 )
-from dlkernels._extras import need
 from dlkernels._inputs import values
+from dlkernels.extras import need
 
 __all__ = [
     "DataError",

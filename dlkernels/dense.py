@@ -8,35 +8,30 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
-from dlkernels._calls.plans import (
-    Plan,
-    flat,
-    flat_matrix,
-    kept,
-    matrices,
-    natives,
-    plan,
-    prepared,
-    simple,
-)
+from dlkernels._calls.plans import Plan, plan, prepared
+from dlkernels._calls.views import in_c_order, matrices, natives, simple, unmarked
+from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
 from dlkernels._inputs.checks import CODES
-from dlkernels._kernels import dense, small
-from dlkernels._kernels import gradients as _gradient_kernels
+from dlkernels._kernels import dense_backward as backward_kernels
+from dlkernels._kernels import dense_forward as forward_kernels
+from dlkernels._kernels import dense_gradients as gradient_kernels
+from dlkernels._kernels import direct
+from dlkernels._kernels.product import product_work
 
-#: From this many nanoseconds of work on, threads may pay.
-_MOST = min(threads.NEVER_BELOW, dense.AT_ONCE)
-#: With more multiply-adds than these, and 15 for each result, what asking first saves no longer counts.
-#: Results are allocated before the shapes are compared: they must be few, too.
+#: Up to so many nanoseconds of work nothing is shared out among threads, nor formed as a packed product.
+_MOST = min(threads.NEVER_BELOW, gradient_kernels.AT_ONCE)
+#: With more multiply-adds than these, counting 15 for each result, a direct call isn't tried: what it saves
+#: no longer counts. Results are allocated before the shapes are compared, so they must be few, too.
 _FEW = 2**24
 
 
-#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_forward = guarded(small.forward, matrices)
-_small_gradients = guarded(small.gradients, matrices)
-_small_backward = guarded(small.backward, matrices)
+#: Direct calls are tried first, with the arrays as they were given.
+_direct_forward = guarded(direct.forward, matrices)
+_direct_gradients = guarded(direct.gradients, matrices)
+_direct_backward = guarded(direct.backward, matrices)
 
 
 def _forward_results(
@@ -106,7 +101,6 @@ def dense_forward(
     >>> dk.dense_forward([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]], [[-1.5]], "relu")
     array([[0. , 0.5]])
     """
-    kind = dense.FORWARD_KEEPING_Z if return_Z else dense.FORWARD
     if (
         simple(W, A_prev, b)
         and type(activation) is str
@@ -116,71 +110,75 @@ def dense_forward(
         (n, k), m, dtype = W.shape, A_prev.shape[1], W.dtype
         if n * m * (k + 15) <= _FEW and (results := _forward_results(out, return_Z, n, m, dtype)):
             A, Z = results
-            answer = _small_forward(
-                kind, code, negative_slope, _MOST, W, A_prev, b, A, Z, kept(dtype)
-            )  # fmt: skip
-            if answer == small.LARGE:
-                _dense(kind, W, A_prev, flat(b), code, negative_slope, flat(A), flat(Z))
-            if answer != small.NOT_SIMPLE:
+            answer = _direct_forward(
+                code, negative_slope, _MOST, W, A_prev, b, A, Z, bool(return_Z), kept(dtype)
+            )
+            if answer == direct.LARGE:
+                _forward(W, A_prev, b, code, negative_slope, A, Z if return_Z else None)
+            if answer != direct.NOT_SIMPLE:
                 return results if return_Z else A
     c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
-    A, Z = c.A, c.A if c.Z is None else c.Z
-    _dense(kind, c.W, c.A_prev, flat(c.b), c.code, c.negative_slope, flat(A), flat(Z))
-    return (A, Z) if return_Z else A
+    _forward(c.W, c.A_prev, c.b, c.code, c.parameter, c.A, c.Z)
+    return c.A if c.Z is None else (c.A, c.Z)
 
 
 @functools.lru_cache(maxsize=1024)
-def _dense_plan(dtype: np.dtype[Any], kind: int, n: int, k: int, m: int, R_transposed: bool) -> Plan:
-    work = dense.product_work(n, k, m, dtype.itemsize)
-    return plan(dense.dense, work, dense.dense_room, dtype, kind, n, k, m, R_transposed)
+def _forward_plan(dtype: np.dtype[Any], n: int, k: int, m: int, A_transposed: bool) -> Plan:
+    work = product_work(n, k, m, dtype.itemsize)
+    kernel, size = forward_kernels.dense_forward, forward_kernels.forward_workspace
+    return plan(kernel, work, size, dtype, n, k, m, A_transposed)
 
 
 @functools.lru_cache(maxsize=1024)
-def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, transposed: bool) -> Plan:
-    work = dense.product_work(n, k, m, dtype.itemsize)
-    if _gradient_kernels.as_product(n, k, m, np.empty(0, dtype)):
-        return _dense_plan(dtype, dense.GRADIENTS, n, m, k, not transposed)._replace(work=work)
-    return plan(
-        _gradient_kernels.dense_gradients, work, _gradient_kernels.gradients_room, dtype,
-        n, k, m, transposed,
-    )  # fmt: skip
+def _backward_plan(dtype: np.dtype[Any], n: int, k: int, m: int, dZ_transposed: bool) -> Plan:
+    work = product_work(n, k, m, dtype.itemsize)
+    kernel, size = backward_kernels.dense_backward, backward_kernels.backward_workspace
+    return plan(kernel, work, size, dtype, n, k, m, dZ_transposed)
 
 
-def _dense(
-    kind: int, L: Array, R: Array, other: Array, code: int, negative_slope: float, out: Array, Z: Array
+@functools.lru_cache(maxsize=1024)
+def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, A_transposed: bool) -> Plan:
+    work = product_work(n, k, m, dtype.itemsize)
+    if gradient_kernels.as_product(n, k, m, np.empty(0, dtype)):
+        kernel, size = gradient_kernels.gradients_by_product, gradient_kernels.product_gradients_workspace
+    else:
+        kernel, size = gradient_kernels.gradients_by_examples, gradient_kernels.gradients_workspace
+    return plan(kernel, work, size, dtype, n, k, m, A_transposed)
+
+
+def _forward(
+    W: Array, A_prev: Array, b: Array, code: int, negative_slope: float, A: Array, Z: Array | None
 ) -> None:
-    """`dense.dense` for matrices L and R in either order; the others are flat."""
-    (n, k), m, dtype = L.shape, R.shape[1], L.dtype
-    L_flat, L_transposed = flat_matrix(L)
-    R_flat, R_transposed = flat_matrix(R)
-    kernel, memory, workers = prepared(_dense_plan(dtype, kind, n, k, m, R_transposed), dtype)
+    """The kernel, for checked arrays."""
+    (n, k), m, dtype = W.shape, A_prev.shape[1], W.dtype
+    (W, W_T), (A_prev, A_T) = in_c_order(W), in_c_order(A_prev)
+    kernel, memory, workers = prepared(_forward_plan(dtype, n, k, m, A_T), dtype)
     kernel(
-        kind, L_flat, L_transposed, R_flat, R_transposed, other, code, negative_slope, n, k, m, out, Z,
-        memory, workers
+        W, W_T, A_prev, A_T, unmarked(b), code, negative_slope, A, A if Z is None else Z, Z is not None,
+        memory, workers,
     )  # fmt: skip
 
 
 def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
+    """The kernel, for checked arrays."""
     (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
-    dZ_flat, dW_flat, db_flat = flat(np.ascontiguousarray(dZ)), flat(dW), flat(db)
-    A_flat, transposed = flat_matrix(A_prev)
-    how = _gradients_plan(dtype, n, k, m, transposed)
-    kernel, memory, workers = prepared(how, dtype)
-    if how.twins is dense.dense:
-        kernel(
-            dense.GRADIENTS, dZ_flat, False, A_flat, not transposed, dW_flat, 0, float(m), n, m, k,
-            dW_flat, db_flat, memory, workers
-        )  # fmt: skip
-    else:
-        kernel(dZ_flat, A_flat, transposed, n, k, m, dW_flat, db_flat, memory, workers)
+    A_prev, A_T = in_c_order(A_prev)
+    kernel, memory, workers = prepared(_gradients_plan(dtype, n, k, m, A_T), dtype)
+    kernel(unmarked(np.ascontiguousarray(dZ)), A_prev, A_T, dW, db, memory, workers)
 
 
 def _backward(
-    W_next: Array, dZ_next: Array, saved: Array, A_prev: Array, code: int, negative_slope: float,
-    dZ: Array, dW: Array, db: Array,
+    W_next: Array, dZ_next: Array, saved: Array, A_prev: Array, code: int, negative_slope: float, dZ: Array,
+    dW: Array, db: Array,
 ) -> None:  # fmt: skip
-    dZ_flat, other = flat(dZ), flat(np.ascontiguousarray(saved))
-    _dense(dense.BACKWARD, W_next.T, dZ_next, other, code, negative_slope, dZ_flat, dZ_flat)
+    """Both kernels, for checked arrays."""
+    (n, m), k, dtype = dZ.shape, W_next.shape[0], dZ.dtype
+    (W_next, W_T), (dZ_next, dZ_T) = in_c_order(W_next), in_c_order(dZ_next)
+    kernel, memory, workers = prepared(_backward_plan(dtype, n, k, m, dZ_T), dtype)
+    kernel(
+        W_next, W_T, dZ_next, dZ_T, unmarked(np.ascontiguousarray(saved)), code, negative_slope, dZ, memory,
+        workers,
+    )  # fmt: skip
     _gradients(dZ, A_prev, dW, db)
 
 
@@ -226,10 +224,10 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
-            answer = _small_gradients(_MOST, dZ, A_prev, *results, kept(dtype))
-            if answer == small.LARGE:
+            answer = _direct_gradients(_MOST, dZ, A_prev, *results, kept(dtype))
+            if answer == direct.LARGE:
                 _gradients(dZ, A_prev, *results)
-            if answer != small.NOT_SIMPLE:
+            if answer != direct.NOT_SIMPLE:
                 return results
     c = checks.dense_gradients(dZ, A_prev, out)
     _gradients(*c)
@@ -306,14 +304,14 @@ def dense_backward(
         else:
             results = out
         if out is None or natives(out, 3):
-            answer = _small_backward(
+            answer = _direct_backward(
                 code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
                 kept(dtype),
             )  # fmt: skip
-            if answer == small.LARGE:
+            if answer == direct.LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)
-            if answer != small.NOT_SIMPLE:
+            if answer != direct.NOT_SIMPLE:
                 return results
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
-    _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.negative_slope, c.dZ, c.dW, c.db)
+    _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.parameter, c.dZ, c.dW, c.db)
     return c.dZ, c.dW, c.db

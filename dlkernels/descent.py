@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
-from dlkernels._calls.plans import flat
+from dlkernels._calls.views import flat
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them, native
-from dlkernels._kernels import descent as _kernels
-from dlkernels._kernels import small_steps
-from dlkernels._kernels.small import LARGE, NOT_SIMPLE
+from dlkernels._kernels import direct
+from dlkernels._kernels import gradient_descent as kernels
+from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 from dlkernels.propagate import logistic_steps, shallow_steps
 
 
@@ -23,15 +23,15 @@ def _matrices(rate: Any, most: Any, *arrays: Any) -> bool:
     return as_kernels_take_them(*arrays) and arrays[0].ndim == 2
 
 
-#: Asked first, with up to four parameters and their gradients.
-_small_update = guarded(small_steps.update, _matrices)
+#: The direct call is tried first, with up to four parameters and their gradients.
+_direct_update = guarded(direct.update, _matrices)
 _nothing = {F32: np.empty((0, 0), F32), F64: np.empty((0, 0), F64)}
 
 
 def _update(parameters: Sequence[Array], gradients: Sequence[Array], rate: float) -> None:
     for array, slope in zip(parameters, gradients, strict=True):
-        work = _kernels.work(array.size, array.itemsize)
-        threads.twin(_kernels.update, work)(flat(array), flat(slope), rate)
+        work = kernels.update_work(array.size, array.itemsize)
+        threads.twin(kernels.update, work)(flat(array), flat(slope), rate)
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
@@ -77,7 +77,7 @@ def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], lear
         and threads.forced.get() is None
     ):
         rest = (_nothing[parameters[0].dtype],) * (4 - len(parameters))
-        answer = _small_update(learning_rate, threads.NEVER_BELOW, *parameters, *rest, *gradients, *rest)
+        answer = _direct_update(learning_rate, threads.NEVER_BELOW, *parameters, *rest, *gradients, *rest)
         if answer == LARGE:
             _update(parameters, gradients, learning_rate)
         if answer != NOT_SIMPLE:

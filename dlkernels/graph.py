@@ -22,30 +22,25 @@ Deep Learning", week 2. It is for learning: the kernels of `dlkernels` compute t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlkernels import backends
-from dlkernels._graph.functions import exp, identity, leaky_relu, log, mean, relu, sigmoid, sum, tanh
+from dlkernels._graph import activations
+from dlkernels._graph.functions import exp, log, mean, sum
 from dlkernels._graph.nodes import Pullback, Variable, constant, node_of
+from dlkernels.catalogue import ACTIVATIONS, COSTS
 
-__all__ = [
-    "Variable",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "exp",
-    "identity",
-    "leaky_relu",
-    "log",
-    "mean",
-    "relu",
-    "sigmoid",
-    "squared_error",
-    "sum",
-    "tanh",
-    "variable",
-]
+__all__ = ["Variable", "exp", "log", "mean", "sum", "variable", *ACTIVATIONS, *COSTS]
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """The activations."""
+
+
+globals().update(activations.functions(__name__))
 
 
 def variable(value: Any, name: str | None = None) -> Variable:

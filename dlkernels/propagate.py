@@ -7,48 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels._calls.plans import (
-    Plan,
-    flat,
-    flat_matrix,
-    in_c_order,
-    kept,
-    matrices,
-    natives,
-    plan,
-    prepared,
-    simple,
-)
+from dlkernels._calls.plans import Plan, plan, prepared
 from dlkernels._calls.threads import NEVER_BELOW
+from dlkernels._calls.views import in_c_order, matrices, natives, simple, unmarked
+from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
 from dlkernels._inputs.checks import CODES
-from dlkernels._kernels import logistic, shallow, shallow_tall, small_steps
-from dlkernels._kernels.small import LARGE, NOT_SIMPLE
+from dlkernels._kernels import direct, logistic, logistic_tall, shallow, shallow_tall
+from dlkernels._kernels.activations import in_layer
+from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 
-#: Asked first, with the arrays as they were given: what is neither to be converted nor large is done by them.
-_small_logistic = guarded(small_steps.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
-_small_shallow = guarded(small_steps.shallow, matrices, (NOT_SIMPLE, 0.0))
+#: Direct calls are tried first, with the arrays as they were given.
+_direct_logistic = guarded(direct.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
+_direct_shallow = guarded(direct.shallow, matrices, (NOT_SIMPLE, 0.0))
 
 
 @functools.lru_cache(maxsize=1024)
-def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, transposed: bool) -> Plan:
-    if logistic.is_tall(n, m):
-        twins, room = logistic.logistic_tall, logistic.tall_room
+def _logistic_plan(dtype: np.dtype[Any], n: int, m: int, X_transposed: bool) -> Plan:
+    work = logistic.logistic_work(n, m, dtype.itemsize)
+    if logistic_tall.is_tall(n, m):
+        kernel, size = logistic_tall.logistic_tall_steps, logistic_tall.logistic_tall_workspace
     else:
-        twins, room = logistic.logistic_wide, logistic.wide_room
-    return plan(twins, logistic.work(n, m, dtype.itemsize), room, dtype, n, m, transposed)
+        kernel, size = logistic.logistic_steps, logistic.logistic_workspace
+    return plan(kernel, work, size, dtype, n, m, X_transposed)
 
 
 @functools.lru_cache(maxsize=1024)
-def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, transposed: bool) -> Plan:
+def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, X_transposed: bool) -> Plan:
+    work = shallow.shallow_work(n_h, n_x, m, dtype.itemsize)
     if shallow_tall.is_tall(n_h, n_x, m):
-        twins, room = shallow_tall.shallow_tall, shallow_tall.shallow_tall_room
+        kernel, size = shallow_tall.shallow_tall_steps, shallow_tall.shallow_tall_workspace
     else:
-        twins, room = shallow.shallow, shallow.shallow_room
-    work = shallow.work(n_h, n_x, m, dtype.itemsize)
-    return plan(twins, work, room, dtype, n_h, n_x, m, transposed)
+        kernel, size = shallow.shallow_steps, shallow.shallow_workspace
+    return plan(kernel, work, size, dtype, n_h, n_x, m, X_transposed)
 
 
 def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
@@ -57,12 +50,10 @@ def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tupl
     c.dw takes the last dw.
     """
     (n, m), dtype = c.X.shape, c.X.dtype
-    X_flat, transposed = flat_matrix(c.X)
-    kernel, memory, workers = prepared(_logistic_plan(dtype, n, m, transposed), dtype)
-    cost, db, b = kernel(
-        flat(c.w), c.b, X_flat, transposed, n, m, flat(c.Y), learning_rate, steps, c.dw.ravel(), memory,
-        workers,
-    )  # fmt: skip
+    X, X_T = in_c_order(c.X)
+    kernel, memory, workers = prepared(_logistic_plan(dtype, n, m, X_T), dtype)
+    w, Y = unmarked(c.w), unmarked(c.Y)
+    cost, db, b = kernel(w, c.b, X, X_T, Y, learning_rate, steps, c.dw, memory, workers)
     return db, cost, b
 
 
@@ -72,13 +63,14 @@ def shallow_steps(c: checks.Shallow, learning_rate: float, steps: int) -> float:
     c.gradients take the last ones.
     """
     (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
-    dW1, db1, dW2, db2 = c.gradients
-    X_flat, transposed = flat_matrix(c.X)
-    kernel, memory, workers = prepared(_shallow_plan(dtype, n_h, n_x, m, transposed), dtype)
+    X, X_T = in_c_order(c.X)
+    kernel, memory, workers = prepared(_shallow_plan(dtype, n_h, n_x, m, X_T), dtype)
+    network = shallow.Network(
+        unmarked(np.ascontiguousarray(c.W1)), unmarked(c.b1), unmarked(c.W2), unmarked(c.b2)
+    )
     cost: float = kernel(
-        flat(np.ascontiguousarray(c.W1)), flat(c.b1), flat(c.W2), flat(c.b2), X_flat, transposed, n_h, n_x, m,
-        flat(c.Y), c.code, c.negative_slope, learning_rate, steps,
-        dW1.ravel(), db1.ravel(), dW2.ravel(), db2.ravel(), memory, workers
+        network, X, X_T, unmarked(c.Y), in_layer(c.code, c.parameter), learning_rate, steps,
+        shallow.Network(*c.gradients), memory, workers,
     )  # fmt: skip
     return cost
 
@@ -135,7 +127,7 @@ def logistic_propagate(
     if type(b) is float and simple(w, X, Y) and (w.shape == (len(X), 1) if out is None else native(out)):
         dw = np.empty(w.shape, w.dtype) if out is None else out
         rows, transposed = in_c_order(X)
-        answer, cost, db = _small_logistic(NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype))
+        answer, cost, db = _direct_logistic(NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype))
         if answer == LARGE:
             db, cost, _ = logistic_steps(checks.Logistic(w, b, X, Y, dw), 0.0, 0)
         if answer != NOT_SIMPLE:
@@ -227,7 +219,7 @@ def shallow_propagate(
         dtype = W1.dtype
         results = tuple(np.empty(a.shape, dtype) for a in (W1, b1, W2, b2)) if out is None else out
         rows, transposed = in_c_order(X)
-        answer, cost = _small_shallow(
+        answer, cost = _direct_shallow(
             code, negative_slope, NEVER_BELOW, W1, b1, W2, b2, rows, transposed, Y, *results,
             kept(dtype),
         )  # fmt: skip

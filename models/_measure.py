@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from dlkernels._progress import progress
 from dlkernels.data import Dataset
+from dlkernels.progress import progress
 from models._training import INTERVAL, Array, Model
 from models.logistic_regression import LogisticRegression
 from models.shallow_network import ShallowNetwork

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlkernels._extras import need
-from dlkernels._info import config
 from dlkernels.cli import CommandError
+from dlkernels.extras import need
+from dlkernels.info import config
 from models._measure import Comparison, Difference, Result
 
 # -- numbers in words --------------------------------------------------------------------------------

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlkernels import backends
-from dlkernels._inputs.checks import examples, labelled_examples, parameter
-from dlkernels._inputs.values import count, finite
-from dlkernels._progress import progress as progress_bar
+from dlkernels.progress import progress as progress_bar
+from dlkernels.validation import count, examples, finite, labelled_examples, parameter
 
 Array: TypeAlias = NDArray[Any]
 Callback: TypeAlias = Callable[[int, float], Any]

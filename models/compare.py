@@ -11,8 +11,8 @@ from typing import Any
 
 import dlkernels as dk
 from dlkernels import backends, data
-from dlkernels._extras import need
 from dlkernels.cli import CommandError
+from dlkernels.extras import need
 from models import _measure, _plots, _report
 
 MODELS = ("logistic", "shallow")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels._inputs.checks import activation_code
-from dlkernels._inputs.values import count, finite
+from dlkernels import validation
+from dlkernels.validation import count, finite
 from models._training import Array, Model
 
 
@@ -83,7 +83,7 @@ class ShallowNetwork(Model):
     def _check_settings(self) -> None:
         super()._check_settings()
         count("ShallowNetwork", "hidden_units", self.hidden_units, minimum=1)
-        activation_code("ShallowNetwork", self.activation)
+        validation.activation("ShallowNetwork", self.activation)
         finite("ShallowNetwork", "init_scale", self.init_scale)
         if self.seed is not None and count("ShallowNetwork", "seed", self.seed) > 2**32 - 1:
             raise ValueError(f"ShallowNetwork: seed must be at most {2**32 - 1}, not {self.seed}")

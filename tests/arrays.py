@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu")
-SAVES_A = ("sigmoid", "tanh")
+from dlkernels import catalogue
+
+ACTIVATIONS = tuple(catalogue.ACTIVATIONS)
 
 # -- layouts -----------------------------------------------------------------------------------------
 
@@ -152,14 +153,11 @@ def arguments(name, rng, n=3, k=4, m=5, dtype=np.float64, activation="tanh", dra
         z = array(*shape)
         return np.tanh(z) if activation == "tanh" else unit(*shape) if activation == "sigmoid" else z
 
-    if name in ("sigmoid", "tanh", "relu", "identity", "leaky_relu"):
+    if name in ACTIVATIONS:
         return {"Z": 8 * array(n, m)}
-    if name == "sigmoid_backward":
-        return {"dA": array(n, m), "A": unit(n, m)}
-    if name == "tanh_backward":
-        return {"dA": array(n, m), "A": np.tanh(array(n, m))}
-    if name in ("relu_backward", "leaky_relu_backward", "identity_backward"):
-        return {"dA": array(n, m), "Z": array(n, m)}
+    if takes_out(name) and name.endswith("_backward"):
+        activation = name.removesuffix("_backward")
+        return {"dA": array(n, m), saved_name(activation): activated(n, m)}
     if name == "dense_forward":
         given = {"W": array(n, k), "A_prev": array(k, m), "b": array(n, 1)}
         return given | {"activation": activation, "return_Z": True}
@@ -191,6 +189,11 @@ def arguments(name, rng, n=3, k=4, m=5, dtype=np.float64, activation="tanh", dra
     if name == "dot":
         return {"a": array(m), "b": array(m)}
     raise KeyError(name)
+
+
+def saved_name(activation):
+    """What the derivative is found from: A or Z."""
+    return catalogue.ACTIVATIONS[activation].derivative_from
 
 
 def takes_activation(name):

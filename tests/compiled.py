@@ -8,56 +8,19 @@ from __future__ import annotations
 from numba import njit
 
 import dlkernels as dk
+from dlkernels.catalogue import ACTIVATIONS
 
 
-@njit
-def identity(Z):
-    return dk.identity(Z)
+def _elementwise(name):
+    function = getattr(dk, name)
+    return njit(lambda Z: function(Z))
 
 
-@njit
-def sigmoid(Z):
-    return dk.sigmoid(Z)
-
-
-@njit
-def tanh(Z):
-    return dk.tanh(Z)
-
-
-@njit
-def relu(Z):
-    return dk.relu(Z)
-
-
-@njit
-def leaky_relu(Z):
-    return dk.leaky_relu(Z)
-
-
-@njit
-def identity_backward(dA, Z):
-    return dk.identity_backward(dA, Z)
-
-
-@njit
-def sigmoid_backward(dA, A):
-    return dk.sigmoid_backward(dA, A)
-
-
-@njit
-def tanh_backward(dA, A):
-    return dk.tanh_backward(dA, A)
-
-
-@njit
-def relu_backward(dA, Z):
-    return dk.relu_backward(dA, Z)
-
-
-@njit
-def leaky_relu_backward(dA, Z):
-    return dk.leaky_relu_backward(dA, Z)
+def _elementwise_backward(name, derivative_from):
+    function = getattr(dk, name)
+    if derivative_from == "A":
+        return njit(lambda dA, A: function(dA, A))
+    return njit(lambda dA, Z: function(dA, Z))
 
 
 @njit
@@ -106,3 +69,6 @@ def shallow_propagate(W1, b1, W2, b2, X, Y, activation):
 
 
 FUNCTIONS = {name: function for name, function in globals().items() if hasattr(function, "py_func")}
+for _name, _activation in ACTIVATIONS.items():
+    FUNCTIONS[_name] = _elementwise(_name)
+    FUNCTIONS[f"{_name}_backward"] = _elementwise_backward(f"{_name}_backward", _activation.derivative_from)

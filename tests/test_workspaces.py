@@ -13,7 +13,7 @@ from processes import new_process
 
 import dlkernels as dk
 from dlkernels import backends
-from dlkernels._calls import plans, threads
+from dlkernels._calls import plans, threads, workspaces
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -109,7 +109,7 @@ def test_out_may_be_a_memory_map(name, backend, tmp_path):
         (60, 201, 3000),
     ],
 )
-def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch):
+def test_no_bit_depends_on_what_the_workspace_held(n, k, m, dtype, order, monkeypatch):
     """Full of NaN and of exactly the size that is needed, behind which nothing is written; or larger."""
     rng = np.random.default_rng(4)
 
@@ -144,8 +144,8 @@ def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch)
     expected = bits()
     for parallel in (False, True):
         for lend in (full_of_nan, larger):
-            monkeypatch.setattr(plans, "scratch", lend)
-            monkeypatch.setattr(plans, "_kept", plans._Kept())
+            monkeypatch.setattr(plans, "workspace", lend)
+            monkeypatch.setattr(workspaces, "_kept", workspaces._Kept())
             with threads.always(parallel):
                 assert bits() == expected
     assert len(behind) > 8
@@ -154,16 +154,16 @@ def test_no_bit_depends_on_what_scratch_held(n, k, m, dtype, order, monkeypatch)
 
 def test_scratch_is_aligned_kept_and_bounded():
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        first = plans.scratch(1000, dtype)
+        first = workspaces.workspace(1000, dtype)
         assert first.size >= 1000
         assert first.dtype == dtype
         assert first.ctypes.data % 64 == 0
-        assert plans.scratch(10, dtype) is first
-        larger = plans.scratch(first.size + 1, dtype)
+        assert workspaces.workspace(10, dtype) is first
+        larger = workspaces.workspace(first.size + 1, dtype)
         assert larger.size > first.size
-        most = plans._MOST_KEPT
-        assert plans.scratch(most + 1, dtype).size > most
-        assert plans.scratch(10, dtype) is larger  # that much isn't kept
+        most = workspaces._MOST_KEPT
+        assert workspaces.workspace(most + 1, dtype).size > most
+        assert workspaces.workspace(10, dtype) is larger  # that much isn't kept
 
 
 @compiled_only
@@ -183,7 +183,7 @@ def test_calls_that_need_no_conversion_are_checked_by_compiled_code(name, n, k, 
         wanted, numbers = split(name, as_tuple(function(**given)))
     with monkeypatch.context() as patch:
         patch.setattr(f"dlkernels._inputs.checks.{name.removesuffix('_propagate')}", None)
-        patch.setattr(plans, "_kept", plans._Kept())
+        patch.setattr(workspaces, "_kept", workspaces._Kept())
         found, same = split(name, as_tuple(function(**given)))
         assert [a.tobytes() for a in found] == [a.tobytes() for a in wanted]
         assert same == numbers

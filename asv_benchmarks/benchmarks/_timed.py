@@ -7,7 +7,7 @@ import importlib.util
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from asv_benchmarks.clock import calls_that_fill, fastest, seconds
@@ -133,8 +133,17 @@ class _Operation:
         if backend == "python":
             return math.nan  # asv's word for a figure that is left out; `setup` doesn't know who it is for
         work = self.work(size)
-        (baseline,) = libraries.module("numpy").build(work, arrays(work, dtype))
-        return relative(prepared(work, backend, dtype), baseline)
+        baselines = libraries.module("numpy").build(work, arrays(work, dtype))
+        return relative(prepared(work, backend, dtype), baselines[0]) if baselines else math.nan
 
     track_relative_time.unit = "of NumPy's time"  # type: ignore[attr-defined]
     track_relative_time.version = f"1, baseline {BASELINE}"  # type: ignore[attr-defined]
+
+
+def _classes(module: str, base: type[_Operation], operations: Iterable[str]) -> dict[str, type[_Operation]]:
+    """A benchmark for each operation, by the name of its class: LeakyRelu for leaky_relu."""
+    found = {}
+    for operation in operations:
+        name = "".join(word.capitalize() for word in operation.split("_"))
+        found[name] = type(name, (base,), {"operation": operation, "__module__": module})
+    return found

@@ -1,8 +1,10 @@
-"""The elementwise functions and their derivatives, into memory that is there already."""
+"""The activations and their derivatives, into memory that is there already: a class for each."""
 
 from __future__ import annotations
 
-from ._timed import _Operation
+from dlkernels.catalogue import ACTIVATIONS
+
+from ._timed import _classes, _Operation
 
 
 class _Elementwise(_Operation):
@@ -10,43 +12,5 @@ class _Elementwise(_Operation):
     peers = ("torch", "jax")
 
 
-class Sigmoid(_Elementwise):
-    operation = "sigmoid"
-
-
-class Tanh(_Elementwise):
-    operation = "tanh"
-
-
-class Relu(_Elementwise):
-    operation = "relu"
-
-
-class LeakyRelu(_Elementwise):
-    operation = "leaky_relu"
-
-
-class Identity(_Elementwise):
-    operation = "identity"
-    peers = ()
-
-
-class SigmoidBackward(_Elementwise):
-    operation = "sigmoid_backward"
-
-
-class TanhBackward(_Elementwise):
-    operation = "tanh_backward"
-
-
-class ReluBackward(_Elementwise):
-    operation = "relu_backward"
-
-
-class LeakyReluBackward(_Elementwise):
-    operation = "leaky_relu_backward"
-
-
-class IdentityBackward(_Elementwise):
-    operation = "identity_backward"
-    peers = ()
+_NAMES = [*ACTIVATIONS, *(f"{name}_backward" for name in ACTIVATIONS)]
+globals().update(_classes(__name__, _Elementwise, _NAMES))

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import models
-from asv_benchmarks.works import COSTS, LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
 from dlkernels import backends
+from dlkernels.catalogue import COSTS
 
 _PARAMETERS = ("W1", "b1", "W2", "b2")
 

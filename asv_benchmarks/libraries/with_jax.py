@@ -6,6 +6,7 @@ A matrix in Fortran order is given as its transpose, since JAX has no memory ord
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,6 +20,12 @@ def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(compiled(*arguments))
 
 
+def exact(name: str) -> Callable[[Any], Any]:
+    """JAX's own activation of this name. Of gelu it has an approximation, too, and takes that unless told."""
+    function = getattr(jax.nn, name)
+    return partial(function, approximate=False) if name == "gelu" else function
+
+
 def _elementwise(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     functions = {
         "sigmoid": jax.nn.sigmoid,
@@ -30,8 +37,15 @@ def _elementwise(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
         "relu_backward": lambda da, z: jnp.where(z > 0, da, 0),
         "leaky_relu_backward": lambda da, z: jnp.where(z > 0, da, 0.01 * da),
     }
+    name = work.operation.removesuffix("_backward")
+    if work.operation in functions:
+        function = functions[work.operation]
+    elif name == work.operation:
+        function = exact(name)
+    else:
+        function = lambda da, z: jax.vjp(exact(name), z)[1](da)[0]  # noqa: E731
     given = (g["dA"], g["saved"]) if work.operation.endswith("_backward") else (g["Z"],)
-    return [_ready(functions[work.operation], *given)]
+    return [_ready(function, *given)]
 
 
 def _dense(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:

@@ -27,7 +27,10 @@ def _elementwise(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
             lambda: aten.leaky_relu_backward.grad_input(dA, saved, 0.01, False, grad_input=out)
         ],
     }
-    return forms[work.operation]
+    if work.operation in forms:
+        return forms[work.operation]
+    function = getattr(torch.nn.functional, work.operation, None)
+    return [] if function is None else [lambda: function(Z)]
 
 
 def _dense(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:

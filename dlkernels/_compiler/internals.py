@@ -180,19 +180,30 @@ class LinkableCopy:
 # -- arrays ----------------------------------------------------------------------------------------------
 
 
-def array_over(context: Any, builder: Any, source_type: Any, source: Any, result_type: Any) -> Any:
-    """All numbers of a contiguous array as a vector that shares its memory, and keeps it alive."""
+def array_over(
+    context: Any, builder: Any, source_type: Any, source: Any, result_type: Any, transposed: bool = False
+) -> Any:
+    """A contiguous array as one in C order that shares its memory, and keeps it alive.
+
+    The result has one axis, or the axes of the source: in reversed order if it is the `transposed`.
+    """
     # Imported here: it takes 30 ms, for which a program that compiles nothing need not wait.
     from numba.core.imputils import impl_ret_borrowed
     from numba.np.arrayobj import make_array, populate_array
 
     whole = make_array(source_type)(context, builder, source)
     made = make_array(result_type)(context, builder)
+    shape = [whole.nitems]
+    if result_type.ndim > 1:
+        shape = cgutils.unpack_tuple(builder, whole.shape)[:: -1 if transposed else 1]
+    strides = [whole.itemsize]
+    for length in shape[:0:-1]:
+        strides.insert(0, builder.mul(strides[0], length))
     populate_array(
         made,
         data=whole.data,
-        shape=[whole.nitems],
-        strides=[whole.itemsize],
+        shape=shape,
+        strides=strides,
         itemsize=whole.itemsize,
         meminfo=whole.meminfo,
         parent=whole.parent,

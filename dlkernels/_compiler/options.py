@@ -13,9 +13,9 @@ from numba.extending import register_jitable
 
 from dlkernels._compiler import cache, internals
 
-#: 0, 1 and False as variables of compiled code. For a literal among the arguments of a function Numba
+#: 0, 1, False and True as variables of compiled code. For a literal among the arguments of a function Numba
 #: compiles the function once more.
-START, ALONE, AS_IT_IS = np.int64(0), np.int64(1), np.bool_(False)
+ZERO, ONE, FALSE, TRUE = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)
 #: Loops may reorder sums and form fused multiply-adds. NaN and infinity keep their meaning.
 _SUMS = {"contract", "reassoc", "nsz"}
 #: Functions of one number may form fused multiply-adds only: exp and tanh round by adding and taking away a

@@ -54,6 +54,8 @@ class Kind:
 
 #: A vector of numbers of the kernel's dtype.
 Row: Any = Kind(lambda number: types.Array(number, 1, "C"))
+#: A matrix of them, in C order.
+Table: Any = Kind(lambda number: types.Array(number, 2, "C"))
 #: One number of that dtype, and three of them (only as what a piece returns).
 Number: Any = Kind(lambda number: number)
 Numbers: Any = Kind(lambda number: types.UniTuple(number, 3))

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from dlkernels._inputs import arrays, checks, values
+from dlkernels._inputs import arrays, values
+from dlkernels.validation import labelled_examples
 
 Array: TypeAlias = NDArray[Any]
 
@@ -216,7 +217,7 @@ def train_test_split(
     fraction = values.finite(f, "test_fraction", test_fraction)
     if not 0 < fraction < 1:
         raise DataError(f"{f}: test_fraction must be between 0 and 1, not {test_fraction}")
-    X_, Y_ = checks.labelled_examples(f, X, Y, None)
+    X_, Y_ = labelled_examples(f, X, Y)
     random = np.random.default_rng(values.count(f, "seed", seed))
     held_out = np.zeros(Y_.shape[1], bool)
     for label in (0, 1):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._extras import need
+from dlkernels.extras import need
 
 _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-from dlkernels._extras import need
-from dlkernels._graph.nodes import short_text
+from dlkernels._graph.text import short_text
+from dlkernels.extras import need
 
-if TYPE_CHECKING:
-    from dlkernels._graph.nodes import Variable
+#: A node with its name and its formula. (What a node is, `nodes` says, which imports this module.)
+Line: TypeAlias = tuple[str, str, Any]
 
 _FORWARD, _BACKWARD = "#2255aa", "#bb2233"
 _FORMATS = (".svg", ".png", ".pdf")
@@ -20,13 +20,13 @@ _FORMATS = (".svg", ".png", ".pdf")
 _LETTER, _GAP, _ROW = 0.085, 0.75, 1.1
 
 
-def _texts(name: str, formula: str, node: Variable) -> tuple[str, str, str]:
+def _texts(name: str, formula: str, node: Any) -> tuple[str, str, str]:
     """What stands in a node's box, above it and below it: of arrays the shapes."""
     below = "" if node.grad is None else f"d{name} = {short_text(node.grad)}"
     return f"{name} = {formula}" if formula else name, short_text(node.value), below
 
 
-def _places(lines: Sequence[tuple[str, str, Variable]]) -> dict[int, tuple[float, float]]:
+def _places(lines: Sequence[Line]) -> dict[int, tuple[float, float]]:
     """A place for each node, in inches: as many columns from the variables as its longest path.
 
     A variable that is needed only further on stands just before the first that needs it.
@@ -54,7 +54,7 @@ def _places(lines: Sequence[tuple[str, str, Variable]]) -> dict[int, tuple[float
     return places
 
 
-def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
+def draw(lines: Sequence[Line], file: str | Path) -> None:
     """Save the picture of nodes given as name, formula, node.
 
     Raises
@@ -74,7 +74,7 @@ def draw(lines: Sequence[tuple[str, str, Variable]], file: str | Path) -> None:
         picture(lines).savefig(file, dpi=150)
 
 
-def picture(lines: Sequence[tuple[str, str, Variable]]) -> Any:
+def picture(lines: Sequence[Line]) -> Any:
     """The same as a figure of matplotlib."""
     import matplotlib
     from matplotlib.figure import Figure

@@ -8,10 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from dlkernels import backends
 from dlkernels._graph.nodes import Variable, constant, node_of
 from dlkernels._inputs.arrays import Array
-from dlkernels.catalogue import SAVES_A
 
 #: None for all of them.
 Axis: TypeAlias = int | tuple[int, ...] | None
@@ -71,141 +69,6 @@ def log(x: Any) -> Variable:
 
     with np.errstate(all="ignore"):
         return node_of("log({0})", np.log(x.value), (x, lambda g: g / x.value))
-
-
-def _activated(name: str, x: Any, *slope: float) -> Variable:
-    x, kernels = constant(x), backends.get("numba")
-    value = getattr(kernels, name)(x.value, *slope)
-    saved = value if name in SAVES_A else x.value
-    derivative = getattr(kernels, f"{name}_backward")
-    return node_of(f"{name}({{0}})", value, (x, lambda g: derivative(g, saved, *slope)))
-
-
-def sigmoid(x: Any) -> Variable:
-    """1 / (1 + e^-x), elementwise.
-
-    Parameters
-    ----------
-    x : Variable or array_like
-        Any shape.
-
-
-    Returns
-    -------
-    Variable
-        `dlkernels.sigmoid` of `x`; the derivative is `dlkernels.sigmoid_backward`.
-
-    Examples
-    --------
-    >>> from dlkernels import graph
-    >>> x = graph.variable(0.0)
-    >>> graph.sigmoid(x).backward()
-    >>> float(x.grad)
-    0.25
-    """
-    return _activated("sigmoid", x)
-
-
-def tanh(x: Any) -> Variable:
-    """Hyperbolic tangent, elementwise.
-
-    Parameters
-    ----------
-    x : Variable or array_like
-        Any shape.
-
-
-    Returns
-    -------
-    Variable
-        `dlkernels.tanh` of `x`; the derivative is `dlkernels.tanh_backward`.
-
-    Examples
-    --------
-    >>> from dlkernels import graph
-    >>> x = graph.variable(0.0)
-    >>> graph.tanh(x).backward()
-    >>> float(x.grad)
-    1.0
-    """
-    return _activated("tanh", x)
-
-
-def relu(x: Any) -> Variable:
-    """max(0, x), elementwise; the derivative at 0 is 1, as in the course.
-
-    Parameters
-    ----------
-    x : Variable or array_like
-        Any shape.
-
-
-    Returns
-    -------
-    Variable
-        `dlkernels.relu` of `x`; the derivative is `dlkernels.relu_backward`.
-
-    Examples
-    --------
-    >>> from dlkernels import graph
-    >>> x = graph.variable(-3.0)
-    >>> graph.relu(x).backward()
-    >>> float(x.grad)
-    0.0
-    """
-    return _activated("relu", x)
-
-
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Variable:
-    """x, times a slope below 0, elementwise.
-
-    Parameters
-    ----------
-    x : Variable or array_like
-        Any shape.
-    negative_slope : float
-        That slope.
-
-
-    Returns
-    -------
-    Variable
-        `dlkernels.leaky_relu` of `x`; the derivative is `dlkernels.leaky_relu_backward`.
-
-    Examples
-    --------
-    >>> from dlkernels import graph
-    >>> x = graph.variable(-3.0)
-    >>> graph.leaky_relu(x).backward()
-    >>> float(x.grad)
-    0.01
-    """
-    return _activated("leaky_relu", x, negative_slope)
-
-
-def identity(x: Any) -> Variable:
-    """x itself, as the activation of a linear layer.
-
-    Parameters
-    ----------
-    x : Variable or array_like
-        Any shape.
-
-
-    Returns
-    -------
-    Variable
-        `dlkernels.identity` of `x`.
-
-    Examples
-    --------
-    >>> from dlkernels import graph
-    >>> x = graph.variable(-3.0)
-    >>> graph.identity(x).backward()
-    >>> float(x.grad)
-    1.0
-    """
-    return _activated("identity", x)
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:

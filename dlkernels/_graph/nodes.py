@@ -8,6 +8,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from dlkernels._graph import drawing
+from dlkernels._graph.text import short_text, text
 from dlkernels._inputs.arrays import Array, as_float
 
 #: What a derivative with respect to a node's value becomes for one of the nodes that it was computed from.
@@ -218,9 +220,16 @@ class Variable:
         file : path
             Ends with .svg, .png or .pdf. Needs matplotlib.
         """
-        from dlkernels._graph.drawing import draw
+        drawing.draw(list(self._lines()), file)
 
-        draw(list(self._lines()), file)
+    def picture(self) -> Any:
+        """The same picture as a figure of matplotlib.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return drawing.picture(list(self._lines()))
 
     def _lines(self) -> Iterator[tuple[str, str, Variable]]:
         """Name, formula and node of all but constants, variables first; who has no name is t1, t2 ..."""
@@ -335,15 +344,3 @@ def _matmul(a: Variable, b: Any) -> Variable:
     with np.errstate(all="ignore"):
         value = x @ y
     return node_of("{0} @ {1}", value, (a, left), (b, right))
-
-
-def text(value: Array) -> str:
-    """A number, a few numbers, or the shape of many."""
-    if value.ndim > 0 and 1 < value.size <= 4:
-        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
-    return short_text(value)
-
-
-def short_text(value: Array) -> str:
-    """A number, or a shape."""
-    return f"{value.item():.6g}" if value.size == 1 else f"{value.shape}"

@@ -6,7 +6,7 @@ in C or Fortran order, go on. Messages name the function, the arguments and both
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,14 +72,10 @@ def _matrices_as_they_are(values: Sequence[Any]) -> bool:
         if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != 2:
             return False
         flags = value.flags
-        if not (flags.carray or flags.farray):
+        # Not `farray`: NumPy says that of every array that is not in C order.
+        if not (flags.carray or (flags.f_contiguous and flags.behaved)):
             return False
     return True
-
-
-def _is_plain(array: Any) -> bool:
-    """Whether results may be written to this: a subclass may have indices and products of its own."""
-    return type(array) in (np.ndarray, np.memmap)
 
 
 def c_order(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
@@ -103,16 +99,23 @@ def common(arrays: Sequence[Array]) -> np.dtype[Any]:
     return F32 if all(array.dtype == F32 for array in arrays) else F64
 
 
-def matrices(function: str, names: Sequence[str], values: Sequence[Any]) -> list[Array]:
-    """Arrays with two axes, of one dtype, each in C or Fortran order."""
-    if _matrices_as_they_are(values):
-        return list(values)
-    arrays = [as_float(function, name, value) for name, value in zip(names, values, strict=True)]
-    for name, array in zip(names, arrays, strict=True):
+def matrices(function: str, given: Mapping[str, Any]) -> list[Array]:
+    """Arrays of floats with two axes, in any layout, by their names."""
+    if _matrices_as_they_are(tuple(given.values())):
+        return list(given.values())
+    arrays = [as_float(function, name, value) for name, value in given.items()]
+    for name, array in zip(given, arrays, strict=True):
         if array.ndim != 2:
             raise ValueError(
                 f"{function}: {name} must have 2 axes but has shape {array.shape}{_hint(name, array)}"
             )
+    return arrays
+
+
+def alike(arrays: list[Array]) -> list[Array]:
+    """Matrices of one dtype, each in C or Fortran order: copied only if they must be."""
+    if _matrices_as_they_are(arrays):
+        return arrays
     dtype = common(arrays)
     return [c_or_fortran_order(array, dtype) for array in arrays]
 
@@ -125,156 +128,3 @@ def _hint(name: str, array: Array) -> str:
     if name in ("w", "b", "b1", "b2"):
         return f"; it is a column: {name}.reshape(-1, 1)"
     return f"; examples are columns: {name}.reshape(-1, 1) for one example, {name}.reshape(1, -1) for one row"
-
-
-#: The hint where X would fit as X.T.
-X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
-
-
-def need_equal(function: str, a_name: str, a: Array, a_axis: int, b_name: str, b: Array, b_axis: int) -> None:
-    """Two axes that a formula pairs must have the same length."""
-    if a.shape[a_axis] != b.shape[b_axis]:
-        axis = ("rows", "columns")
-        raise ValueError(
-            f"{function}: {a_name} has {a.shape[a_axis]} {axis[a_axis]} but {b_name} has "
-            f"{b.shape[b_axis]} {axis[b_axis]} ({a_name} {a.shape}, {b_name} {b.shape})"
-            f"{X_TRANSPOSED if b_name == 'X' and a.shape[a_axis] == b.shape[1 - b_axis] else ''}"
-        )
-
-
-def _if_transposed(name: str, array: Array, other: str, like: Array) -> str:
-    """A hint where one array would fit the other's transpose, or be its own."""
-    if other != "X" or name not in ("Y", "w"):
-        return ""
-    rows, columns = like.shape
-    if array.shape == ((1, rows) if name == "Y" else (columns, 1)):
-        return X_TRANSPOSED
-    if name == "Y" and array.shape == (columns, 1):
-        return "; labels are a row: pass Y.T"
-    if name == "Y" and array.shape == (rows, 1):
-        return "; X and Y look transposed: examples are columns, so pass X.T and Y.T"
-    return ""
-
-
-def need_shape(
-    function: str, name: str, array: Array, shape: tuple[int, ...], other: str, like: Array
-) -> None:
-    if array.shape != shape:
-        raise ValueError(
-            f"{function}: {name} must have shape {shape} but has shape {array.shape} "
-            f"({name} {array.shape}, {other} {like.shape}){_if_transposed(name, array, other, like)}"
-        )
-
-
-def need_examples(function: str, name: str, array: Array) -> None:
-    if array.shape[1] == 0:
-        raise ValueError(f"{function}: the mean over 0 examples is undefined ({name} {array.shape})")
-
-
-def _same_memory(a: Array, b: Array) -> bool:
-    return (
-        a.ctypes.data == b.ctypes.data
-        and a.shape == b.shape
-        and a.strides == b.strides
-        and a.dtype == b.dtype
-    )
-
-
-def overlap(a: Array, b: Array) -> bool:
-    if not np.may_share_memory(a, b):
-        return False
-    try:
-        # An exact answer can take exponentially long; a doubtful case counts as an overlap.
-        return bool(np.shares_memory(a, b, max_work=100_000))  # type: ignore[arg-type]
-    except np.exceptions.TooHardError:
-        return True
-
-
-def check_out(
-    function: str,
-    out: Any,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    inputs: Sequence[tuple[str, Any]],
-    in_place: bool,
-    name: str = "out",
-) -> Array:
-    """`out` itself, if it may take a result of this shape and dtype.
-
-    In C order only: other layouts would need a second set of kernels, or a hidden copy.
-    """
-    if not (_is_plain(out) and out.shape == shape and out.dtype == dtype and out.flags.carray):
-        _refuse(function, out, shape, dtype, name)
-    for other, value in inputs:
-        if type(value) is float:  # has no memory to share
-            continue
-        array = np.asarray(value)  # what lends its memory need not be an array
-        if not (in_place and _same_memory(array, out)) and overlap(array, out):
-            raise ValueError(f"{function}: {name} overlaps {other} in memory")
-    return out
-
-
-def _refuse(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Say what is wrong with an output."""
-    if not _is_plain(out):
-        raise TypeError(f"{function}: {name} must be a plain NumPy array, not {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"{function}: {name} has shape {out.shape} but the result has shape {shape}")
-    if out.dtype != dtype:
-        raise ValueError(f"{function}: {name} has dtype {out.dtype} but the result has dtype {dtype}")
-    if not out.flags.writeable:
-        raise ValueError(f"{function}: {name} is read-only")
-    raise ValueError(f"{function}: {name} must be aligned and in C order (strides {out.strides})")
-
-
-def results(
-    function: str,
-    named: Sequence[tuple[str, tuple[int, ...]]],
-    dtype: np.dtype[Any],
-    inputs: Sequence[str],
-    values: tuple[Any, ...],
-    out: Any,
-) -> tuple[Array, ...]:
-    """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones."""
-    if out is None:
-        return tuple(np.empty(shape, dtype) for _, shape in named)
-    names = ", ".join(name for name, _ in named)
-    if type(out) is not tuple:
-        raise TypeError(f"{function}: out must be a tuple ({names}), not {type(out).__name__}")
-    if len(out) != len(named):
-        raise ValueError(f"{function}: out must hold {len(named)} arrays ({names}), not {len(out)}")
-    taken = list(zip(inputs, values, strict=True))
-    for i, ((name, shape), array) in enumerate(zip(named, out, strict=True)):
-        position = f"out[{i}] ({name})"
-        check_out(function, array, shape, dtype, taken, in_place=False, name=position)
-        taken.append((position, array))
-    return out
-
-
-def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
-    """Arrays that are updated in place: float, C order, writeable, no two sharing memory."""
-    for position, (name, array) in enumerate(named):
-        if not _is_plain(array):
-            raise TypeError(
-                f"{function}: {name} is updated in place and must be a plain NumPy array, "
-                f"not {type(array).__name__}"
-            )
-        if array.dtype not in (F64, F32):
-            raise TypeError(
-                f"{function}: {name} is updated in place and must be float32 or float64, not {array.dtype}"
-            )
-        if not array.flags.carray:
-            raise ValueError(
-                f"{function}: {name} is updated in place and must be writeable, aligned and in C order"
-            )
-        for other_name, other in named[:position]:
-            if overlap(array, other):
-                raise ValueError(f"{function}: {name} overlaps {other_name} in memory")
-
-
-def need_apart(function: str, updated: Sequence[tuple[str, Any]], read: Sequence[tuple[str, Any]]) -> None:
-    """What is updated must not share memory with what is read after the first write."""
-    for name, array in updated:
-        for other_name, other in read:
-            if overlap(array, np.asarray(other)):
-                raise ValueError(f"{function}: {name} overlaps {other_name} in memory")

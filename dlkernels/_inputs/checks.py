@@ -1,8 +1,8 @@
 """What every backend accepts, what it refuses, and in which words.
 
 Each public function of each backend begins with one call from here. It returns inputs that are plain
-``float32`` or ``float64`` arrays of one dtype, contiguous, aligned, in native byte order, together with
-the array that takes the result. Nothing is written to a caller's array before every check has passed.
+``float32`` or ``float64`` arrays of one dtype, contiguous, aligned, in native byte order, together with the
+array that takes the result. Nothing is written to a caller's array before every check has passed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._inputs import arrays as _arrays
-from dlkernels._inputs import values
+from dlkernels._inputs import arrays, outputs, values
 from dlkernels._inputs.arrays import Array
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels._inputs.shapes import fitting
+from dlkernels._kernels import shapes
+from dlkernels.catalogue import ACTIVATIONS, COSTS, layer_parameter
 
-#: The position of each activation in `ACTIVATIONS`.
-CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
+#: The code of each activation.
+CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
 
 
 def activation_code(function: str, activation: Any) -> int:
-    """The position of an activation in `ACTIVATIONS`."""
+    """The code of an activation, by its name."""
     if not isinstance(activation, str):
         raise TypeError(f"{function}: activation must be a string, not {type(activation).__name__}")
     code = CODES.get(activation)
@@ -32,34 +33,32 @@ def activation_code(function: str, activation: Any) -> int:
     return code
 
 
-# -- one check a family of functions ---------------------------------------------------------------
+# -- one check a family of functions ---------------------------------------------------------------------
 
 
 def elementwise(function: str, Z: Any, out: Any) -> tuple[Array, Array]:
     """Input and output of an activation: any shape, C order."""
-    array = _arrays.c_order(_arrays.as_float(function, "Z", Z))
+    array = arrays.c_order(arrays.as_float(function, "Z", Z))
     if out is None:
         return array, np.empty(array.shape, array.dtype)
-    return array, _arrays.check_out(function, out, array.shape, array.dtype, (("Z", Z),), in_place=True)
+    return array, outputs.check_out(function, out, array.shape, array.dtype, (("Z", Z),), in_place=True)
 
 
-def elementwise_backward(
-    function: str, dA: Any, saved: Any, saved_name: str, out: Any
-) -> tuple[Array, Array, Array]:
+def elementwise_backward(activation: str, dA: Any, saved: Any, out: Any) -> tuple[Array, Array, Array]:
     """Gradient, saved values and output of an activation's derivative: one shape, C order."""
+    function, saved_name = f"{activation}_backward", ACTIVATIONS[activation].derivative_from
     given = (("dA", dA), (saved_name, saved))
-    arrays = [_arrays.as_float(function, name, value) for name, value in given]
-    gradient, kept = arrays
+    gradient, kept = found = [arrays.as_float(function, name, value) for name, value in given]
     if gradient.shape != kept.shape:
         raise ValueError(
             f"{function}: dA and {saved_name} must have the same shape "
             f"(dA {gradient.shape}, {saved_name} {kept.shape})"
         )
-    dtype = _arrays.common(arrays)
-    gradient, kept = (_arrays.c_order(array, dtype) for array in arrays)
+    dtype = arrays.common(found)
+    gradient, kept = arrays.c_order(gradient, dtype), arrays.c_order(kept, dtype)
     if out is None:
         return gradient, kept, np.empty(gradient.shape, dtype)
-    return gradient, kept, _arrays.check_out(function, out, gradient.shape, dtype, given, in_place=True)
+    return gradient, kept, outputs.check_out(function, out, gradient.shape, dtype, given, in_place=True)
 
 
 class DenseForward(NamedTuple):
@@ -67,38 +66,29 @@ class DenseForward(NamedTuple):
     A_prev: Array
     b: Array
     code: int
-    negative_slope: float
+    parameter: float
     A: Array
     Z: Array | None
 
 
 def dense_forward(
-    W: Any,
-    A_prev: Any,
-    b: Any,
-    activation: Any,
-    negative_slope: Any,
-    out: Any,
-    return_Z: Any,
+    W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any, return_Z: Any
 ) -> DenseForward:
-    """g(W A_prev + b): W (n, n_prev), A_prev (n_prev, m), b (n, 1); Z only if it is to be returned."""
-    f = "dense_forward"
-    W_, A_, b_ = _arrays.matrices(f, ("W", "A_prev", "b"), (W, A_prev, b))
-    _arrays.need_equal(f, "W", W_, 1, "A_prev", A_, 0)
-    _arrays.need_shape(f, "b", b_, (W_.shape[0], 1), "W", W_)
+    """g(W A_prev + b); Z only if it is to be returned."""
+    f, given = "dense_forward", {"W": W, "A_prev": A_prev, "b": b}
+    found = W_, A_, b_ = fitting(f, shapes.DENSE_FORWARD, given)
     code = activation_code(f, activation)
-    slope = values.real(f, "negative_slope", negative_slope)
-    shape, dtype = (W_.shape[0], A_.shape[1]), W_.dtype
+    parameter = layer_parameter(code, values.real(f, "negative_slope", negative_slope))
+    results, dtype = shapes.DENSE_FORWARD.result_shapes([array.shape for array in found]), W_.dtype
+    inputs = tuple(given.items())
     if return_Z and (out is None or isinstance(out, tuple)):
-        named, given = (("A", shape), ("Z", shape)), (W, A_prev, b)
-        A, Z = _arrays.results(f, named, dtype, ("W", "A_prev", "b"), given, out)
-        return DenseForward(W_, A_, b_, code, slope, A, Z)
+        A, Z = outputs.results(f, results, dtype, inputs, out)
+        return DenseForward(W_, A_, b_, code, parameter, A, Z)
     if out is None:
-        A = np.empty(shape, dtype)
+        A = np.empty(results["A"], dtype)
     else:
-        inputs = (("W", W), ("A_prev", A_prev), ("b", b))
-        A = _arrays.check_out(f, out, shape, dtype, inputs, in_place=False)
-    return DenseForward(W_, A_, b_, code, slope, A, np.empty(shape, dtype) if return_Z else None)
+        A = outputs.check_out(f, out, results["A"], dtype, inputs, in_place=False)
+    return DenseForward(W_, A_, b_, code, parameter, A, np.empty(results["Z"], dtype) if return_Z else None)
 
 
 class DenseGradients(NamedTuple):
@@ -109,14 +99,11 @@ class DenseGradients(NamedTuple):
 
 
 def dense_gradients(dZ: Any, A_prev: Any, out: Any) -> DenseGradients:
-    """dZ (n, m) and A_prev (n_prev, m), m > 0; dW (n, n_prev) and db (n, 1)."""
-    f = "dense_gradients"
-    dZ_, A_ = _arrays.matrices(f, ("dZ", "A_prev"), (dZ, A_prev))
-    _arrays.need_equal(f, "dZ", dZ_, 1, "A_prev", A_, 1)
-    _arrays.need_examples(f, "dZ", dZ_)
-    n = dZ_.shape[0]
-    named = (("dW", (n, A_.shape[0])), ("db", (n, 1)))
-    dW, db = _arrays.results(f, named, dZ_.dtype, ("dZ", "A_prev"), (dZ, A_prev), out)
+    """The gradients of a layer."""
+    f, given = "dense_gradients", {"dZ": dZ, "A_prev": A_prev}
+    found = dZ_, A_ = fitting(f, shapes.DENSE_GRADIENTS, given)
+    results = shapes.DENSE_GRADIENTS.result_shapes([array.shape for array in found])
+    dW, db = outputs.results(f, results, dZ_.dtype, tuple(given.items()), out)
     return DenseGradients(dZ_, A_, dW, db)
 
 
@@ -126,7 +113,7 @@ class DenseBackward(NamedTuple):
     saved: Array
     A_prev: Array
     code: int
-    negative_slope: float
+    parameter: float
     dZ: Array
     dW: Array
     db: Array
@@ -135,34 +122,20 @@ class DenseBackward(NamedTuple):
 def dense_backward(
     W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any, out: Any
 ) -> DenseBackward:
-    """W_next (n_next, n), dZ_next (n_next, m), saved (n, m), A_prev (n_prev, m), m > 0.
-
-    dZ (n, m), dW (n, n_prev) and db (n, 1).
-    """
-    f = "dense_backward"
-    names, given = ("W_next", "dZ_next", "saved", "A_prev"), (W_next, dZ_next, saved, A_prev)
-    W_, dZ_, saved_, A_ = _arrays.matrices(f, names, given)
-    _arrays.need_equal(f, "W_next", W_, 0, "dZ_next", dZ_, 0)
-    _arrays.need_equal(f, "W_next", W_, 1, "saved", saved_, 0)
-    _arrays.need_equal(f, "dZ_next", dZ_, 1, "saved", saved_, 1)
-    _arrays.need_equal(f, "dZ_next", dZ_, 1, "A_prev", A_, 1)
-    _arrays.need_examples(f, "dZ_next", dZ_)
+    """dZ = W_nextᵀ dZ_next * g', and the gradients of the layer."""
+    f, given = "dense_backward", {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev}
+    found = W_, dZ_, saved_, A_ = fitting(f, shapes.DENSE_BACKWARD, given)
     code = activation_code(f, activation)
-    slope = values.real(f, "negative_slope", negative_slope)
-    n, m = saved_.shape
-    named = (("dZ", (n, m)), ("dW", (n, A_.shape[0])), ("db", (n, 1)))
-    results = _arrays.results(f, named, W_.dtype, names, given, out)
-    return DenseBackward(W_, dZ_, saved_, A_, code, slope, *results)
+    parameter = layer_parameter(code, values.real(f, "negative_slope", negative_slope))
+    results = shapes.DENSE_BACKWARD.result_shapes([array.shape for array in found])
+    dZ, dW, db = outputs.results(f, results, W_.dtype, tuple(given.items()), out)
+    return DenseBackward(W_, dZ_, saved_, A_, code, parameter, dZ, dW, db)
 
 
-def cost(function: str, name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
-    """Predictions (A or Z, by `name`) and labels, both (1, m) in C order, m > 0."""
-    P, Y_ = _arrays.matrices(function, (name, "Y"), (predicted, Y))
-    for argument, array in ((name, P), ("Y", Y_)):
-        if array.shape[0] != 1:
-            raise ValueError(f"{function}: {argument} must have 1 row ({name} {P.shape}, Y {Y_.shape})")
-    _arrays.need_equal(function, name, P, 1, "Y", Y_, 1)
-    _arrays.need_examples(function, name, P)
+def cost(name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
+    """Predictions and labels of the cost of this name, both (1, m) in C order."""
+    letter = COSTS[name].predicted
+    P, Y_ = fitting(name, shapes.COST[letter], {letter: predicted, "Y": Y})
     return P, Y_
 
 
@@ -175,20 +148,14 @@ class Logistic(NamedTuple):
 
 
 def logistic(function: str, w: Any, b: Any, X: Any, Y: Any, out: Any) -> Logistic:
-    """w (n_x, 1), b a number, X (n_x, m), Y (1, m), m > 0; dw (n_x, 1)."""
-    w_, X_, Y_ = _arrays.matrices(function, ("w", "X", "Y"), (w, X, Y))
-    n, m = X_.shape
-    if w_.shape != (n, 1) or Y_.shape != (1, m) or m == 0:  # of a call of 5 us, these calls take 0.3
-        _arrays.need_shape(function, "w", w_, (n, 1), "X", X_)
-        _arrays.need_shape(function, "Y", Y_, (1, m), "X", X_)
-        _arrays.need_examples(function, "X", X_)
+    """Logistic regression; b is a number."""
+    w_, X_, Y_ = fitting(function, shapes.LOGISTIC, {"w": w, "X": X, "Y": Y})
     bias = values.real(function, "b", b)
     if out is None:
         return Logistic(w_, bias, X_, Y_, np.empty(w_.shape, w_.dtype))
     given = (("w", w), ("b", b), ("X", X), ("Y", Y))
-    return Logistic(
-        w_, bias, X_, Y_, _arrays.check_out(function, out, w_.shape, w_.dtype, given, in_place=False)
-    )
+    dw = outputs.check_out(function, out, w_.shape, w_.dtype, given, in_place=False)
+    return Logistic(w_, bias, X_, Y_, dw)
 
 
 class Shallow(NamedTuple):
@@ -199,36 +166,22 @@ class Shallow(NamedTuple):
     X: Array
     Y: Array
     code: int
-    negative_slope: float
+    parameter: float
     gradients: tuple[Array, ...]
 
 
 def shallow(
-    function: str,
-    W1: Any,
-    b1: Any,
-    W2: Any,
-    b2: Any,
-    X: Any,
-    Y: Any,
-    activation: Any,
-    negative_slope: Any,
+    function: str, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, activation: Any, negative_slope: Any,
     out: Any,
-) -> Shallow:
-    """W1 (n_h, n_x), b1 (n_h, 1), W2 (1, n_h), b2 (1, 1), X (n_x, m), Y (1, m), m > 0; gradients in order."""
-    names, given = ("W1", "b1", "W2", "b2", "X", "Y"), (W1, b1, W2, b2, X, Y)
-    W1_, b1_, W2_, b2_, X_, Y_ = _arrays.matrices(function, names, given)
-    _arrays.need_equal(function, "W1", W1_, 1, "X", X_, 0)
-    _arrays.need_shape(function, "b1", b1_, (W1_.shape[0], 1), "W1", W1_)
-    _arrays.need_shape(function, "W2", W2_, (1, W1_.shape[0]), "W1", W1_)
-    _arrays.need_shape(function, "b2", b2_, (1, 1), "W2", W2_)
-    _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
-    _arrays.need_examples(function, "X", X_)
+) -> Shallow:  # fmt: skip
+    """The network with one hidden layer; gradients in the order of the parameters."""
+    given = {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "X": X, "Y": Y}
+    W1_, b1_, W2_, b2_, X_, Y_ = fitting(function, shapes.SHALLOW, given)
     code = activation_code(function, activation)
-    slope = values.real(function, "negative_slope", negative_slope)
-    named = (("dW1", W1_.shape), ("db1", b1_.shape), ("dW2", W2_.shape), ("db2", b2_.shape))
-    gradients = _arrays.results(function, named, W1_.dtype, names, given, out)
-    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, slope, gradients)
+    parameter = layer_parameter(code, values.real(function, "negative_slope", negative_slope))
+    results = shapes.SHALLOW.result_shapes([array.shape for array in (W1_, X_, b1_, W2_, b2_, Y_)])
+    gradients = outputs.results(function, results, W1_.dtype, tuple(given.items()), out)
+    return Shallow(W1_, b1_, W2_, b2_, X_, Y_, code, parameter, gradients)
 
 
 def gradient_descent(
@@ -243,18 +196,18 @@ def gradient_descent(
         raise ValueError(f"{f}: {len(parameters)} parameters but {len(gradients)} gradients")
     updated = [(f"parameters[{i}]", array) for i, array in enumerate(parameters)]
     read = [(f"gradients[{i}]", array) for i, array in enumerate(gradients)]
-    _arrays.updatable(f, updated)
-    slopes = [_arrays.as_float(f, name, array) for name, array in read]
+    outputs.updatable(f, updated)
+    slopes = [arrays.as_float(f, name, array) for name, array in read]
     for (name, parameter), (slope_name, _), slope in zip(updated, read, slopes, strict=True):
         if slope.shape != parameter.shape:
             raise ValueError(
                 f"{f}: {name} and {slope_name} must have the same shape "
                 f"({name} {parameter.shape}, {slope_name} {slope.shape})"
             )
-    _arrays.need_apart(f, updated, read)
+    outputs.need_apart(f, updated, read)
     rate = values.finite(f, "learning_rate", learning_rate)
     slopes = [
-        _arrays.c_order(slope, parameter.dtype) for parameter, slope in zip(parameters, slopes, strict=True)
+        arrays.c_order(slope, parameter.dtype) for parameter, slope in zip(parameters, slopes, strict=True)
     ]
     return list(parameters), slopes, rate
 
@@ -267,17 +220,16 @@ def _descent(
     learning_rate: Any,
     num_steps: Any,
 ) -> tuple[float, int]:
-    _arrays.updatable(function, updated)
+    outputs.updatable(function, updated)
     for name, array in updated:
         if array.dtype != dtype:
             raise ValueError(
                 f"{function}: {name} is updated in place and must have the common dtype {dtype}, "
                 f"not {array.dtype}"
             )
-    _arrays.need_apart(function, updated, read)
-    return values.finite(function, "learning_rate", learning_rate), values.count(
-        function, "num_steps", num_steps, 1
-    )
+    outputs.need_apart(function, updated, read)
+    rate = values.finite(function, "learning_rate", learning_rate)
+    return rate, values.count(function, "num_steps", num_steps, 1)
 
 
 def logistic_descent(
@@ -292,17 +244,9 @@ def logistic_descent(
 
 
 def shallow_descent(
-    W1: Any,
-    b1: Any,
-    W2: Any,
-    b2: Any,
-    X: Any,
-    Y: Any,
-    learning_rate: Any,
-    num_steps: Any,
-    activation: Any,
+    W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, learning_rate: Any, num_steps: Any, activation: Any,
     negative_slope: Any,
-) -> tuple[Shallow, float, int]:
+) -> tuple[Shallow, float, int]:  # fmt: skip
     """As `shallow`; W1, b1, W2 and b2 are updated in place."""
     f = "shallow_descent"
     inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, None)
@@ -314,52 +258,11 @@ def shallow_descent(
 
 def dot(a: Any, b: Any) -> tuple[Array, Array]:
     """Two vectors (n,) of the same length."""
-    arrays = [_arrays.as_float("dot", name, value) for name, value in (("a", a), ("b", b))]
-    for name, array in zip(("a", "b"), arrays, strict=True):
+    found = [arrays.as_float("dot", name, value) for name, value in (("a", a), ("b", b))]
+    for name, array in zip(("a", "b"), found, strict=True):
         if array.ndim != 1:
             raise ValueError(f"dot: {name} must have 1 axis but has shape {array.shape}; use {name}.ravel()")
-    if arrays[0].shape != arrays[1].shape:
-        raise ValueError(f"dot: a and b must have the same length (a {arrays[0].shape}, b {arrays[1].shape})")
-    dtype = _arrays.common(arrays)
-    return _arrays.c_order(arrays[0], dtype), _arrays.c_order(arrays[1], dtype)
-
-
-# -- what the models are given -----------------------------------------------------------------------
-
-
-def labelled_examples(function: str, X: Any, Y: Any, dtype: Any) -> tuple[Array, Array]:
-    """X (n_x, m) in `dtype` or its own, and labels (1, m), each 0 or 1, in the same dtype; m > 0."""
-    X_ = _arrays.matrices(function, ("X",), (X,))[0]
-    Y_ = _arrays.matrices(function, ("Y",), (Y,))[0]
-    _arrays.need_shape(function, "Y", Y_, (1, X_.shape[1]), "X", X_)
-    _arrays.need_examples(function, "X", X_)
-    wrong = Y_[(Y_ != 0) & (Y_ != 1)]
-    if wrong.size:
-        raise ValueError(
-            f"{function}: Y must hold 0 and 1 only, but {wrong.size} labels are other: {wrong[0]}"
-        )
-    target = X_.dtype if dtype is None else np.dtype(dtype)
-    return _arrays.c_or_fortran_order(X_, target), _arrays.c_order(Y_, target)
-
-
-def examples(function: str, X: Any, n_x: int, dtype: np.dtype[Any]) -> Array:
-    """X (n_x, m) in `dtype`."""
-    X_ = _arrays.matrices(function, ("X",), (X,))[0]
-    if X_.shape[0] != n_x:
-        raise ValueError(
-            f"{function}: the model was fitted with {n_x} rows of X but X has {X_.shape[0]} (X {X_.shape})"
-            f"{_arrays.X_TRANSPOSED if X_.shape[1] == n_x else ''}"
-        )
-    return _arrays.c_or_fortran_order(X_, dtype)
-
-
-def parameter(function: str, name: str, value: Any, like: Any) -> Any:
-    """A copy of a starting parameter, in the shape and dtype of `like`, or a float where that is one."""
-    if isinstance(like, float):
-        return values.real(function, name, value)
-    array = _arrays.as_float(function, f"parameters[{name!r}]", value)
-    if array.shape != like.shape:
-        raise ValueError(
-            f"{function}: parameters[{name!r}] must have shape {like.shape} but has shape {array.shape}"
-        )
-    return array.astype(like.dtype, order="C", copy=True)
+    if found[0].shape != found[1].shape:
+        raise ValueError(f"dot: a and b must have the same length (a {found[0].shape}, b {found[1].shape})")
+    dtype = arrays.common(found)
+    return arrays.c_order(found[0], dtype), arrays.c_order(found[1], dtype)

@@ -1,201 +1,210 @@
-"""The activations and their derivatives on rows of numbers.
+"""The activations and their derivatives: the formula of each for one number, and the loops over rows.
 
-Each formula stands in one loop from a row to a row, which is inlined twice: from a row to itself, as a fused
-product needs it (its result is still in cache), and from one array to another. A function of its own would
-find at run time, called with a row and itself, that they overlap, and run the scalar version of its loop.
-
-Codes are those of `dlkernels.catalogue`.
+A formula gets a number and the parameter of its activation, which most ignore. In the loops the formulas are
+inlined. Each loop is compiled twice: from a row to itself, as a product needs it whose result is still in
+cache, and from one row to another. A single loop for both would have to find out at run time whether its rows
+overlap, and would run in scalar code if they do.
 """
 
 from __future__ import annotations
 
-from numba import prange
+from typing import NamedTuple
 
-from dlkernels._compiler.options import inlined, loops, scalar, twins
-from dlkernels._kernels.elementary import sigmoid, tanh
+from dlkernels._compiler.options import inlined, loops, scalar, shared
+from dlkernels._compiler.pieces import Int, Real, Row, piece
+from dlkernels._kernels import elementary
 from dlkernels._simd.registers import widest_vectors
-from dlkernels.catalogue import LEAKY_RELU, RELU, SIGMOID, TANH
+from dlkernels.catalogue import ACTIVATIONS, layer_parameter
 
-#: Numbers per iteration of a parallel loop: 25 of them at 100,000 share out evenly (7 didn't).
-CHUNK = 4096
+layer_parameter = shared(layer_parameter)
+_COUNT = len(ACTIVATIONS)
+#: For each code, whether the derivative is found from a = g(z). Otherwise it is found from z.
+_DERIVED_FROM_A = tuple(activation.derivative_from == "A" for activation in ACTIVATIONS.values())
+
+
+class Activation(NamedTuple):
+    """Which activation, by its code in the catalogue, and its parameter."""
+
+    code: Int
+    parameter: Real
+
+
+@shared
+def in_layer(code: int, negative_slope: float) -> Activation:
+    """The activation of a layer."""
+    return Activation(code, layer_parameter(code, negative_slope))
 
 
 @loops
-def copy(source, target):
-    """target[j] = source[j]."""
-    for j in range(source.shape[0]):
-        target[j] = source[j]
+def derived_from_A(code):
+    """Whether an activation's derivative is found from A."""
+    return _DERIVED_FROM_A[code]
+
+
+# -- formulas --------------------------------------------------------------------------------------------
+#
+# Each derivative is a function of its own, so that the product with x isn't reordered into it.
+
+IDENTITY = ACTIVATIONS["identity"].code
 
 
 @scalar
-def relu(z, zero):
-    return zero if z <= zero else z
+def identity(z, parameter):
+    return z
 
 
 @scalar
-def leaky_relu(z, slope, zero):
-    return slope * z if z < zero else z
+def times_identity_slope(x, z, parameter):
+    return x
+
+
+SIGMOID = ACTIVATIONS["sigmoid"].code
+
+
+@scalar
+def sigmoid(z, parameter):
+    """1 / (1 + e^-z)."""
+    return elementary.sigmoid(z)
+
+
+@scalar
+def _sigmoid_slope(a):
+    return a * (type(a)(1) - a)
+
+
+@scalar
+def times_sigmoid_slope(x, a, parameter):
+    """x a (1 - a)."""
+    return x * _sigmoid_slope(a)
+
+
+TANH = ACTIVATIONS["tanh"].code
+
+
+@scalar
+def tanh(z, parameter):
+    """(e^z - e^-z) / (e^z + e^-z)."""
+    return elementary.tanh(z)
+
+
+@scalar
+def _tanh_slope(a):
+    return (type(a)(1) - a) * (type(a)(1) + a)
+
+
+@scalar
+def times_tanh_slope(x, a, parameter):
+    """x (1 - a²), as x (1 - a)(1 + a), which doesn't cancel near |a| = 1."""
+    return x * _tanh_slope(a)
+
+
+RELU = ACTIVATIONS["relu"].code
+
+
+@scalar
+def relu(z, parameter):
+    """max(0, z); NaN stays NaN."""
+    return type(z)(0) if z <= type(z)(0) else z
+
+
+@scalar
+def times_relu_slope(x, z, parameter):
+    """x for z >= 0, else 0. A selection, since 0 times infinity is NaN."""
+    return type(x)(0) if z < type(z)(0) else x
+
+
+LEAKY_RELU = ACTIVATIONS["leaky_relu"].code
+
+
+@scalar
+def leaky_relu(z, slope):
+    """z for z >= 0, else slope z."""
+    return slope * z if z < type(z)(0) else z
+
+
+@scalar
+def times_leaky_relu_slope(x, z, slope):
+    """x for z >= 0, else slope x."""
+    return slope * x if z < type(z)(0) else x
+
+
+# -- loops -----------------------------------------------------------------------------------------------
+
+
+@loops
+def _need_activation(code):
+    """Refuse a code that stands for no activation: the loops below would do nothing, without a word."""
+    if code < 0 or code >= _COUNT:
+        raise ValueError("no activation has this code")
 
 
 @inlined
-def _activated(code, negative_slope, x, y):
-    """y[j] <- g(x[j]); y may be x.
-
-    relu: 0 for x <= 0; leaky relu: negative_slope * x for x < 0. NaN stays NaN in all of them.
-    """
-    zero = x.dtype.type(0)
-    n = x.shape[0]
-    if code == SIGMOID:
+def _activate_each(code, parameter, x, y):
+    """y[j] <- g(x[j]); y may be x."""
+    p, n = x.dtype.type(parameter), x.shape[0]
+    if code == IDENTITY:
         for j in range(n):
-            y[j] = sigmoid(x[j])
+            y[j] = identity(x[j], p)
+    elif code == SIGMOID:
+        for j in range(n):
+            y[j] = sigmoid(x[j], p)
     elif code == TANH:
         for j in range(n):
-            y[j] = tanh(x[j])
+            y[j] = tanh(x[j], p)
     elif code == RELU:
         for j in range(n):
-            y[j] = relu(x[j], zero)
+            y[j] = relu(x[j], p)
     elif code == LEAKY_RELU:
-        slope = x.dtype.type(negative_slope)
         for j in range(n):
-            y[j] = leaky_relu(x[j], slope, zero)
-    else:
-        for j in range(n):
-            y[j] = x[j]
+            y[j] = leaky_relu(x[j], p)
 
 
-@loops
-def activate(code, negative_slope, x):
+@inlined
+def _differentiate_each(code, parameter, saved, x, y):
+    """y[j] <- x[j] * g'(z), where saved[j] is a or z, whatever the derivative is found from; y may be x."""
+    p, n = x.dtype.type(parameter), x.shape[0]
+    if code == IDENTITY:
+        for j in range(n):
+            y[j] = times_identity_slope(x[j], saved[j], p)
+    elif code == SIGMOID:
+        for j in range(n):
+            y[j] = times_sigmoid_slope(x[j], saved[j], p)
+    elif code == TANH:
+        for j in range(n):
+            y[j] = times_tanh_slope(x[j], saved[j], p)
+    elif code == RELU:
+        for j in range(n):
+            y[j] = times_relu_slope(x[j], saved[j], p)
+    elif code == LEAKY_RELU:
+        for j in range(n):
+            y[j] = times_leaky_relu_slope(x[j], saved[j], p)
+
+
+@piece
+def activate(activation: Activation, x: Row):
     """x[j] <- g(x[j])."""
+    _need_activation(activation.code)
     widest_vectors()
-    _activated(code, negative_slope, x, x)
+    _activate_each(activation.code, activation.parameter, x, x)
 
 
-@loops
-def activate_into(code, negative_slope, x, y):
-    """y[j] <- g(x[j]), where y isn't x.
-
-    In a function of their own the constants of sigmoid and tanh stay in registers; a loop that is bound by
-    memory is up to a tenth faster without the call.
-    """
+@piece
+def activate_into(activation: Activation, x: Row, y: Row):
+    """y[j] <- g(x[j]), where x and y share no memory."""
+    _need_activation(activation.code)
     widest_vectors()
-    _activated(code, negative_slope, x, y)
+    _activate_each(activation.code, activation.parameter, x, y)
 
 
-# Functions of their own, so that the product with x isn't reordered into them: x (1 + a) may overflow.
-
-
-@scalar
-def sigmoid_slope(a, one):
-    return a * (one - a)
-
-
-@scalar
-def tanh_slope(a, one):
-    return (one - a) * (one + a)
-
-
-@scalar
-def times_relu_slope(x, z, zero):
-    return zero if z < zero else x
-
-
-@scalar
-def times_leaky_relu_slope(x, z, slope, zero):
-    return slope * x if z < zero else x
-
-
-@inlined
-def _times_derivative(code, negative_slope, saved, x, y):
-    """y[j] <- x[j] * g'(z), from saved[j], which is a = g(z) for sigmoid and tanh and z for the others.
-
-    sigmoid: a (1 - a). tanh: 1 - a², as (1 - a)(1 + a), which doesn't cancel near |a| = 1.
-    relu and leaky relu: g'(0) = 1, and a selection rather than a product, since 0 * inf is NaN. y may be x.
-    """
-    zero, one = x.dtype.type(0), x.dtype.type(1)
-    n = x.shape[0]
-    if code == SIGMOID:
-        for j in range(n):
-            y[j] = x[j] * sigmoid_slope(saved[j], one)
-    elif code == TANH:
-        for j in range(n):
-            y[j] = x[j] * tanh_slope(saved[j], one)
-    elif code == RELU:
-        for j in range(n):
-            y[j] = times_relu_slope(x[j], saved[j], zero)
-    elif code == LEAKY_RELU:
-        slope = x.dtype.type(negative_slope)
-        for j in range(n):
-            y[j] = times_leaky_relu_slope(x[j], saved[j], slope, zero)
-    else:
-        for j in range(n):
-            y[j] = x[j]
-
-
-@loops
-def times_derivative(code, negative_slope, saved, x):
+@piece
+def times_derivative(activation: Activation, saved: Row, x: Row):
     """x[j] <- x[j] * g'(z), from saved[j]."""
-    _times_derivative(code, negative_slope, saved, x, x)
+    _need_activation(activation.code)
+    _differentiate_each(activation.code, activation.parameter, saved, x, x)
 
 
-@loops
-def aligned(a):
-    """Whether its numbers lie where numbers of their size should: Numba doesn't ask."""
-    return a.ctypes.data % a.itemsize == 0
-
-
-@loops
-def apart(a, b):
-    """Whether two arrays in C order share no memory."""
-    first, second = a.ctypes.data, b.ctypes.data
-    return first + a.nbytes <= second or second + b.nbytes <= first
-
-
-@loops
-def fit(a, b):
-    """Whether two aligned arrays of one shape are the same memory, or apart: 1, 0; else -1."""
-    if a.shape != b.shape or not (aligned(a) and aligned(b)):
-        return -1
-    if a.ctypes.data == b.ctypes.data:
-        return 1
-    return 0 if apart(a, b) else -1
-
-
-@twins
-def activation(code, negative_slope, z, out):
-    """out = g(z), where out may be z; both of one shape, in C order.
-
-    Returns False, and does nothing, if the arrays don't fit.
-    """
-    same, n = fit(z, out), z.size
-    if same < 0:
-        return False
-    source, target = z.reshape(n), out.reshape(n)
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-        if same == 1:
-            activate(code, negative_slope, target[start:stop])
-        elif code in (SIGMOID, TANH):
-            activate_into(code, negative_slope, source[start:stop], target[start:stop])
-        else:
-            _activated(code, negative_slope, source[start:stop], target[start:stop])
-    return True
-
-
-@twins
-def activation_backward(code, negative_slope, gradient, saved, out):
-    """out = gradient * g'(saved), where out may be gradient; all of one shape, in C order.
-
-    Returns False, and does nothing, if the arrays don't fit.
-    """
-    same, n = fit(gradient, out), gradient.size
-    if same < 0 or fit(saved, out) != 0:
-        return False
-    source, kept, target = gradient.reshape(n), saved.reshape(n), out.reshape(n)
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
-        here = kept[start:stop]
-        if same == 1:
-            times_derivative(code, negative_slope, here, target[start:stop])
-        else:
-            _times_derivative(code, negative_slope, here, source[start:stop], target[start:stop])
-    return True
+@piece
+def times_derivative_into(activation: Activation, saved: Row, x: Row, y: Row):
+    """y[j] <- x[j] * g'(z), from saved[j], where y shares no memory with the others."""
+    _need_activation(activation.code)
+    _differentiate_each(activation.code, activation.parameter, saved, x, y)

@@ -8,7 +8,8 @@ be as accurate as NumPy's, which adds in pairs from blocks of 128 numbers.
 from __future__ import annotations
 
 from dlkernels._compiler.options import loops, scalar
-from dlkernels._kernels.room import even_parts
+from dlkernels._compiler.pieces import Number, Row, piece
+from dlkernels._kernels.sharing import even_parts
 from dlkernels._simd.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
 #: Numbers added in plain arithmetic: with AVX-512 each of 32 or more accumulators gets at most 8 of them.
@@ -30,13 +31,6 @@ def total(sums, i):
     """The number that a pair stands for; an infinite sum stays infinite."""
     lost = sums[2 * i + 1]
     return sums[2 * i] + (lost if lost == lost else sums.dtype.type(0))
-
-
-@loops
-def clear(x):
-    """x[i] = 0."""
-    for i in range(x.shape[0]):
-        x[i] = x.dtype.type(0)
 
 
 @loops
@@ -62,8 +56,8 @@ def _block_sum(x):
     return sum_total(tile)
 
 
-@loops
-def row_dot(a, b):
+@piece
+def row_dot(a: Row, b: Row) -> Number:
     """sum over j of a[j] * b[j]."""
     n = a.shape[0]
     tile = sum_zeros(a)

@@ -1,8 +1,8 @@
-"""What compiled code hands over, made into what a kernel takes: types are checked as that code is compiled,
-shapes as it runs.
+"""What compiled code hands over, made into what kernels take.
 
-`checks` and `_arguments` do this for calls from Python; here the same rules hold, and a refusal has the same
-words, since `Refused` asks `checks` for them.
+Types are checked when that code is compiled, shapes when it runs. `_inputs` and `_calls` do this for calls
+from Python. Here the same rules hold, and a refusal has the same words, since `Refused` asks `_inputs.checks`
+for them.
 """
 
 # mypy: disable-error-code="no-untyped-def, attr-defined, call-arg, misc"
@@ -19,8 +19,8 @@ from numba.extending import intrinsic
 from dlkernels._compiler import internals
 from dlkernels._compiler.options import shared
 from dlkernels._inputs import checks
-from dlkernels._kernels.activations import aligned, apart
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels._kernels.memory import aligned, apart, as_row
+from dlkernels.catalogue import ACTIVATIONS, COSTS
 
 #: How `checks` looks at the arrays of each function.
 _CHECKS: dict[str, Callable[..., Any]] = {
@@ -36,11 +36,10 @@ _CHECKS: dict[str, Callable[..., Any]] = {
 def _check(function: str, *arrays: Any) -> None:
     if function in _CHECKS:
         _CHECKS[function](*arrays)
-    elif function.endswith("_backward"):
-        saved = "A" if function in ("sigmoid_backward", "tanh_backward") else "Z"
-        checks.elementwise_backward(function, *arrays, saved, None)
+    elif function in COSTS:
+        checks.cost(function, *arrays)
     else:
-        checks.cost(function, "Z" if function.endswith("_with_logits") else "A", *arrays)
+        checks.elementwise_backward(function.removesuffix("_backward"), *arrays, None)
 
 
 class Refused(ValueError):
@@ -49,7 +48,7 @@ class Refused(ValueError):
     def __init__(self, function: str, *shapes: tuple[int, ...]) -> None:
         message = f"{function}: these shapes don't fit: {shapes}"
         try:
-            # Never touched, so that arrays of any size cost nothing.
+            # Nothing touches this memory, so arrays of any size cost nothing.
             _check(function, *(np.empty(shape, np.float32) for shape in shapes))
         except (ValueError, MemoryError) as error:
             message = str(error) if isinstance(error, ValueError) else message
@@ -66,7 +65,7 @@ class OutRefused(Refused):
         ValueError.__init__(self, f"{function}: {name} has shape {shape} but the result has shape {expected}")
 
 
-# -- types ---------------------------------------------------------------------------------------------
+# -- types -----------------------------------------------------------------------------------------------
 
 
 def given(argument: Any) -> bool:
@@ -115,7 +114,7 @@ def need_number(function: str, name: str, argument: Any) -> None:
 
 
 def flag_of(function: str, name: str, argument: Any) -> bool:
-    """A boolean that decides the type of the result: known when compiling."""
+    """A boolean that decides the type of the result, and must therefore be known when compiling."""
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
     if not isinstance(value, bool):
         raise TypingError(
@@ -127,53 +126,58 @@ def flag_of(function: str, name: str, argument: Any) -> bool:
 def activation_of(function: str, argument: Any) -> Any:
     """What finds the code of an activation: at once for a literal, else by comparing when it runs."""
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
-    if isinstance(value, str) and value in checks.CODES:
-        code = checks.CODES[value]
+    if isinstance(value, str) and value in ACTIVATIONS:
+        code = ACTIVATIONS[value].code
         return shared(lambda name: code)
     if not isinstance(types.unliteral(argument), types.UnicodeType):
         raise TypingError(f"{function}: activation must be a string, not {argument}")
-    message = f"{function}: activation must be one of {', '.join(ACTIVATIONS)}"
-    a0, a1, a2, a3, a4 = ACTIVATIONS
+    names = tuple(ACTIVATIONS)
+    message = f"{function}: activation must be one of {', '.join(names)}"
 
     @shared
     def compared(name):
-        code = -1
-        code = 0 if name == a0 else code
-        code = 1 if name == a1 else code
-        code = 2 if name == a2 else code
-        code = 3 if name == a3 else code
-        code = 4 if name == a4 else code
-        if code < 0:
-            raise ValueError(message)
-        return code
+        for code in range(len(names)):
+            if names[code] == name:
+                return code
+        raise ValueError(message)
 
     return compared
 
 
-# -- rows ----------------------------------------------------------------------------------------------
+# -- arrays ----------------------------------------------------------------------------------------------
+#
+# What these intrinsics give isn't read-only, whatever the array is: kernels are compiled for one kind, and
+# only read their inputs.
 
 
 @intrinsic
-def row_of(typing_context, array):
-    """All numbers of a contiguous array, in C or Fortran order, as a vector that shares its memory.
+def table_of(typing_context, array):
+    """A matrix in C order, or a row or column in any order, as one in C order that shares its memory."""
+    return _table(array, transposed=False)
 
-    It isn't read-only, whatever the array is: kernels are compiled for one kind, and only read their inputs.
-    """
-    row = types.Array(array.dtype, 1, "C")
+
+@intrinsic
+def transpose_of(typing_context, array):
+    """The transpose of a matrix in Fortran order, as one in C order that shares its memory."""
+    return _table(array, transposed=True)
+
+
+def _table(array: Any, transposed: bool) -> Any:
+    table = types.Array(array.dtype, 2, "C")
 
     def generate(context, builder, signature, values):
-        return internals.array_over(context, builder, array, values[0], row)
+        return internals.array_over(context, builder, array, values[0], table, transposed)
 
-    return row(array), generate
+    return table(array), generate
 
 
 @intrinsic
 def unknown(typing_context, number):
-    """A float as it is, of which LLVM knows no value.
+    """A float as it is, whose value LLVM doesn't know.
 
-    It would compute a function of a constant at once, rounding products that the processor fuses with a sum.
-    Bits are combined with a zero that comes out of a piece of assembly without instructions: that is done
-    once before a loop, which still becomes one of vectors.
+    LLVM would compute a function of a constant at once, and round products that the processor fuses with a
+    sum. Therefore the bits are combined with a zero that comes out of a piece of assembly without
+    instructions. That is done once before a loop, which is still vectorised.
     """
     bits = ir.IntType(number.bitwidth)
 
@@ -186,30 +190,44 @@ def unknown(typing_context, number):
     return number(number), generate
 
 
-@shared
-def _row(array):
-    """As `row_of`; of a copy if the numbers aren't aligned, which Numba doesn't ask at each call."""
-    return row_of(array) if aligned(array) else row_of(array.copy())
-
-
 class Input(NamedTuple):
-    """How a kernel takes an array: `row` makes its row, of the transpose where `transposed` says so."""
+    """How a kernel takes a matrix: `view` makes what it takes, of the transpose if it is `transposed`."""
 
-    row: Any
+    view: Any
     transposed: bool
 
 
-def input_as(number: Any, array: Any, fortran: bool = False) -> Input:
-    """Without a copy where the array is of these numbers and contiguous; in Fortran order if that may be."""
+def row(number: Any, array: Any) -> Any:
+    """What makes a vector of these numbers of an array of any shape, in C order."""
+    return _view_as(number, array, as_row, array.layout == "C")
+
+
+def table(number: Any, array: Any) -> Any:
+    """What makes a matrix of these numbers, in C order."""
+    return _view_as(number, array, table_of, array.layout == "C")
+
+
+def line(number: Any, array: Any) -> Any:
+    """As `table`, of an array that has one row or one column."""
+    return _view_as(number, array, table_of, array.layout in "CF")
+
+
+def matrix(number: Any, array: Any) -> Input:
+    """As `table`; of a matrix in Fortran order the transpose."""
+    transposed = array.layout == "F"
+    view = transpose_of if transposed else table_of
+    return Input(_view_as(number, array, view, array.layout in "CF"), transposed)
+
+
+def _view_as(number: Any, array: Any, view: Any, keeps: bool) -> Any:
+    """What makes a view: without a copy if the array `keeps` its order and has these numbers."""
     same = array.dtype == (types.float32 if number is np.float32 else types.float64)
-    keeps = array.layout == "C" or (fortran and array.layout == "F")
-    if keeps and same and array.aligned:
-        return Input(_row, array.layout == "F")
-    if keeps:
-        return Input(shared(lambda a: row_of(a.astype(number))), array.layout == "F")
-    if same:
-        return Input(shared(lambda a: _row(np.ascontiguousarray(a))), False)
-    return Input(shared(lambda a: row_of(np.ascontiguousarray(a).astype(number))), False)
+    if not keeps:
+        return shared(lambda a: view(np.ascontiguousarray(a).astype(number)))
+    if not (same and array.aligned):
+        return shared(lambda a: view(a.astype(number)))
+    # Numba doesn't check the alignment of an array that it is called with.
+    return shared(lambda a: view(a) if aligned(a) else view(a.copy()))
 
 
 def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out") -> Any:
@@ -256,7 +274,7 @@ def outputs_as(function: str, number: Any, names: tuple[str, ...], out: Any) -> 
 
 @shared
 def same_or_apart(a, b):
-    """Whether two rows are the same memory, or share none."""
+    """Whether two arrays in C order are the same memory, or share none."""
     return a.ctypes.data == b.ctypes.data or apart(a, b)
 
 
@@ -266,7 +284,7 @@ def _share_memory(a, b):
 
 
 def apart_if(function: str, out: Any) -> Any:
-    """What refuses rows for `out`, if it was given, that share memory with each other or with an input's."""
+    """What refuses arrays of `out`, if it was given, that share memory with each other or with an input."""
     if not given(out):
         return shared(lambda written, read: None)
 
@@ -276,8 +294,8 @@ def apart_if(function: str, out: Any) -> Any:
     @shared
     def check(written, read):
         for i in range(len(written)):
-            for row in read:
-                if _share_memory(written[i], row):
+            for array in read:
+                if _share_memory(written[i], array):
                     raise ValueError(with_input)
             for j in range(i):
                 if _share_memory(written[i], written[j]):

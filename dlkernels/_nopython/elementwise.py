@@ -5,72 +5,73 @@ them (`pieces`), which can therefore be cached. Types are refused as a `TypingEr
 compiled; shapes as the `ValueError` that Python would get, before anything is computed.
 """
 
-# mypy: disable-error-code="no-untyped-def, misc"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from numba import TypingError, types
 from numba.extending import overload
 
-from dlkernels import activations, catalogue, costs
-from dlkernels._compiler.options import ALONE, inlined
-from dlkernels._inputs.checks import CODES
+from dlkernels import activations, costs
+from dlkernels._compiler.options import ONE, inlined, shared
+from dlkernels._kernels import activations as formulas
 from dlkernels._kernels import costs as cost_kernels
-from dlkernels._kernels import whole
-from dlkernels._kernels.activations import apart
+from dlkernels._kernels import linked, shapes
+from dlkernels._kernels.memory import apart, as_row
 from dlkernels._nopython.arguments import (
     Refused,
     arrays_of,
     given,
-    input_as,
     need_number,
     number_of,
     output_as,
-    row_of,
+    row,
     same_or_apart,
     unknown,
 )
+from dlkernels.catalogue import ACTIVATIONS, COSTS, Activation, Cost
 
 
 def available(function: Callable[..., Any]) -> Any:
     return overload(function, prefer_literal=True)
 
 
-# -- elementwise ---------------------------------------------------------------------------------------
+# -- elementwise -----------------------------------------------------------------------------------------
 
-_activated, _derived = whole.activated, whole.derived
-_activate, _derive = whole.activate_row.linked, whole.derive_row.linked
+_activate, _differentiate = linked.activate_row.linked, linked.differentiate_row.linked
 
 
-def _elementwise(function: str, code: int, Z: Any, out: Any) -> Any:
-    """The implementation for Z, a number or an array, with `negative_slope` as second argument."""
+def _elementwise(activation: Activation, Z: Any, out: Any) -> Any:
+    """The implementation for Z, a number or an array, with the parameter as second argument."""
+    function, code = activation.name, activation.code
     number = number_of(function, {"Z": Z})
     if not isinstance(Z, types.Array):
         if given(out):
             raise TypingError(f"{function}: out is for arrays, and Z is a number")
-        return inlined(
-            lambda Z, slope, out: _activated(code, number(np.float64(slope)), unknown(number(Z)), number(0))
-        )
-    row, take = input_as(number, Z).row, output_as(function, number, Z.ndim, out)
+        formula = getattr(formulas, function)
+        return inlined(lambda Z, parameter, out: formula(unknown(number(Z)), number(np.float64(parameter))))
+    view, take = row(number, Z), output_as(function, number, Z.ndim, out)
     overlaps = f"{function}: out overlaps Z in memory"
 
     @inlined
-    def implementation(Z, slope, out):
+    def implementation(Z, parameter, out):
         result = take(out, Z.shape)
-        z, target = row(Z), row_of(result)
+        z, target = view(Z), as_row(result)
         if not same_or_apart(z, target):
             raise ValueError(overlaps)
-        _activate(code, np.float64(slope), z, target)
+        _activate(code, np.float64(parameter), z, target)
         return result
 
     return implementation
 
 
-def _elementwise_backward(function: str, code: int, name: str, dA: Any, saved: Any, out: Any) -> Any:
-    """The implementation for dA and what was saved, `name`, with `negative_slope` as third argument."""
+def _elementwise_backward(activation: Activation, dA: Any, saved: Any, out: Any) -> Any:
+    """The implementation for dA and what was saved, with the parameter as third argument."""
+    function, name, code = f"{activation.name}_backward", activation.derivative_from, activation.code
     number = number_of(function, {"dA": dA, name: saved})
     array = isinstance(dA, types.Array)
     if array != isinstance(saved, types.Array) or (array and dA.ndim != saved.ndim):
@@ -78,119 +79,124 @@ def _elementwise_backward(function: str, code: int, name: str, dA: Any, saved: A
     if not array:
         if given(out):
             raise TypingError(f"{function}: out is for arrays, and dA is a number")
+        formula = getattr(formulas, f"times_{activation.name}_slope")
         return inlined(
-            lambda dA, saved, slope, out: _derived(
-                code, number(np.float64(slope)), number(dA), unknown(number(saved)), number(0), number(1)
+            lambda dA, saved, parameter, out: formula(
+                number(dA), unknown(number(saved)), number(np.float64(parameter))
             )
         )
-    dA_row, saved_row = input_as(number, dA).row, input_as(number, saved).row
+    dA_view, saved_view = row(number, dA), row(number, saved)
     take = output_as(function, number, dA.ndim, out)
     overlaps = f"{function}: out overlaps an input in memory"
 
     @inlined
-    def implementation(dA, saved, slope, out):
+    def implementation(dA, saved, parameter, out):
         if dA.shape != saved.shape:
             raise Refused(function, dA.shape, saved.shape)
         result = take(out, dA.shape)
-        gradient, kept, target = dA_row(dA), saved_row(saved), row_of(result)
+        gradient, kept, target = dA_view(dA), saved_view(saved), as_row(result)
         if not (same_or_apart(gradient, target) and same_or_apart(kept, target)):
             raise ValueError(overlaps)
         if not apart(kept, target):
-            kept = kept.copy()  # target is overwritten before it is read
-        _derive(code, np.float64(slope), gradient, kept, target)
+            kept = kept.copy()  # target is written to before all of it is read
+        _differentiate(code, np.float64(parameter), gradient, kept, target)
         return result
 
     return implementation
 
 
-def _register(function: Any, code: int) -> None:
-    @available(function)
-    def overloaded(Z, out=None):
-        implementation = _elementwise(function.__name__, code, Z, out)
+def _with_names(function: Any, **names: str | None) -> Any:
+    """The function with other names for its arguments: Numba looks for those of a call among them."""
+    code = function.__code__
+    renamed = tuple(names.get(name) or name for name in code.co_varnames)
+    return FunctionType(
+        code.replace(co_varnames=renamed), function.__globals__, function.__name__, function.__defaults__,
+        function.__closure__,
+    )  # fmt: skip
+
+
+def _register(activation: Activation) -> None:
+    name, default = activation.name, activation.default
+
+    def without(Z, out=None):
+        implementation = _elementwise(activation, Z, out)
         return lambda Z, out=None: implementation(Z, 0.0, out)
 
+    def with_parameter(Z, parameter=default, out=None):
+        need_number(name, str(activation.parameter), parameter)
+        implementation = _elementwise(activation, Z, out)
+        return _with_names(
+            lambda Z, parameter=default, out=None: implementation(Z, parameter, out),
+            parameter=activation.parameter,
+        )
 
-def _register_backward(function: Any, code: int) -> None:
-    name = function.__name__
-    if catalogue.ACTIVATIONS[code] in catalogue.SAVES_A:
-
-        @available(function)
-        def overloaded(dA, A, out=None):
-            implementation = _elementwise_backward(name, code, "A", dA, A, out)
-            return lambda dA, A, out=None: implementation(dA, A, 0.0, out)
-
-    else:
-
-        @available(function)
-        def overloaded(dA, Z, out=None):
-            implementation = _elementwise_backward(name, code, "Z", dA, Z, out)
-            return lambda dA, Z, out=None: implementation(dA, Z, 0.0, out)
+    overloaded = without if activation.parameter is None else with_parameter
+    available(getattr(activations, name))(_with_names(overloaded, parameter=activation.parameter))
 
 
-for _name in ("identity", "sigmoid", "tanh", "relu"):
-    _register(getattr(activations, _name), CODES[_name])
-    _register_backward(getattr(activations, f"{_name}_backward"), CODES[_name])
+def _register_backward(activation: Activation) -> None:
+    name, default = f"{activation.name}_backward", activation.default
+    names = {"saved": activation.derivative_from, "parameter": activation.parameter}
+
+    def without(dA, saved, out=None):
+        implementation = _elementwise_backward(activation, dA, saved, out)
+        return _with_names(lambda dA, saved, out=None: implementation(dA, saved, 0.0, out), **names)
+
+    def with_parameter(dA, saved, parameter=default, out=None):
+        need_number(name, str(activation.parameter), parameter)
+        implementation = _elementwise_backward(activation, dA, saved, out)
+        return _with_names(
+            lambda dA, saved, parameter=default, out=None: implementation(dA, saved, parameter, out), **names
+        )
+
+    overloaded = without if activation.parameter is None else with_parameter
+    available(getattr(activations, name))(_with_names(overloaded, **names))
 
 
-@available(activations.leaky_relu)
-def _leaky_relu(Z, negative_slope=0.01, out=None):
-    need_number("leaky_relu", "negative_slope", negative_slope)
-    implementation = _elementwise("leaky_relu", catalogue.LEAKY_RELU, Z, out)
-    return lambda Z, negative_slope=0.01, out=None: implementation(Z, negative_slope, out)
+for _activation in ACTIVATIONS.values():
+    _register(_activation)
+    _register_backward(_activation)
 
 
-@available(activations.leaky_relu_backward)
-def _leaky_relu_backward(dA, Z, negative_slope=0.01, out=None):
-    need_number("leaky_relu_backward", "negative_slope", negative_slope)
-    implementation = _elementwise_backward("leaky_relu_backward", catalogue.LEAKY_RELU, "Z", dA, Z, out)
-    return lambda dA, Z, negative_slope=0.01, out=None: implementation(dA, Z, negative_slope, out)
+# -- costs -----------------------------------------------------------------------------------------------
+
+_reduce, _reduction_workspace = linked.reduce_rows.linked, cost_kernels.reduction_workspace
 
 
-# -- costs ---------------------------------------------------------------------------------------------
-
-_reduce, _reduction_room = whole.reduce_rows.linked, cost_kernels.reduction_room
-
-
-def _reduction(function: str, code: int, axes: int, names: tuple[str, str], first: Any, second: Any) -> Any:
+def _reduction(function: str, code: int, names: tuple[str, str], fits: Any, first: Any, second: Any) -> Any:
+    axes = 1 if function == "dot" else 2
     number = arrays_of(function, dict(zip(names, (first, second), strict=True)), axes)
-    first_row, second_row = input_as(number, first).row, input_as(number, second).row
+    first_view, second_view = row(number, first), row(number, second)
 
     @inlined
     def implementation(first, second):
-        fits = first.shape == second.shape
-        if axes == 2:
-            fits = fits and first.shape[0] == 1 and first.size > 0
-        if not fits:
+        if not fits((first.shape, second.shape)):
             raise Refused(function, first.shape, second.shape)
-        a, y, result = first_row(first), second_row(second), np.empty(1, number)
-        scratch = np.empty(_reduction_room(a.size, ALONE, a), number)
-        _reduce(code, a, y, result, scratch)
+        a, y, result = first_view(first), second_view(second), np.empty(1, number)
+        workspace = np.empty(_reduction_workspace(a.size, ONE, a), number)
+        _reduce(code, a, y, result, workspace)
         return float(result[0])
 
     return implementation
 
 
-@available(costs.binary_cross_entropy)
-def _binary_cross_entropy(A, Y):
-    implementation = _reduction("binary_cross_entropy", cost_kernels.CROSS_ENTROPY, 2, ("A", "Y"), A, Y)
-    return lambda A, Y: implementation(A, Y)
+def _register_cost(cost: Cost) -> None:
+    fits, names = shared(shapes.COST[cost.predicted].fits()), (cost.predicted, "Y")
+
+    def overloaded(predicted, Y):
+        implementation = _reduction(cost.name, cost.code, names, fits, predicted, Y)
+        return _with_names(lambda predicted, Y: implementation(predicted, Y), predicted=cost.predicted)
+
+    available(getattr(costs, cost.name))(_with_names(overloaded, predicted=cost.predicted))
 
 
-@available(costs.binary_cross_entropy_with_logits)
-def _binary_cross_entropy_with_logits(Z, Y):
-    implementation = _reduction(
-        "binary_cross_entropy_with_logits", cost_kernels.CROSS_ENTROPY_WITH_LOGITS, 2, ("Z", "Y"), Z, Y
-    )
-    return lambda Z, Y: implementation(Z, Y)
+for _cost in COSTS.values():
+    _register_cost(_cost)
 
-
-@available(costs.squared_error)
-def _squared_error(A, Y):
-    implementation = _reduction("squared_error", cost_kernels.SQUARED_ERROR, 2, ("A", "Y"), A, Y)
-    return lambda A, Y: implementation(A, Y)
+_same_shape = shared(lambda shapes: shapes[0] == shapes[1])
 
 
 @available(costs.dot)
 def _dot(a, b):
-    implementation = _reduction("dot", cost_kernels.DOT, 1, ("a", "b"), a, b)
+    implementation = _reduction("dot", cost_kernels.DOT, ("a", "b"), _same_shape, a, b)
     return lambda a, b: implementation(a, b)

@@ -1,4 +1,4 @@
-"""As `_nopython`: a dense layer and the two models' gradients."""
+"""As `elementwise`: a dense layer, and the gradients of the two models."""
 
 # mypy: disable-error-code="no-untyped-def, misc"
 from __future__ import annotations
@@ -8,44 +8,53 @@ from numba import types
 
 from dlkernels import dense, propagate
 from dlkernels._compiler import internals
-from dlkernels._compiler.options import ALONE, inlined, shared
-from dlkernels._kernels import dense as _dense
-from dlkernels._kernels import gradients, small, whole
+from dlkernels._compiler.options import ONE, inlined, shared
+from dlkernels._kernels import dense_backward as backward_kernels
+from dlkernels._kernels import dense_forward as forward_kernels
+from dlkernels._kernels import dense_gradients as gradient_kernels
+from dlkernels._kernels import direct, linked, shapes
+from dlkernels._kernels.activations import in_layer
+from dlkernels._kernels.shallow import Network
 from dlkernels._nopython.arguments import (
     Refused,
     activation_of,
     apart_if,
     arrays_of,
     flag_of,
-    input_as,
+    line,
+    matrix,
     need_number,
     output_as,
     outputs_as,
-    row_of,
+    table,
+    table_of,
 )
 from dlkernels._nopython.elementwise import available
 
-_dense_linked, _gradients_linked = small.whole_dense.linked, small.whole_gradients.linked
-_as_product, _kind_gradients = gradients.as_product, _dense.GRADIENTS
-_dense_room, _gradients_room = _dense.dense_room, gradients.gradients_room
+_forward, _backward = direct.layer_forward.linked, direct.layer_backward.linked
+_by_examples, _by_product = direct.layer_gradients.linked, direct.layer_product_gradients.linked
+_forward_workspace, _backward_workspace = (
+    forward_kernels.forward_workspace,
+    backward_kernels.backward_workspace,
+)
+_examples_workspace = gradient_kernels.gradients_workspace
+_product_workspace = gradient_kernels.product_gradients_workspace
+_as_product = gradient_kernels.as_product
+_forward_fits = shared(shapes.DENSE_FORWARD.fits())
+_gradients_fit = shared(shapes.DENSE_GRADIENTS.fits())
+_backward_fits = shared(shapes.DENSE_BACKWARD.fits())
 
 
 @inlined
-def _run_dense(kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z):
-    scratch = np.empty(_dense_room(kind, n, k, m, R_transposed, ALONE, out), out.dtype)
-    _dense_linked(
-        kind, L, L_transposed, R, R_transposed, other, code, slope, n, k, m, out, Z, scratch, ALONE
-    )  # fmt: skip
-
-
-@inlined
-def _run_gradients(dZ, A_prev, transposed, n, k, m, dW, db):
+def _gradients(dZ, A_prev, A_transposed, dW, db):
     """As `dlkernels.dense._gradients`."""
+    (n, k), m = dW.shape, dZ.shape[1]
     if _as_product(n, k, m, dW):
-        _run_dense(_kind_gradients, dZ, False, A_prev, not transposed, dW, 0, float(m), n, m, k, dW, db)
-        return
-    scratch = np.empty(_gradients_room(n, k, m, transposed, ALONE, dW), dW.dtype)
-    _gradients_linked(dZ, A_prev, transposed, n, k, m, dW, db, scratch, ALONE)
+        workspace = np.empty(_product_workspace(n, k, m, A_transposed, ONE, dW), dW.dtype)
+        _by_product(dZ, A_prev, A_transposed, dW, db, workspace, ONE)
+    else:
+        workspace = np.empty(_examples_workspace(n, k, m, A_transposed, ONE, dW), dW.dtype)
+        _by_examples(dZ, A_prev, A_transposed, dW, db, workspace, ONE)
 
 
 @available(dense.dense_forward)
@@ -54,33 +63,29 @@ def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out
     number = arrays_of(f, {"W": W, "A_prev": A_prev, "b": b})
     need_number(f, "negative_slope", negative_slope)
     code_of, need_apart = activation_of(f, activation), apart_if(f, out)
-    (W_row, W_T), (A_row, A_T) = input_as(number, W, True), input_as(number, A_prev, True)
-    b_row = input_as(number, b, True).row
-    if flag_of(f, "return_Z", return_Z):
-        kind = _dense.FORWARD_KEEPING_Z
+    (W_view, W_T), (A_view, A_T), b_view = matrix(number, W), matrix(number, A_prev), line(number, b)
+    keeps_Z = flag_of(f, "return_Z", return_Z)
+    if keeps_Z:
         if isinstance(out, types.Array):  # takes A
             take_A, take_Z = output_as(f, number, 2, out), output_as(f, number, 2, None)
         else:
             take_A, take_Z = outputs_as(f, number, ("A", "Z"), out)
         take = shared(lambda out, shape: (take_A(out, shape), take_Z(out, shape)))
-        rows, result = (
-            shared(lambda taken: (row_of(taken[0]), row_of(taken[1]))),
-            shared(lambda taken: taken),
-        )
+        result = shared(lambda taken: taken)
     else:
-        kind, take_A = _dense.FORWARD, output_as(f, number, 2, out)
-        take = shared(lambda out, shape: (take_A(out, shape),))
-        rows, result = shared(lambda taken: (row_of(taken[0]),)), shared(lambda taken: taken[0])
+        take_A = output_as(f, number, 2, out)
+        take, result = shared(lambda out, shape: (take_A(out, shape),)), shared(lambda taken: taken[0])
 
     def implementation(W, A_prev, b, activation="identity", negative_slope=0.01, out=None, return_Z=False):
-        (n, k), m = W.shape, A_prev.shape[1]
-        if A_prev.shape[0] != k or b.shape != (n, 1):
+        if not _forward_fits((W.shape, A_prev.shape, b.shape)):
             raise Refused(f, W.shape, A_prev.shape, b.shape)
+        (n, k), m = W.shape, A_prev.shape[1]
         code, taken = code_of(activation), take(out, (n, m))
-        W_, A_, b_, written = W_row(W), A_row(A_prev), b_row(b), rows(taken)
-        need_apart(written, (W_, A_, b_))
+        W_, A_prev_, b_, A, Z = W_view(W), A_view(A_prev), b_view(b), table_of(taken[0]), table_of(taken[-1])
+        need_apart((A, Z) if keeps_Z else (A,), (W_, A_prev_, b_))
+        workspace = np.empty(_forward_workspace(n, k, m, A_T, ONE, A), number)
         slope = np.float64(negative_slope)
-        _run_dense(kind, W_, W_T, A_, A_T, b_, code, slope, n, k, m, written[0], written[-1])
+        _forward(W_, W_T, A_prev_, A_T, b_, code, slope, A, Z, keeps_Z, workspace, ONE)
         return result(taken)
 
     return implementation
@@ -90,17 +95,17 @@ def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out
 def _dense_gradients(dZ, A_prev, out=None):
     f = "dense_gradients"
     number, need_apart = arrays_of(f, {"dZ": dZ, "A_prev": A_prev}), apart_if(f, out)
-    dZ_row, (A_row, A_T) = input_as(number, dZ).row, input_as(number, A_prev, True)
+    dZ_view, (A_view, A_T) = table(number, dZ), matrix(number, A_prev)
     take_dW, take_db = outputs_as(f, number, ("dW", "db"), out)
 
     def implementation(dZ, A_prev, out=None):
-        (n, m), k = dZ.shape, A_prev.shape[0]
-        if A_prev.shape[1] != m or m == 0:
+        if not _gradients_fit((dZ.shape, A_prev.shape)):
             raise Refused(f, dZ.shape, A_prev.shape)
+        n, k = dZ.shape[0], A_prev.shape[0]
         dW, db = take_dW(out, (n, k)), take_db(out, (n, 1))
-        dZ_, A_, dW_, db_ = dZ_row(dZ), A_row(A_prev), row_of(dW), row_of(db)
+        dZ_, A_, dW_, db_ = dZ_view(dZ), A_view(A_prev), table_of(dW), table_of(db)
         need_apart((dW_, db_), (dZ_, A_))
-        _run_gradients(dZ_, A_, A_T, n, k, m, dW_, db_)
+        _gradients(dZ_, A_, A_T, dW_, db_)
         return dW, db
 
     return implementation
@@ -111,34 +116,34 @@ def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0
     f = "dense_backward"
     number = arrays_of(f, {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev})
     need_number(f, "negative_slope", negative_slope)
-    code_of, need_apart, kind = activation_of(f, activation), apart_if(f, out), _dense.BACKWARD
-    W_row, W_T = input_as(number, W_next, True)
-    next_row, next_T = input_as(number, dZ_next, True)
-    saved_row, (A_row, A_T) = input_as(number, saved).row, input_as(number, A_prev, True)
+    code_of, need_apart = activation_of(f, activation), apart_if(f, out)
+    (W_view, W_T), (dZ_view, dZ_T) = matrix(number, W_next), matrix(number, dZ_next)
+    saved_view, (A_view, A_T) = table(number, saved), matrix(number, A_prev)
     take_dZ, take_dW, take_db = outputs_as(f, number, ("dZ", "dW", "db"), out)
-    W_transposed = not W_T
 
     def implementation(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01, out=None):
-        (k, n), m, n_prev = W_next.shape, dZ_next.shape[1], A_prev.shape[0]
-        if dZ_next.shape[0] != k or saved.shape != (n, m) or A_prev.shape[1] != m or m == 0:
+        if not _backward_fits((W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)):
             raise Refused(f, W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)
+        (k, n), m, n_prev = W_next.shape, dZ_next.shape[1], A_prev.shape[0]
         code = code_of(activation)
         dZ, dW, db = take_dZ(out, (n, m)), take_dW(out, (n, n_prev)), take_db(out, (n, 1))
-        W_, next_, saved_, A_ = W_row(W_next), next_row(dZ_next), saved_row(saved), A_row(A_prev)
-        dZ_, dW_, db_ = row_of(dZ), row_of(dW), row_of(db)
+        W_, next_, saved_, A_ = W_view(W_next), dZ_view(dZ_next), saved_view(saved), A_view(A_prev)
+        dZ_, dW_, db_ = table_of(dZ), table_of(dW), table_of(db)
         need_apart((dZ_, dW_, db_), (W_, next_, saved_, A_))
+        workspace = np.empty(_backward_workspace(n, k, m, dZ_T, ONE, dZ_), number)
         slope = np.float64(negative_slope)
-        _run_dense(kind, W_, W_transposed, next_, next_T, saved_, code, slope, n, k, m, dZ_, dZ_)
-        _run_gradients(dZ_, A_, A_T, n, n_prev, m, dW_, db_)
+        _backward(W_, W_T, next_, dZ_T, saved_, code, slope, dZ_, workspace, ONE)
+        _gradients(dZ_, A_, A_T, dW_, db_)
         return dZ, dW, db
 
     return implementation
 
 
-# -- the models' gradients -----------------------------------------------------------------------------
+# -- the models' gradients -------------------------------------------------------------------------------
 
-_logistic, _shallow = whole.logistic.linked, whole.shallow.linked
-_logistic_room, _shallow_room = whole.logistic_room, whole.shallow_room
+_logistic, _logistic_workspace = linked.logistic.linked, linked.logistic_workspace
+_shallow, _shallow_workspace = linked.shallow.linked, linked.shallow_workspace
+_logistic_fits, _shallow_fits = shared(shapes.LOGISTIC.fits()), shared(shapes.SHALLOW.fits())
 
 
 @available(propagate.logistic_propagate)
@@ -146,22 +151,18 @@ def _logistic_propagate(w, b, X, Y, out=None):
     f = "logistic_propagate"
     number, need_apart = arrays_of(f, {"w": w, "X": X, "Y": Y}), apart_if(f, out)
     need_number(f, "b", b)
-    w_row, (X_row, X_T), Y_row = (
-        input_as(number, w, True).row,
-        input_as(number, X, True),
-        input_as(number, Y).row,
-    )
+    w_view, (X_view, X_T), Y_view = line(number, w), matrix(number, X), line(number, Y)
     take = output_as(f, number, 2, out)
 
     def implementation(w, b, X, Y, out=None):
-        n, m = X.shape
-        if w.shape != (n, 1) or Y.shape != (1, m) or m == 0:
+        if not _logistic_fits((X.shape, w.shape, Y.shape)):
             raise Refused(f, w.shape, X.shape, Y.shape)
+        n, m = X.shape
         dw, result = take(out, (n, 1)), np.empty(2, number)
-        w_, X_, Y_, dw_ = w_row(w), X_row(X), Y_row(Y), row_of(dw)
+        w_, X_, Y_, dw_ = w_view(w), X_view(X), Y_view(Y), table_of(dw)
         need_apart((dw_,), (w_, X_, Y_))
-        scratch = np.empty(_logistic_room(n, m, X_T, dw_), number)
-        _logistic(w_, number(np.float64(b)), X_, X_T, n, m, Y_, dw_, result, scratch)
+        workspace = np.empty(_logistic_workspace(n, m, X_T, dw_), number)
+        _logistic(w_, np.float64(b), X_, X_T, Y_, dw_, result, workspace)
         return dw, float(result[0]), float(result[1])
 
     return implementation
@@ -173,27 +174,31 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
     number = arrays_of(f, {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "X": X, "Y": Y})
     need_number(f, "negative_slope", negative_slope)
     code_of, need_apart = activation_of(f, activation), apart_if(f, out)
-    W1_row, b1_row = input_as(number, W1).row, input_as(number, b1, True).row
-    W2_row, b2_row = input_as(number, W2, True).row, input_as(number, b2, True).row
-    (X_row, X_T), Y_row = input_as(number, X, True), input_as(number, Y, True).row
+    W1_view, b1_view, W2_view, b2_view = (
+        table(number, W1),
+        line(number, b1),
+        line(number, W2),
+        line(number, b2),
+    )
+    (X_view, X_T), Y_view = matrix(number, X), line(number, Y)
     take_dW1, take_db1, take_dW2, take_db2 = outputs_as(f, number, ("dW1", "db1", "dW2", "db2"), out)
 
     def implementation(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0.01, out=None):
-        (n_x, m), n_h = X.shape, W1.shape[0]
-        fits = W1.shape[1] == n_x and b1.shape == (n_h, 1) and W2.shape == (1, n_h) and b2.shape == (1, 1)
-        if not fits or Y.shape != (1, m) or m == 0:
+        if not _shallow_fits((W1.shape, X.shape, b1.shape, W2.shape, b2.shape, Y.shape)):
             raise Refused(f, W1.shape, b1.shape, W2.shape, b2.shape, X.shape, Y.shape)
-        code, result = code_of(activation), np.empty(1, number)
+        (n_x, m), n_h = X.shape, W1.shape[0]
+        g, result = in_layer(code_of(activation), np.float64(negative_slope)), np.empty(1, number)
         dW1, db1 = take_dW1(out, (n_h, n_x)), take_db1(out, (n_h, 1))
         dW2, db2 = take_dW2(out, (1, n_h)), take_db2(out, (1, 1))
-        W1_, b1_, W2_, b2_, X_, Y_ = W1_row(W1), b1_row(b1), W2_row(W2), b2_row(b2), X_row(X), Y_row(Y)
-        dW1_, db1_, dW2_, db2_ = row_of(dW1), row_of(db1), row_of(dW2), row_of(db2)
-        need_apart((dW1_, db1_, dW2_, db2_), (W1_, b1_, W2_, b2_, X_, Y_))
-        scratch = np.empty(_shallow_room(n_h, n_x, m, X_T, dW1_), number)
-        _shallow(
-            W1_, b1_, W2_, b2_, X_, X_T, n_h, n_x, m, Y_, code, np.float64(negative_slope), dW1_, db1_, dW2_,
-            db2_, result, scratch,
-        )  # fmt: skip
+        network = Network(W1_view(W1), b1_view(b1), W2_view(W2), b2_view(b2))
+        gradients = Network(table_of(dW1), table_of(db1), table_of(dW2), table_of(db2))
+        X_, Y_ = X_view(X), Y_view(Y)
+        need_apart(
+            (gradients.W1, gradients.b1, gradients.W2, gradients.b2),
+            (network.W1, network.b1, network.W2, network.b2, X_, Y_),
+        )
+        workspace = np.empty(_shallow_workspace(n_h, n_x, m, X_T, gradients.W1), number)
+        _shallow(network, X_, X_T, Y_, g, gradients, result, workspace)
         return dW1, db1, dW2, db2, float(result[0])
 
     return implementation

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dlkernels._simd import vectors
-from dlkernels._simd.tile import checked, generated, inside, lanes, rows
+from dlkernels._simd.tile import checked, generated, inside, lanes, mr
 
 
 def transpose(a, i, a_stride, out, j, out_stride):
@@ -29,14 +29,14 @@ def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
 
 def interleave(a, i, stride, out, j):
     """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes."""
-    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
+    a, out, height = a.reshape(-1), out.reshape(-1), mr(a)
     for r in range(height):
         out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
 
 
 def copy_term(a, i, out, j):
     """out[j + r] = a[i + r] for r < rows, in one move: to LLVM the two arrays might overlap."""
-    a, out, height = a.reshape(-1), out.reshape(-1), rows(a)
+    a, out, height = a.reshape(-1), out.reshape(-1), mr(a)
     out[j : j + height] = a[i : i + height]
 
 
@@ -70,8 +70,8 @@ def _overload_transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
 @checked(interleave)
 def _overload_interleave(a, i, stride, out, j):
     def move(a, i, stride, out, j):
-        inside(a, i, stride, rows(a), lanes(a))
-        inside(out, j, 0, 1, rows(a) * lanes(a))
+        inside(a, i, stride, mr(a), lanes(a))
+        inside(out, j, 0, 1, mr(a) * lanes(a))
         vectors.interleave(a, i, stride, out, j)
 
     return move
@@ -80,8 +80,8 @@ def _overload_interleave(a, i, stride, out, j):
 @checked(copy_term)
 def _overload_copy_term(a, i, out, j):
     def move(a, i, out, j):
-        inside(a, i, 0, 1, rows(a))
-        inside(out, j, 0, 1, rows(a))
+        inside(a, i, 0, 1, mr(a))
+        inside(out, j, 0, 1, mr(a))
         vectors.copy_term(a, i, out, j)
 
     return move

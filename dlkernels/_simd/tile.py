@@ -11,7 +11,7 @@ creates, adds to in a loop of its own and writes out:
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
 `outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
-`half_rows` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
+`half_mr` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
 `outer_add_first`: the same for the first columns only.
 `outer_add_rows`: the same where the numbers of a lie a stride apart.
 `outer_plus_part`, `outer_store_part`: the first rows and columns of a block only.
@@ -56,9 +56,9 @@ def _constant(of_shape):
 
 
 lanes = _constant(lambda shape: shape.lanes)
-rows = _constant(lambda shape: shape.rows)
-half_rows = _constant(lambda shape: shape.rows // 2)
-columns = _constant(lambda shape: shape.columns)
+mr = _constant(lambda shape: shape.rows)
+half_mr = _constant(lambda shape: shape.rows // 2)
+nr = _constant(lambda shape: shape.columns)
 dot_rows = _constant(lambda shape: shape.dot_rows)
 dot_columns = _constant(lambda shape: shape.dot_columns)
 sum_width = _constant(lambda shape: shape.lanes * registers.SUM_VECTORS)
@@ -66,12 +66,12 @@ sum_width = _constant(lambda shape: shape.lanes * registers.SUM_VECTORS)
 
 def outer_zeros(like):
     """A (rows, columns) block of zeros."""
-    return np.zeros((rows(like), columns(like)), like.dtype)
+    return np.zeros((mr(like), nr(like)), like.dtype)
 
 
 def outer_zeros_half(like):
-    """A (half_rows, columns) block of zeros."""
-    return np.zeros((half_rows(like), columns(like)), like.dtype)
+    """A (half_mr, columns) block of zeros."""
+    return np.zeros((half_mr(like), nr(like)), like.dtype)
 
 
 def outer_vector(tile):

@@ -10,25 +10,17 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from dlkernels.catalogue import ACTIVATIONS, COSTS
+
 NAMES = ("python", "numpy", "numba")
 
 FUNCTIONS = (
-    "sigmoid",
-    "tanh",
-    "relu",
-    "identity",
-    "leaky_relu",
-    "sigmoid_backward",
-    "tanh_backward",
-    "relu_backward",
-    "leaky_relu_backward",
-    "identity_backward",
+    *ACTIVATIONS,
+    *(f"{name}_backward" for name in ACTIVATIONS),
     "dense_forward",
     "dense_gradients",
     "dense_backward",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "squared_error",
+    *COSTS,
     "logistic_propagate",
     "shallow_propagate",
     "logistic_descent",

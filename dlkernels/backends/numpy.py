@@ -5,77 +5,113 @@ No function warns: infinities and NaN are results here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dlkernels import catalogue
 from dlkernels._inputs import checks as checks
-from dlkernels._inputs import values
 from dlkernels._inputs.arrays import Array
+from dlkernels.backends import _activations
+from dlkernels.catalogue import ACTIVATIONS
 
 _quiet = np.errstate(all="ignore")
+#: The names of the activations, by their codes.
+_NAMES = tuple(ACTIVATIONS)
 
-# -- on checked arrays -------------------------------------------------------------------------------
+# -- formulas: of arrays that are checked, into `out` ----------------------------------------------------
 
 
-def _sigmoid(Z: Array, out: Array) -> Array:
+def _identity(Z: Array, parameter: float, out: Array) -> None:
+    if out is not Z:
+        np.copyto(out, Z)
+
+
+def _sigmoid(Z: Array, parameter: float, out: Array) -> None:
     """1 / (1 + e^-z): an overflow of e^-z gives the 0 it should."""
     np.negative(Z, out=out)
     np.exp(out, out=out)
     out += 1
     np.divide(1, out, out=out)
-    return out
 
 
-def _leaky_relu(Z: Array, negative_slope: float, out: Array) -> Array:
-    slope = Z.dtype.type(negative_slope)
+def _tanh(Z: Array, parameter: float, out: Array) -> None:
+    np.tanh(Z, out=out)
+
+
+def _relu(Z: Array, parameter: float, out: Array) -> None:
+    np.maximum(Z, 0, out=out)
+
+
+def _leaky_relu(Z: Array, parameter: float, out: Array) -> None:
+    slope = Z.dtype.type(parameter)
     if 0 < slope <= 1:
         np.maximum(Z, Z * slope, out=out)
     else:
         np.copyto(out, np.where(Z < 0, Z * slope, Z))
+
+
+#: g(Z) into `out`, which may be Z.
+_FORWARD: dict[str, Callable[[Array, float, Array], None]] = {
+    "identity": _identity,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+}
+
+
+def _identity_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    np.copyto(out, dA)
+
+
+def _sigmoid_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
+    slope = 1 - A
+    slope *= A
+    np.multiply(dA, slope, out=out)
+
+
+def _tanh_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
+    """1 - a² as (1 - a)(1 + a), which doesn't cancel."""
+    slope = 1 - A
+    slope *= 1 + A
+    np.multiply(dA, slope, out=out)
+
+
+def _relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    """g'(0) = 1. A selection, since 0 times infinity is NaN."""
+    negative = Z < 0
+    np.copyto(out, dA)
+    np.copyto(out, 0, where=negative)
+
+
+def _leaky_relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    np.copyto(out, np.where(Z < 0, dA * dA.dtype.type(parameter), dA))
+
+
+#: dA * g'(z) into `out`, which may be dA or what was saved.
+_BACKWARD: dict[str, Callable[[Array, Array, float, Array], None]] = {
+    "identity": _identity_backward,
+    "sigmoid": _sigmoid_backward,
+    "tanh": _tanh_backward,
+    "relu": _relu_backward,
+    "leaky_relu": _leaky_relu_backward,
+}
+
+
+@_quiet
+def _activate(name: str, Z: Array, parameter: float, out: Array) -> Array:
+    _FORWARD[name](Z, parameter, out)
     return out
 
 
-def _activate(code: int, Z: Array, negative_slope: float, out: Array) -> Array:
-    """g(Z) into `out`, which may be Z."""
-    match catalogue.ACTIVATIONS[code]:
-        case "sigmoid":
-            _sigmoid(Z, out)
-        case "tanh":
-            np.tanh(Z, out=out)
-        case "relu":
-            np.maximum(Z, 0, out=out)
-        case "leaky_relu":
-            _leaky_relu(Z, negative_slope, out)
-        case _:
-            if out is not Z:
-                np.copyto(out, Z)
+@_quiet
+def _activate_backward(name: str, dA: Array, saved: Array, parameter: float, out: Array) -> Array:
+    _BACKWARD[name](dA, saved, parameter, out)
     return out
 
 
-def _activate_backward(code: int, dA: Array, saved: Array, negative_slope: float, out: Array) -> Array:
-    """dA * g' into `out`, which may be dA or saved."""
-    match catalogue.ACTIVATIONS[code]:
-        case "sigmoid":
-            slope = 1 - saved
-            slope *= saved
-            np.multiply(dA, slope, out=out)
-        case "tanh":
-            slope = 1 - saved
-            slope *= 1 + saved
-            np.multiply(dA, slope, out=out)
-        case "relu":
-            negative = saved < 0
-            np.copyto(out, dA)
-            np.copyto(out, 0, where=negative)
-        case "leaky_relu":
-            slope = dA.dtype.type(negative_slope)
-            np.copyto(out, np.where(saved < 0, dA * slope, dA))
-        case _:
-            np.copyto(out, dA)
-    return out
+globals().update(_activations.functions(__name__, _activate, _activate_backward))
 
 
 def _cost(Z: Array, Y: Array) -> float:
@@ -101,81 +137,6 @@ def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
     db /= m
 
 
-# -- activations -------------------------------------------------------------------------------------
-
-
-@_quiet
-def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
-    """1 / (1 + e^-z), any shape."""
-    Z, out = checks.elementwise("sigmoid", Z, out)
-    return _activate(catalogue.SIGMOID, Z, 0.0, out)
-
-
-@_quiet
-def tanh(Z: Any, *, out: Array | None = None) -> Array:
-    """(e^z - e^-z) / (e^z + e^-z), any shape."""
-    Z, out = checks.elementwise("tanh", Z, out)
-    return _activate(catalogue.TANH, Z, 0.0, out)
-
-
-@_quiet
-def relu(Z: Any, *, out: Array | None = None) -> Array:
-    """max(0, z), any shape."""
-    Z, out = checks.elementwise("relu", Z, out)
-    return _activate(catalogue.RELU, Z, 0.0, out)
-
-
-@_quiet
-def identity(Z: Any, *, out: Array | None = None) -> Array:
-    """z, any shape."""
-    Z, out = checks.elementwise("identity", Z, out)
-    return _activate(catalogue.IDENTITY, Z, 0.0, out)
-
-
-@_quiet
-def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """negative_slope * z for z < 0, else z; any shape."""
-    slope = values.real("leaky_relu", "negative_slope", negative_slope)
-    Z, out = checks.elementwise("leaky_relu", Z, out)
-    return _activate(catalogue.LEAKY_RELU, Z, slope, out)
-
-
-@_quiet
-def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """da * a (1 - a) from the activation A, any shape."""
-    dA, A, out = checks.elementwise_backward("sigmoid_backward", dA, A, "A", out)
-    return _activate_backward(catalogue.SIGMOID, dA, A, 0.0, out)
-
-
-@_quiet
-def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """da * (1 - a²) from the activation A, any shape; 1 - a² as (1 - a)(1 + a), which doesn't cancel."""
-    dA, A, out = checks.elementwise_backward("tanh_backward", dA, A, "A", out)
-    return _activate_backward(catalogue.TANH, dA, A, 0.0, out)
-
-
-@_quiet
-def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """0 for z < 0, else da; any shape. g'(0) = 1."""
-    dA, Z, out = checks.elementwise_backward("relu_backward", dA, Z, "Z", out)
-    return _activate_backward(catalogue.RELU, dA, Z, 0.0, out)
-
-
-@_quiet
-def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    dA, Z, out = checks.elementwise_backward("leaky_relu_backward", dA, Z, "Z", out)
-    return _activate_backward(catalogue.LEAKY_RELU, dA, Z, slope, out)
-
-
-@_quiet
-def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """da, any shape."""
-    dA, Z, out = checks.elementwise_backward("identity_backward", dA, Z, "Z", out)
-    return _activate_backward(catalogue.IDENTITY, dA, Z, 0.0, out)
-
-
 # -- a dense layer -----------------------------------------------------------------------------------
 
 
@@ -195,7 +156,7 @@ def dense_forward(
     Z = c.A if c.Z is None else c.Z
     np.matmul(c.W, c.A_prev, out=Z)
     Z += c.b
-    _activate(c.code, Z, c.negative_slope, c.A)
+    _activate(_NAMES[c.code], Z, c.parameter, c.A)
     return c.A if c.Z is None else (c.A, Z)
 
 
@@ -221,7 +182,7 @@ def dense_backward(
     """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     np.matmul(c.W_next.T, c.dZ_next, out=c.dZ)
-    _activate_backward(c.code, c.dZ, c.saved, c.negative_slope, c.dZ)
+    _activate_backward(_NAMES[c.code], c.dZ, c.saved, c.parameter, c.dZ)
     _gradients(c.dZ, c.A_prev, c.dW, c.db)
     return c.dZ, c.dW, c.db
 
@@ -232,7 +193,7 @@ def dense_backward(
 @_quiet
 def binary_cross_entropy(A: Any, Y: Any) -> float:
     """Mean of -(y log a + (1 - y) log(1 - a)): A (1, m), Y (1, m)."""
-    A, Y = checks.cost("binary_cross_entropy", "A", A, Y)
+    A, Y = checks.cost("binary_cross_entropy", A, Y)
     m = A.shape[1]
     # A log that is -inf is left at 0 where its weight is 0.
     losses = np.log(A, out=np.zeros_like(A), where=(A != 0) | (Y != 0))
@@ -247,13 +208,13 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
 @_quiet
 def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
     """Mean of max(z, 0) - y z + log(1 + e^-|z|): Z (1, m), Y (1, m)."""
-    return _cost(*checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y))
+    return _cost(*checks.cost("binary_cross_entropy_with_logits", Z, Y))
 
 
 @_quiet
 def squared_error(A: Any, Y: Any) -> float:
     """Mean of (a - y)²: A (1, m), Y (1, m)."""
-    A, Y = checks.cost("squared_error", "A", A, Y)
+    A, Y = checks.cost("squared_error", A, Y)
     difference = A - Y
     squares = difference / A.shape[1]
     squares *= difference
@@ -269,7 +230,7 @@ def _logistic_step(w: Array, b: float, X: Array, Y: Array, dw: Array, with_cost:
     Z = w.T @ X
     Z += b
     cost = _cost(Z, Y) if with_cost else 0.0
-    dZ = _sigmoid(Z, Z)
+    dZ = _activate("sigmoid", Z, 0.0, Z)
     dZ -= Y
     np.matmul(X, dZ.T, out=dw)
     dw /= m
@@ -310,7 +271,7 @@ def _shallow_step(
     X: Array,
     Y: Array,
     code: int,
-    negative_slope: float,
+    parameter: float,
     gradients: Sequence[Array],
     with_cost: bool,
 ) -> float:
@@ -318,16 +279,17 @@ def _shallow_step(
     dW1, db1, dW2, db2 = gradients
     Z1 = W1 @ X
     Z1 += b1
-    saves_A = catalogue.ACTIVATIONS[code] in catalogue.SAVES_A
-    A1 = _activate(code, Z1, negative_slope, Z1 if saves_A else np.empty_like(Z1))
+    activation = ACTIVATIONS[_NAMES[code]]
+    from_A = activation.derivative_from == "A"
+    A1 = _activate(activation.name, Z1, parameter, Z1 if from_A else np.empty_like(Z1))
     Z2 = W2 @ A1
     Z2 += b2
     cost = _cost(Z2, Y) if with_cost else 0.0
-    dZ2 = _sigmoid(Z2, Z2)
+    dZ2 = _activate("sigmoid", Z2, 0.0, Z2)
     dZ2 -= Y
     _gradients(dZ2, A1, dW2, db2)
     dZ1 = W2.T @ dZ2
-    _activate_backward(code, dZ1, A1 if saves_A else Z1, negative_slope, dZ1)
+    _activate_backward(activation.name, dZ1, A1 if from_A else Z1, parameter, dZ1)
     _gradients(dZ1, X, dW1, db1)
     return cost
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels import catalogue
 from dlkernels._inputs import checks as checks
-from dlkernels._inputs import values
 from dlkernels._inputs.arrays import Array
+from dlkernels.backends import _activations
+from dlkernels.catalogue import ACTIVATIONS
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
 
@@ -80,7 +80,10 @@ def _loss(z: float, y: float, m: int) -> float:
     return weight * (z / m) + math.log1p(math.exp(-abs(z))) / m
 
 
-#: g(z) by name; the second argument is the slope of leaky ReLU.
+#: The names of the activations, by their codes.
+_NAMES = tuple(ACTIVATIONS)
+
+#: g(z) by name; the second argument is the parameter of the activation.
 _FORWARD: dict[str, Callable[[float, float], float]] = {
     "identity": lambda z, slope: z,
     "sigmoid": lambda z, slope: _sigmoid(z),
@@ -89,7 +92,7 @@ _FORWARD: dict[str, Callable[[float, float], float]] = {
     "leaky_relu": lambda z, slope: slope * z if z < 0 else z,
 }
 
-#: dz from da, what was saved (a for sigmoid and tanh, z for the others) and the slope of leaky ReLU.
+#: dz from da, what the derivative is found from (a or z), and the parameter.
 _BACKWARD: dict[str, Callable[[float, float, float], float]] = {
     "identity": lambda da, z, slope: da,
     "sigmoid": lambda da, a, slope: da * (a * (1.0 - a)),
@@ -99,75 +102,20 @@ _BACKWARD: dict[str, Callable[[float, float, float], float]] = {
 }
 
 
-# -- activations -------------------------------------------------------------------------------------
+def _activate(name: str, Z: Array, parameter: float, out: Array) -> Array:
+    g = _FORWARD[name]
+    return _store(out, [g(z, parameter) for z in _numbers(Z)])
 
 
-def _apply(function: str, Z: Any, out: Array | None, slope: float = 0.0) -> Array:
-    Z, result = checks.elementwise(function, Z, out)
-    g = _FORWARD[function]
-    return _store(result, [g(z, slope) for z in _numbers(Z)])
-
-
-def _apply_backward(
-    activation: str, dA: Any, saved: Any, saved_name: str, out: Array | None, slope: float = 0.0
-) -> Array:
-    dA, saved, result = checks.elementwise_backward(f"{activation}_backward", dA, saved, saved_name, out)
-    g = _BACKWARD[activation]
+def _activate_backward(name: str, dA: Array, saved: Array, parameter: float, out: Array) -> Array:
+    g = _BACKWARD[name]
     dZ = []
     for da, kept in zip(_numbers(dA), _numbers(saved), strict=True):
-        dZ.append(g(da, kept, slope))
-    return _store(result, dZ)
+        dZ.append(g(da, kept, parameter))
+    return _store(out, dZ)
 
 
-def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
-    """1 / (1 + e^-z), any shape."""
-    return _apply("sigmoid", Z, out)
-
-
-def tanh(Z: Any, *, out: Array | None = None) -> Array:
-    """(e^z - e^-z) / (e^z + e^-z), any shape."""
-    return _apply("tanh", Z, out)
-
-
-def relu(Z: Any, *, out: Array | None = None) -> Array:
-    """max(0, z), any shape."""
-    return _apply("relu", Z, out)
-
-
-def identity(Z: Any, *, out: Array | None = None) -> Array:
-    """z, any shape."""
-    return _apply("identity", Z, out)
-
-
-def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """negative_slope * z for z < 0, else z; any shape."""
-    return _apply("leaky_relu", Z, out, values.real("leaky_relu", "negative_slope", negative_slope))
-
-
-def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """da * a (1 - a) from the activation A, any shape."""
-    return _apply_backward("sigmoid", dA, A, "A", out)
-
-
-def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """da * (1 - a²) from the activation A, any shape; 1 - a² as (1 - a)(1 + a), which doesn't cancel."""
-    return _apply_backward("tanh", dA, A, "A", out)
-
-
-def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """0 for z < 0, else da; any shape. g'(0) = 1."""
-    return _apply_backward("relu", dA, Z, "Z", out)
-
-
-def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """negative_slope * da for z < 0, else da; any shape. g'(0) = 1."""
-    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return _apply_backward("leaky_relu", dA, Z, "Z", out, slope)
-
-
-def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """da, any shape."""
-    return _apply_backward("identity", dA, Z, "Z", out)
+globals().update(_activations.functions(__name__, _activate, _activate_backward))
 
 
 # -- a dense layer -----------------------------------------------------------------------------------
@@ -193,8 +141,8 @@ def dense_forward(
             for k in range(c.W.shape[1]):
                 z += weights[i][k] * inputs[k][j]
             Z.append(z + biases[i])
-    g = _FORWARD[catalogue.ACTIVATIONS[c.code]]
-    A = _store(c.A, [g(z, c.negative_slope) for z in Z])
+    g = _FORWARD[_NAMES[c.code]]
+    A = _store(c.A, [g(z, c.parameter) for z in Z])
     return A if c.Z is None else (A, _store(c.Z, Z))
 
 
@@ -235,7 +183,7 @@ def dense_backward(
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     n, m = c.saved.shape
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
-    g = _BACKWARD[catalogue.ACTIVATIONS[c.code]]
+    g = _BACKWARD[_NAMES[c.code]]
     dZ = []
     for i in range(n):
         row = []
@@ -243,7 +191,7 @@ def dense_backward(
             da = 0.0
             for k in range(c.W_next.shape[0]):
                 da += weights[k][i] * dZ_after[k][j]
-            row.append(g(da, kept[i][j], c.negative_slope))
+            row.append(g(da, kept[i][j], c.parameter))
         dZ.append(row)
     dW, db = _gradients(dZ, _rows(c.A_prev), m)
     flat = [dz for row in dZ for dz in row]
@@ -255,7 +203,7 @@ def dense_backward(
 
 def binary_cross_entropy(A: Any, Y: Any) -> float:
     """Mean of -(y log a + (1 - y) log(1 - a)): A (1, m), Y (1, m)."""
-    A, Y = checks.cost("binary_cross_entropy", "A", A, Y)
+    A, Y = checks.cost("binary_cross_entropy", A, Y)
     m = A.shape[1]
     total = 0.0
     for a, y in zip(_numbers(A), _numbers(Y), strict=True):
@@ -265,7 +213,7 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
 
 def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
     """Mean of max(z, 0) - y z + log(1 + e^-|z|): Z (1, m), Y (1, m)."""
-    Z, Y = checks.cost("binary_cross_entropy_with_logits", "Z", Z, Y)
+    Z, Y = checks.cost("binary_cross_entropy_with_logits", Z, Y)
     m = Z.shape[1]
     total = 0.0
     for z, y in zip(_numbers(Z), _numbers(Y), strict=True):
@@ -275,7 +223,7 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
 
 def squared_error(A: Any, Y: Any) -> float:
     """Mean of (a - y)²: A (1, m), Y (1, m)."""
-    A, Y = checks.cost("squared_error", "A", A, Y)
+    A, Y = checks.cost("squared_error", A, Y)
     m = A.shape[1]
     total = 0.0
     for a, y in zip(_numbers(A), _numbers(Y), strict=True):
@@ -338,13 +286,13 @@ def _shallow_step(
     X: list[list[float]],
     Y: list[float],
     activation: str,
-    slope: float,
+    parameter: float,
 ) -> tuple[list[float], list[float], list[float], list[float], float]:
     """(dW1, db1, dW2, db2, cost), matrices in C order: node by node, example by example."""
     W1, b1, W2, b2 = parameters
     n_x, n_h, m = len(X), len(b1), len(Y)
     g, g_backward = _FORWARD[activation], _BACKWARD[activation]
-    saves_A = activation in catalogue.SAVES_A
+    from_A = ACTIVATIONS[activation].derivative_from == "A"
     dW1, db1, dW2, db2 = [0.0] * (n_h * n_x), [0.0] * n_h, [0.0] * n_h, [0.0]
     cost = 0.0
     for j in range(m):
@@ -354,7 +302,7 @@ def _shallow_step(
             for k in range(n_x):
                 z += W1[i * n_x + k] * X[k][j]
             z1.append(z + b1[i])
-            a1.append(g(z1[i], slope))
+            a1.append(g(z1[i], parameter))
         z2 = 0.0
         for i in range(n_h):
             z2 += W2[i] * a1[i]
@@ -364,7 +312,7 @@ def _shallow_step(
         db2[0] += dz2
         for i in range(n_h):
             dW2[i] += dz2 * a1[i]
-            dz1 = g_backward(W2[i] * dz2, a1[i] if saves_A else z1[i], slope)
+            dz1 = g_backward(W2[i] * dz2, a1[i] if from_A else z1[i], parameter)
             db1[i] += dz1
             for k in range(n_x):
                 dW1[i * n_x + k] += dz1 * X[k][j]
@@ -393,8 +341,8 @@ def shallow_propagate(
         [_numbers(array) for array in arrays],
         _rows(c.X),
         _numbers(c.Y),
-        catalogue.ACTIVATIONS[c.code],
-        c.negative_slope,
+        _NAMES[c.code],
+        c.parameter,
     )
     return (
         _store(c.gradients[0], dW1),
@@ -423,11 +371,11 @@ def shallow_descent(
         W1, b1, W2, b2, X, Y, learning_rate, num_steps, activation, negative_slope
     )
     arrays = (c.W1, c.b1, c.W2, c.b2)
-    rows, labels, name = _rows(c.X), _numbers(c.Y), catalogue.ACTIVATIONS[c.code]
+    rows, labels, name = _rows(c.X), _numbers(c.Y), _NAMES[c.code]
     first_cost = 0.0
     for step in range(steps):
         parameters = [_numbers(array) for array in arrays]
-        *gradients, cost = _shallow_step(parameters, rows, labels, name, c.negative_slope)
+        *gradients, cost = _shallow_step(parameters, rows, labels, name, c.parameter)
         if step == 0:
             first_cost = cost
         for array, parameter, gradient in zip(arrays, parameters, gradients, strict=True):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dlkernels._extras import need
-from dlkernels._progress import progress
 from dlkernels.cli import CommandError
+from dlkernels.extras import need
+from dlkernels.progress import progress
 
 _DESCRIPTION = """\
 The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what

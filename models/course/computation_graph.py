@@ -144,9 +144,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from dlkernels._graph.drawing import picture
-
-    return picture(list(result.values["node"]._lines()))
+    return result.values["node"].picture()
 
 
 EXPERIMENT = Experiment(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._kernels import course_vectors as compiled
+from dlkernels import vectorized as compiled
 from models._report import duration, factor
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
 from models.course._numbers import difference
@@ -19,11 +19,11 @@ WAYS = ("python", "numpy", "numba")
 
 
 class _Function(NamedTuple):
-    """One function three ways; `kernel` writes into its second argument."""
+    """One function three ways."""
 
     python: Callable[[float], float]
     numpy: Callable[[Any], Any]
-    kernel: Any
+    compiled: Callable[[Any], Any]
 
 
 FUNCTIONS = {
@@ -44,19 +44,13 @@ def with_loop(function: Callable[[float], float], v: Any) -> Any:
     return u
 
 
-def with_kernel(kernel: Any, v: Any) -> Any:
-    u = np.empty_like(v)
-    kernel(v, u)
-    return u
-
-
 def compared(name: str, v: Any) -> tuple[Mapping[str, float], float]:
     """Seconds of the three ways, and the largest relative difference of their results."""
     function = FUNCTIONS[name]
     ways: dict[str, Callable[[], Any]] = {
         "python": lambda: with_loop(function.python, v),
         "numpy": lambda: function.numpy(v),
-        "numba": lambda: with_kernel(function.kernel, v),
+        "numba": lambda: function.compiled(v),
     }
     results = np.stack([way() for way in ways.values()])
     size = np.maximum(np.abs(results).max(axis=0), np.finfo(float).tiny)

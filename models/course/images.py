@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._extras import need
 from dlkernels.data import DataError, images_to_columns
+from dlkernels.extras import need
 from models import LogisticRegression
 from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
 from models.course._numbers import number, percent, shape

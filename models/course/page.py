@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlkernels._extras import need
-from dlkernels._info import config
+from dlkernels.extras import need
+from dlkernels.info import config
 from models.course import _pictures
 from models.course._experiment import Experiment, Formula, Listing, Result, Section, Timings
 from models.course._terminal import is_numeric, rows_of

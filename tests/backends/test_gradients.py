@@ -82,7 +82,7 @@ def test_dense_backward(backend, activation):
 
     A, Z = forward()
     off_the_kink(Z)
-    saved = A if activation in arrays.SAVES_A else Z
+    saved = A if arrays.saved_name(activation) == "A" else Z
     dZ, dW, db = backend.dense_backward(W_next, G, saved, A_prev, activation, negative_slope=0.3)
     expected_W, expected_b = differences(cost, (W, b))
     assert_slopes(dW, expected_W)
@@ -99,7 +99,7 @@ def test_elementwise(backend, name):
     Z, dA = off_the_kink(rng.randn(4, 3)), rng.randn(4, 3)
     g = getattr(backend, name)
     (expected,) = differences(lambda: float((dA * g(Z)).sum()), (Z,))
-    saved = g(Z) if name in arrays.SAVES_A else Z
+    saved = g(Z) if arrays.saved_name(name) == "A" else Z
     assert_slopes(getattr(backend, f"{name}_backward")(dA, saved), expected)
 
 

@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the package, in the repository only")
 
 from asv_benchmarks import libraries, peers, worker
-from asv_benchmarks.works import COSTS, GROUPS, LOGISTIC_FITS, SHALLOW_FITS, WORKS, Work, arrays
+from asv_benchmarks.works import GROUPS, LOGISTIC_FITS, SHALLOW_FITS, WORKS, Work, arrays
+from dlkernels.catalogue import COSTS
 
 
 def small(work):

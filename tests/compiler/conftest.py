@@ -19,9 +19,14 @@ def edit(file, old, new):
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-#: A line of the sum that `dot` calls, and a change that makes 18 of a dot product of 11.
-DOT = "tile = sum_add_product(tile, a, j, b, j, n - j)"
-DOT_AND_SUM = "tile = sum_add_product(sum_add(tile, b, j, n - j), a, j, b, j, n - j)"
+#: Two changes of sums.py after which the dot product of (1, 2) and (3, 4) is 18, and not 11. The first is in
+#: a function whose code the kernel of `dot` holds, the second in a piece that the kernel calls.
+
+TOTAL = ("return sums[2 * i] + (lost", "return sums[2 * i] + 7 + (lost")
+PIECE = (
+    "tile = sum_add_product(tile, a, j, b, j, n - j)",
+    "tile = sum_add_product(sum_add(tile, b, j, n - j), a, j, b, j, n - j)",
+)
 
 
 class Copy:
@@ -41,7 +46,11 @@ class Copy:
 
     def change_dot(self):
         """`dot` of (1, 2) and (3, 4) is 18 from now on."""
-        self.edit("_kernels/sums.py", DOT, DOT_AND_SUM)
+        self.edit("_kernels/sums.py", *TOTAL)
+
+    def change_piece_of_dot(self):
+        """`dot` of (1, 2) and (3, 4) is 18 from now on, too."""
+        self.edit("_kernels/sums.py", *PIECE)
 
 
 @pytest.fixture

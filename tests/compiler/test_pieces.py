@@ -223,7 +223,7 @@ def test_a_kernel_from_the_cache_finds_its_pieces(tmp_path):
     """In the second process no piece has been published when the kernel is read."""
     result, compiled = run(tmp_path)
     assert result == 20 * 70 * 3
-    assert {"dense_parallel", "block", "strip"} <= set(compiled)
+    assert {"dense_forward_parallel", "product_share", "multiply_micro_panel"} <= set(compiled)
     assert run(tmp_path) == (result, [])
 
 
@@ -231,14 +231,14 @@ def test_a_kernel_from_the_cache_finds_its_pieces(tmp_path):
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-1] + b"?"])
 def test_a_damaged_piece_is_compiled_anew_and_found_by_kernels_from_the_cache(tmp_path, damage):
     result, _ = run(tmp_path)
-    files = list(tmp_path.rglob("*.strip-*.nbc"))
+    files = list(tmp_path.rglob("*.multiply_micro_panel-*.nbc"))
     assert files
     for file in files:
         file.write_bytes(damage(file.read_bytes()))
     again, compiled = run(tmp_path)
     assert again == result
-    assert "strip" in compiled
-    assert not {"dense_parallel", "block"} & set(compiled)
+    assert "multiply_micro_panel" in compiled
+    assert not {"dense_forward_parallel", "product_share"} & set(compiled)
     assert run(tmp_path) == (result, [])
 
 
@@ -295,7 +295,7 @@ print(dot(*first, False), dot(*second, False), dot(*first, True), dot(*second, T
 @pytest.mark.parametrize("pinned", [False, True], ids=["named by key", "control: key pinned"])
 def test_versions_in_one_process_do_not_meet_under_one_name(pinned, copies, tmp_path):
     first, second = copies("first"), copies("second")
-    second.change_dot()
+    second.change_piece_of_dot()
     for version in (first, second) if pinned else ():
         version.pin_key()
     environment = os.environ | {"DLKERNELS_NO_CACHE": "1", "PYTHONPATH": ""}

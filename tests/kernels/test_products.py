@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels._kernels import gradients, matmul, packing
+from dlkernels._kernels import gradient_sums, micro_kernel, packing, sharing
 from dlkernels._simd import tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
@@ -24,22 +24,25 @@ def whole_numbers(rng, dtype, *shape):
 def multiplied(W, X, start, W_transposed, X_transposed, dtype):
     (n, k), m = W.shape, X.shape[1]
     out = np.full((n, m + 3), np.nan, dtype)  # rows are 3 longer than what is written
-    packed = np.full(packing.whole_strips(n, out) * k, np.nan, dtype)
-    left = np.ascontiguousarray(W.T if W_transposed else W).reshape(-1)
-    right = np.ascontiguousarray(X.T if X_transposed else X).reshape(-1)
-    packing.pack_left(n, k, left, W_transposed, 0, k, packed)
-    length = k if X_transposed else m
-    padded = np.full(packing.whole_strips(n, out), np.nan, dtype)
+    packed = np.full(packing.padded_rows(n, out) * k, np.nan, dtype)
+    left, right = stored(W, W_transposed), stored(X, X_transposed)
+    packing.pack_left(n, left, 0, k, packed)
+    padded = np.full(packing.padded_rows(n, out), np.nan, dtype)
     padded[:n] = start
-    strips = padded.size // tile.rows(out)
-    panel = np.full(matmul.product_room(strips, k, length, X_transposed, matmul.PANEL, out), np.nan, dtype)
-    for j in range(0, m, matmul.PANEL):
-        width = min(matmul.PANEL, m - j)
-        matmul.product.compiled(
-            packed, 0, n, k, right, length, X_transposed, j, width, padded, out.reshape(-1), m + 3, j + 1,
-            panel,
-        )  # fmt: skip
+    panels = padded.size // tile.mr(out)
+    size = micro_kernel.panel_workspace(panels, k, right.row_length, X_transposed, micro_kernel.PANEL, out)
+    workspace = np.full(size, np.nan, dtype)
+    for j in range(0, m, micro_kernel.PANEL):
+        width = min(micro_kernel.PANEL, m - j)
+        target = micro_kernel.Target(out.reshape(-1), j + 1, m + 3, width, padded, True)
+        micro_kernel.multiply_panel(micro_kernel.Left(packed, k, 0, 0, n), right, j, target, workspace)
     return out
+
+
+def stored(matrix, transposed):
+    """A matrix as kernels take it, as it is or as its transpose."""
+    rows = np.ascontiguousarray(matrix.T if transposed else matrix)
+    return packing.Matrix(rows.reshape(-1), rows.shape[1], transposed)
 
 
 @pytest.mark.parametrize("n", [1, 17, 200])  # with 17 rows X is packed
@@ -65,14 +68,14 @@ def test_product(shape, W_transposed, X_transposed, dtype, rng):
 def test_product_of_some_rows_only(dtype, rng):
     W, X = whole_numbers(rng, dtype, 20, 3), whole_numbers(rng, dtype, 3, 5)
     out = np.full((20, 5), np.nan, dtype)
-    strips = packing.whole_strips(20, out)
-    packed, zeros = np.full(strips * 3, np.nan, dtype), np.zeros(strips, dtype)
-    packing.pack_left(20, 3, W.reshape(-1), False, 0, 3, packed)
-    first = tile.rows(out)
-    matmul.product.compiled(
-        packed, first, 2 * first, 3, X.reshape(-1), 5, False, 0, 5, zeros, out.reshape(-1), 5, 0,
-        np.full(matmul.product_room(1, 3, 5, False, 5, out), np.nan, dtype),
-    )  # fmt: skip
+    padded = packing.padded_rows(20, out)
+    packed, zeros = np.full(padded * 3, np.nan, dtype), np.zeros(padded, dtype)
+    packing.pack_left(20, stored(W, False), 0, 3, packed)
+    first = tile.mr(out)
+    left = micro_kernel.Left(packed, 3, 0, first, 2 * first)
+    target = micro_kernel.Target(out.reshape(-1), first * 5, 5, 5, zeros, True)
+    workspace = np.full(micro_kernel.panel_workspace(1, 3, 5, False, 5, out), np.nan, dtype)
+    micro_kernel.multiply_panel(left, stored(X, False), 0, target, workspace)
     np.testing.assert_array_equal(out[first : 2 * first], (W @ X)[first : 2 * first])
     assert np.isnan(out[:first]).all()
     assert np.isnan(out[2 * first :]).all()
@@ -84,13 +87,13 @@ def test_gradient_is_added(shape, dtype, rng):
     D, B = whole_numbers(rng, dtype, n, m), whole_numbers(rng, dtype, k, m)
     G = whole_numbers(rng, dtype, n, k)
     expected = G + D @ B.T
-    for across in (False, True) if k >= tile.rows(G) else (False,):
+    for across in (False, True) if k >= tile.mr(G) else (False,):
         added = np.array(G.T if across else G, order="C")
-        room = np.full(gradients.add_gradient_room(across, n, m, G), np.nan, dtype)
-        gradients.add_gradient.compiled(
-            D.reshape(-1), 0, m, n, B.reshape(-1), 0, m, k, m, added.reshape(-1), n if across else k, across,
-            room,
-        )  # fmt: skip
+        workspace = np.full(gradient_sums.gradient_workspace(across, n, m, G), np.nan, dtype)
+        units = gradient_sums.Rows(D.reshape(-1), 0, m, n)
+        inputs = gradient_sums.Rows(B.reshape(-1), 0, m, k)
+        length = n if across else k
+        gradient_sums.add_gradient(units, inputs, m, added.reshape(-1), length, across, workspace)
         np.testing.assert_array_equal(added.T if across else added, expected)
 
 
@@ -107,33 +110,30 @@ def test_pack_transposed(width, depth, dtype, rng):
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("depth", [1, 8, 21])
 def test_pack_right(transposed, depth, dtype, rng):
-    across = tile.columns(np.zeros(1, dtype))
+    across = tile.nr(np.zeros(1, dtype))
     for width in (1, across - 1, across, 2 * across + 5):
         B = whole_numbers(rng, dtype, depth + 3, width + 4)  # as it is meant, of which a part is packed
-        strips = -(-width // across)
-        packed = np.full((strips, depth, across), np.nan, dtype)
-        stored = np.ascontiguousarray(B.T if transposed else B)
+        panels = -(-width // across)
+        packed = np.full((panels, depth, across), np.nan, dtype)
         for q0, q1 in ((0, depth // 2), (depth // 2, depth)):
-            length, flat = stored.shape[1], packed.reshape(-1)
-            packing.pack_right(stored.reshape(-1), length, transposed, 3, width, 2, q0, q1, depth, flat)
-        expected = np.zeros((depth, strips * across), dtype)
+            packing.pack_right(stored(B, transposed), 3, width, 2, q0, q1, depth, packed.reshape(-1))
+        expected = np.zeros((depth, panels * across), dtype)
         expected[:, :width] = B[2 : 2 + depth, 3 : 3 + width]
-        np.testing.assert_array_equal(packed, expected.reshape(depth, strips, across).transpose(1, 0, 2))
+        np.testing.assert_array_equal(packed, expected.reshape(depth, panels, across).transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize(("n", "depth"), [(1, 3), (4, 17), (8, 33), (21, 16)])
-def test_pack_strips(transposed, n, depth, dtype, rng):
+def test_pack_left(transposed, n, depth, dtype, rng):
     W = whole_numbers(rng, dtype, n, depth + 3)
-    packed = np.full(packing.whole_strips(n, W) * depth, np.nan, dtype)
-    stored = np.ascontiguousarray(W.T if transposed else W).reshape(-1)
-    for s in range(packing.whole_strips(n, W) // tile.rows(W)):
-        packing.pack_strips(s, s + 1, n, depth + 3, stored, transposed, 2, depth, packed)
-        rest = W[s * tile.rows(W) : (s + 1) * tile.rows(W), 2 : 2 + depth]
-        height = tile.half_rows(W) if len(rest) <= tile.half_rows(W) else tile.rows(W)
+    packed = np.full(packing.padded_rows(n, W) * depth, np.nan, dtype)
+    for panel in range(packing.padded_rows(n, W) // tile.mr(W)):
+        packing.pack_left_panels(panel, panel + 1, n, stored(W, transposed), 2, depth, packed)
+        rest = W[panel * tile.mr(W) : (panel + 1) * tile.mr(W), 2 : 2 + depth]
+        height = tile.half_mr(W) if len(rest) <= tile.half_mr(W) else tile.mr(W)
         expected = np.zeros((depth, height), dtype)
         expected[:, : len(rest)] = rest.T
-        first = s * tile.rows(W) * depth
+        first = panel * tile.mr(W) * depth
         np.testing.assert_array_equal(packed[first : first + depth * height], expected.reshape(-1))
 
 
@@ -141,5 +141,5 @@ def test_pack_strips(transposed, n, depth, dtype, rng):
 def test_merge(slots, dtype, rng):
     parts = whole_numbers(rng, dtype, slots, 3)
     expected = parts.sum(axis=0)
-    matmul.merge(slots, 3, parts.reshape(-1), 0, 3)
+    sharing.merge(slots, 3, parts.reshape(-1), 0, 3)
     np.testing.assert_array_equal(parts[0], expected)

@@ -100,11 +100,11 @@ def row_sum(a, n):
 
 def test_forms(dtype):
     like = np.zeros(1, dtype)
-    step, across, height = tile.lanes(like), tile.columns(like), tile.rows(like)
+    step, across, height = tile.lanes(like), tile.nr(like), tile.mr(like)
     assert size_of(whole, like) == (height, across)
-    assert size_of(half, like) == (tile.half_rows(like), across)
+    assert size_of(half, like) == (tile.half_mr(like), across)
     assert size_of(vector, like) == (height, step)
-    assert size_of(half_vector, like) == (tile.half_rows(like), step)
+    assert size_of(half_vector, like) == (tile.half_mr(like), step)
 
 
 @pytest.mark.parametrize("zeros", FORMS)
@@ -199,7 +199,7 @@ def test_moves(skip, dtype, rng):
         moves.copy_term(a, i, out, 1)
 
     like = np.zeros(1, dtype)
-    step, height = tile.lanes(like), tile.rows(like)
+    step, height = tile.lanes(like), tile.mr(like)
     a = rng.normal(size=(step, step + skip)).astype(dtype)
     around = np.full(a.size + 2, np.nan, dtype)
     transposed(a.reshape(-1), skip, step + skip, around)
@@ -260,15 +260,15 @@ def test_start(zeros, dtype, rng):
 @pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")
 def test_a_tile_beyond_its_array_is_found(dtype):
     like = np.zeros(1, dtype)
-    a, b = np.zeros(7 * tile.rows(like), dtype), np.zeros(7 * tile.columns(like), dtype)
-    c = np.zeros(tile.rows(like) * tile.columns(like), dtype)
+    a, b = np.zeros(7 * tile.mr(like), dtype), np.zeros(7 * tile.nr(like), dtype)
+    c = np.zeros(tile.mr(like) * tile.nr(like), dtype)
     outer(a, b, c, 7)
     for bad in ((a[1:], b, c), (a, b[1:], c), (a, b, c[1:])):
         with pytest.raises(IndexError):
             outer(*bad, 7)
     with pytest.raises(IndexError):
-        of_first_columns(whole)(a, b[: tile.columns(like) + 1], c, tile.columns(like))
-    for stride, i, beyond in ((7, 0, 1), (-7, 7 * (tile.rows(like) - 1), -1), (7, 0, -1)):
+        of_first_columns(whole)(a, b[: tile.nr(like) + 1], c, tile.nr(like))
+    for stride, i, beyond in ((7, 0, 1), (-7, 7 * (tile.mr(like) - 1), -1), (7, 0, -1)):
         outer_of_rows(a, i, stride, b, c, 7)
         with pytest.raises(IndexError):
             outer_of_rows(a, i + beyond, stride, b, c, 7)
@@ -285,7 +285,7 @@ def test_a_tile_beyond_its_array_is_found(dtype):
 
 @pytest.mark.skipif(not numba.config.BOUNDSCHECK, reason="indices are checked with NUMBA_BOUNDSCHECK=1 only")
 def test_an_index_beyond_its_array_is_found(dtype):
-    from dlkernels._kernels.activations import times_derivative
+    from dlkernels._kernels.activations import Activation, times_derivative
 
     with pytest.raises(IndexError):
-        times_derivative(2, 0.0, np.zeros(3, dtype), np.zeros(4, dtype))
+        times_derivative(Activation(2, 0.0), np.zeros(3, dtype), np.zeros(4, dtype))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import numba
 import numpy as np
 import pytest
 
 import dlkernels as dk
+from dlkernels import _kernels
 from dlkernels._calls import threads as _threads
+from dlkernels._compiler.options import Twins
+from dlkernels.catalogue import ACTIVATIONS
 
 SLOW = bool(numba.config.DISABLE_JIT)
 #: Around the chunks and tiles of the kernels, where work is split.
@@ -39,7 +45,7 @@ def examples(rng, dtype, n_x, m, order):
 @pytest.mark.parametrize("m", LENGTHS)
 def test_elementwise(m, dtype, rng):
     Z, dA = rng.normal(size=(2, m)).astype(dtype)
-    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+    for name in ACTIVATIONS:
         same_on_every_twin(lambda name=name: getattr(dk, name)(Z))
         same_on_every_twin(lambda name=name: getattr(dk, name + "_backward")(dA, Z))
 
@@ -131,12 +137,12 @@ def test_update(m, dtype, rng):
 
 @pytest.mark.skipif(SLOW, reason="compares compiled code")
 def test_both_twins_come_from_one_body():
-    from dlkernels._kernels import activations, costs, dense, descent, gradients, logistic, shallow
-    from dlkernels._kernels import shallow_tall as tall
-
-    kernels = [activations.activation, activations.activation_backward, costs.reduction, dense.dense]
-    kernels += [gradients.dense_gradients, logistic.logistic_wide, logistic.logistic_tall]
-    kernels += [shallow.shallow, tall.shallow_tall, descent.update]
+    found = []
+    for info in pkgutil.iter_modules(_kernels.__path__, f"{_kernels.__name__}."):
+        values = vars(importlib.import_module(info.name)).values()
+        found += [value for value in values if isinstance(value, Twins)]
+    kernels = {id(twins): twins for twins in found}.values()
+    assert len(kernels) >= 12
     for twins in kernels:
         assert twins.serial.py_func.__code__ is twins.parallel.py_func.__code__
         assert twins.parallel.targetoptions["parallel"].prange

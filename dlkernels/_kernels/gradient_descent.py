@@ -1,15 +1,15 @@
-"""The update of gradient descent."""
+"""The update of gradient descent: parameter -= alpha * gradient."""
 
 from __future__ import annotations
 
 from numba import prange
 
 from dlkernels._compiler.options import loops, shared, twins
-from dlkernels._kernels.activations import CHUNK
+from dlkernels._kernels.elementwise import CHUNK
 
 
 @shared
-def work(numbers: int, itemsize: int) -> float:
+def update_work(numbers: int, itemsize: int) -> float:
     """Estimated nanoseconds of an update, on one thread."""
     return 0.1 * numbers * itemsize / 4
 

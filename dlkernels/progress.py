@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from dlkernels._extras import MissingExtraError, need
+from dlkernels.extras import MissingExtraError, need
 
 #: Seconds between two drawings. The bar has no thread of its own: between calls of `advance` it costs
 #: nothing, so that what runs under it can be timed.

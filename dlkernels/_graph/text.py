@@ -1,0 +1,19 @@
+"""How the values of a graph's nodes are written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlkernels._inputs.arrays import Array
+
+
+def text(value: Array) -> str:
+    """A number, a few numbers, or the shape of many."""
+    if value.ndim > 0 and 1 < value.size <= 4:
+        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
+    return short_text(value)
+
+
+def short_text(value: Array) -> str:
+    """A number, or a shape."""
+    return f"{value.item():.6g}" if value.size == 1 else f"{value.shape}"

@@ -1,0 +1,94 @@
+"""Shapes that don't fit together, in words. The rules themselves are in `_kernels.shapes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dlkernels._inputs import arrays
+from dlkernels._inputs.arrays import Array
+from dlkernels._kernels.shapes import Rule
+
+#: The hint where X would fit as X.T.
+X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
+
+_AXES = ("rows", "columns")
+
+
+class _Named(NamedTuple):
+    name: str
+    array: Array
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.array.shape}"
+
+
+def fitting(function: str, rule: Rule, given: Mapping[str, Any]) -> list[Array]:
+    """The inputs that a rule is about, by their names, as arrays of one dtype in C or Fortran order.
+
+    Nothing is copied before the shapes are known to fit: an array that doesn't fit may be of any size.
+    """
+    found = arrays.matrices(function, given)
+    need_fit(function, rule, dict(zip(given, found, strict=True)))
+    return arrays.alike(found)
+
+
+def need_fit(function: str, rule: Rule, given: Mapping[str, Array]) -> None:
+    """Refuse arrays whose shapes don't fit, and say which two, and why."""
+    found = [given[name] for name in rule.inputs]
+    if not rule.inputs_fit(tuple([array.shape for array in found])):
+        raise ValueError(f"{function}: {_why(rule, found)}")
+
+
+def _why(rule: Rule, found: Sequence[Array]) -> str:
+    """The first thing that is wrong with shapes that don't fit."""
+    named = [_Named(name, array) for name, array in zip(rule.inputs, found, strict=True)]
+    lengths: dict[str, int] = {"1": 1}
+    origin: dict[str, tuple[_Named, int]] = {}
+    for position, (own, letters) in enumerate(zip(named, rule.inputs.values(), strict=True)):
+        for axis, letter in enumerate(letters):
+            length = own.array.shape[axis]
+            if letter not in lengths:
+                lengths[letter], origin[letter] = length, (own, axis)
+            elif length != lengths[letter]:
+                if "1" not in letters:
+                    return _unequal(*origin[letter], own, axis)
+                known = [letter for letter in letters if letter in origin and origin[letter][0] is not own]
+                other = origin[known[0]][0] if known else named[position - 1]
+                return _other_shape(own, other, letters, lengths)
+    examples, _ = origin["m"]
+    return f"the mean over 0 examples is undefined ({examples})"
+
+
+def _unequal(first: _Named, axis: int, second: _Named, other_axis: int) -> str:
+    """Two axes that a formula pairs have different lengths."""
+    length, other = first.array.shape[axis], second.array.shape[other_axis]
+    transposed = second.name == "X" and length == second.array.shape[1 - other_axis]
+    return (
+        f"{first.name} has {length} {_AXES[axis]} but {second.name} has {other} {_AXES[other_axis]} "
+        f"({first}, {second}){X_TRANSPOSED if transposed else ''}"
+    )
+
+
+def _other_shape(own: _Named, other: _Named, letters: str, lengths: dict[str, int]) -> str:
+    """An array must be a row or a column."""
+    if all(letter in lengths for letter in letters):
+        shape = tuple(lengths[letter] for letter in letters)
+        wanted = f"must have shape {shape} but has shape {own.array.shape}"
+    else:
+        wanted = "must have 1 row"
+    return f"{own.name} {wanted} ({own}, {other}){_if_transposed(own, other)}"
+
+
+def _if_transposed(own: _Named, other: _Named) -> str:
+    """A hint where an array would fit X's transpose, or be its own."""
+    if own.name == "Y" and own.array.shape == (other.array.shape[1], 1):
+        return "; labels are a row: pass Y.T"
+    if other.name != "X":
+        return ""
+    rows, columns = other.array.shape
+    if (own.name, own.array.shape) in (("Y", (1, rows)), ("w", (columns, 1))):
+        return X_TRANSPOSED
+    if (own.name, own.array.shape) == ("Y", (rows, 1)):
+        return "; X and Y look transposed: examples are columns, so pass X.T and Y.T"
+    return ""

@@ -1,0 +1,57 @@
+"""Activations and their derivatives on whole arrays, from one array to another or in place."""
+
+from __future__ import annotations
+
+from numba import prange
+
+from dlkernels._compiler.options import twins
+from dlkernels._kernels.activations import (
+    Activation,
+    activate,
+    activate_into,
+    times_derivative,
+    times_derivative_into,
+)
+from dlkernels._kernels.memory import as_row, fit
+
+#: Numbers of a task: 100,000 numbers make 25 tasks, which two threads share evenly (7 they didn't).
+CHUNK = 4096
+
+
+@twins
+def activation(code, parameter, z, out):
+    """out = g(z), where out may be z; both of one shape, in C order.
+
+    Returns False, and does nothing, if the arrays don't fit.
+    """
+    same, n = fit(z, out), z.size
+    if same < 0:
+        return False
+    source, target = as_row(z), as_row(out)
+    for chunk in prange((n + CHUNK - 1) // CHUNK):
+        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
+        if same == 1:
+            activate(Activation(code, parameter), target[start:stop])
+        else:
+            activate_into(Activation(code, parameter), source[start:stop], target[start:stop])
+    return True
+
+
+@twins
+def activation_backward(code, parameter, gradient, saved, out):
+    """out = gradient * g'(z), from saved; out may be gradient; all of one shape, in C order.
+
+    Returns False, and does nothing, if the arrays don't fit.
+    """
+    same, n = fit(gradient, out), gradient.size
+    if same < 0 or fit(saved, out) != 0:
+        return False
+    source, kept, target = as_row(gradient), as_row(saved), as_row(out)
+    for chunk in prange((n + CHUNK - 1) // CHUNK):
+        start, stop = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
+        here, g = kept[start:stop], Activation(code, parameter)
+        if same == 1:
+            times_derivative(g, here, target[start:stop])
+        else:
+            times_derivative_into(g, here, source[start:stop], target[start:stop])
+    return True

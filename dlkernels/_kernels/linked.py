@@ -1,0 +1,82 @@
+"""Kernels for compiled code of others, on one thread: pieces that are linked into it (`dlkernels._nopython`).
+
+What they return they leave in a row, so that they need count no references. The workspace is the caller's.
+"""
+
+from __future__ import annotations
+
+from dlkernels._compiler.options import ONE, ZERO, entry
+from dlkernels._compiler.pieces import Flag, Int, Real, Row, Table, piece
+from dlkernels._kernels.activations import Activation
+from dlkernels._kernels.costs import reduction
+from dlkernels._kernels.elementwise import activation, activation_backward
+from dlkernels._kernels.logistic import logistic_steps
+from dlkernels._kernels.logistic import logistic_workspace as wide_logistic_workspace
+from dlkernels._kernels.logistic_tall import is_tall, logistic_tall_steps, logistic_tall_workspace
+from dlkernels._kernels.shallow import Network, shallow_steps
+from dlkernels._kernels.shallow import shallow_workspace as wide_shallow_workspace
+from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
+from dlkernels._kernels.shallow_tall import shallow_tall_steps, shallow_tall_workspace
+
+
+@piece
+def activate_row(code: Int, parameter: Real, z: Row, out: Row):
+    """out = g(z); out is z or apart from it."""
+    activation.serial(code, parameter, z, out)
+
+
+@piece
+def differentiate_row(code: Int, parameter: Real, gradient: Row, saved: Row, out: Row):
+    """out = gradient * g'(z), from saved; out is gradient or apart from it, and apart from saved."""
+    activation_backward.serial(code, parameter, gradient, saved, out)
+
+
+@piece
+def reduce_rows(code: Int, a: Row, y: Row, result: Row, workspace: Row):
+    """result = (the mean cost or the dot product,)."""
+    result[0] = reduction.serial(code, a, y, workspace, ONE)
+
+
+@entry
+def logistic_workspace(n, m, X_transposed, like):
+    """Numbers of workspace of `logistic`."""
+    if is_tall(n, m):
+        return logistic_tall_workspace(n, m, X_transposed, ONE, like)
+    return wide_logistic_workspace(n, m, X_transposed, ONE, like)
+
+
+@piece
+def logistic(
+    w: Table, b: Real, X: Table, X_transposed: Flag, Y: Table, dw: Table, result: Row, workspace: Row
+):
+    """dw, and result = (db, cost)."""
+    if is_tall(dw.shape[0], Y.shape[1]):
+        cost, db, _ = logistic_tall_steps.serial(w, b, X, X_transposed, Y, 0.0, ZERO, dw, workspace, ONE)
+    else:
+        cost, db, _ = logistic_steps.serial(w, b, X, X_transposed, Y, 0.0, ZERO, dw, workspace, ONE)
+    result[0], result[1] = db, cost
+
+
+@entry
+def shallow_workspace(n_h, n_x, m, X_transposed, like):
+    """Numbers of workspace of `shallow`."""
+    if shallow_is_tall(n_h, n_x, m):
+        return shallow_tall_workspace(n_h, n_x, m, X_transposed, ONE, like)
+    return wide_shallow_workspace(n_h, n_x, m, X_transposed, ONE, like)
+
+
+@piece
+def shallow(
+    network: Network, X: Table, X_transposed: Flag, Y: Table, activation: Activation, gradients: Network,
+    result: Row, workspace: Row,
+):  # fmt: skip
+    """The gradients, and result = (cost,)."""
+    (n_h, n_x), m = network.W1.shape, Y.shape[1]
+    if shallow_is_tall(n_h, n_x, m):
+        result[0] = shallow_tall_steps.serial(
+            network, X, X_transposed, Y, activation, 0.0, ZERO, gradients, workspace, ONE
+        )
+    else:
+        result[0] = shallow_steps.serial(
+            network, X, X_transposed, Y, activation, 0.0, ZERO, gradients, workspace, ONE
+        )
