@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
-from dlkernels.activations import sigmoid, sigmoid_backward
+from dlkernels.activations import sigmoid
 from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward, dense_gradients
+from dlkernels.derivatives import sigmoid_backward
 from dlkernels.descent import gradient_descent
 from dlkernels.progress import progress
 from dlkernels.propagate import logistic_propagate, shallow_propagate

@@ -1,10 +1,10 @@
-"""Activations and their derivatives on arrays of any shape."""
+"""Activations on arrays of any shape. Their derivatives are in `derivatives`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dlkernels._calls.elementwise import apply, apply_backward
+from dlkernels._calls.elementwise import apply
 from dlkernels._inputs import values
 from dlkernels._inputs.arrays import Array
 
@@ -174,173 +174,144 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     return apply("leaky_relu", Z, out, slope)
 
 
-def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * a (1 - a), from the saved activation A = sigmoid(Z).
+def elu(Z: Any, alpha: float = 1.0, *, out: Array | None = None) -> Array:
+    """Exponential linear unit, z for z >= 0 and alpha (e^z - 1) below, elementwise.
 
     Parameters
     ----------
-    dA : array_like
-        Derivative of the cost with respect to A, any shape.
-    A : array_like
-        What `sigmoid` returned, same shape.
+    Z : array_like
+        Pre-activations, any shape.
+    alpha : float
+        -alpha is the limit for z towards -infinity.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `A`.
+        Takes the result: same shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
-
-    Raises
-    ------
-    TypeError
-        If an input is not real numbers of a supported dtype, or `out` is no array.
-    ValueError
-        If the shapes differ, or `out` doesn't fit or overlaps an input without being it.
-
-    Examples
-    --------
-    >>> import dlkernels as dk
-    >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
-    array([0.25      , 0.10499359])
-    """
-    return apply_backward("sigmoid", dA, A, out)
-
-
-def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * (1 - a²), from the saved activation A = tanh(Z).
-
-    Parameters
-    ----------
-    dA : array_like
-        Derivative of the cost with respect to A, any shape.
-    A : array_like
-        What `tanh` returned, same shape.
-    out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `A`.
-
-    Returns
-    -------
-    ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        A, shape of `Z`; `out` if it was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        As `sigmoid`; `alpha` must be a real number.
 
     Notes
     -----
-    1 - a² is computed as (1 - a)(1 + a), which doesn't cancel where tanh saturates.
+    At most 2 units in the last place off. Source: D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and
+    Accurate Deep Network Learning by Exponential Linear Units (ELUs)", 2015. In a layer, alpha is 1.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
-    array([1.  , 0.75])
+    >>> dk.elu([-1.0, 0.0, 2.0])
+    array([-0.63212056,  0.        ,  2.        ])
     """
-    return apply_backward("tanh", dA, A, out)
+    alpha = values.real("elu", "alpha", alpha)
+    return apply("elu", Z, out, alpha)
 
 
-def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else 0, from the saved pre-activation Z.
+def silu(Z: Any, *, out: Array | None = None) -> Array:
+    """Sigmoid linear unit, also called swish, z / (1 + e^-z), elementwise.
 
     Parameters
     ----------
-    dA : array_like
-        Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `relu` was given, same shape.
+        Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Takes the result: same shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        A, at least -0.2785, shape of `Z`; `out` if it was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        As `sigmoid`.
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1, as in the table of the course (z >= 0); PyTorch takes 0.
+    At most 3 units in the last place off, also where the result is almost 0; silu(-infinity) is 0, the limit.
+    Source: S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-Weighted Linear Units for Neural Network Function
+    Approximation in Reinforcement Learning", 2018.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
-    array([0., 1., 1.])
+    >>> dk.silu([-1.0, 0.0, 2.0])
+    array([-0.26894142,  0.        ,  1.76159416])
     """
-    return apply_backward("relu", dA, Z, out)
+    return apply("silu", Z, out)
 
 
-def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else negative_slope * dA, from the saved pre-activation Z.
+def gelu(Z: Any, *, out: Array | None = None) -> Array:
+    """Gaussian error linear unit, z Phi(z) = z (1 + erf(z / sqrt(2))) / 2, elementwise.
 
     Parameters
     ----------
-    dA : array_like
-        Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `leaky_relu` was given, same shape.
-    negative_slope : float
-        The slope for z < 0.
+        Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Takes the result: same shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        A, at least -0.17, shape of `Z`; `out` if it was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`; `negative_slope` must be a real number.
+        As `sigmoid`.
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1, as in the table of the course; PyTorch takes negative_slope.
+    Phi(z) is the probability that a normally distributed number is at most z. This is the exact function, not
+    the approximation by tanh; at most 4 units in the last place off, also where the result is almost 0, and
+    gelu(-infinity) is 0, the limit. Source: D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units
+    (GELUs)", 2016.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.leaky_relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
-    array([0.01, 1.  , 1.  ])
+    >>> dk.gelu([-1.0, 0.0, 2.0])
+    array([-0.15865525,  0.        ,  1.95449974])
     """
-    slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return apply_backward("leaky_relu", dA, Z, out, slope)
+    return apply("gelu", Z, out)
 
 
-def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA: the derivative of the identity is 1.
+def softplus(Z: Any, *, out: Array | None = None) -> Array:
+    """Softplus, log(1 + e^z), elementwise.
 
     Parameters
     ----------
-    dA : array_like
-        Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `identity` was given, same shape; only its shape matters.
+        Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Takes the result: same shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A copy of `dA`; `out` if it was given.
+        A, above 0, shape of `Z`; `out` if it was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        As `sigmoid`.
+
+    Notes
+    -----
+    Computed as max(z, 0) + log(1 + e^-|z|), so that nothing overflows; at most 2 units in the last place off.
+    Source: C. Dugas and others, "Incorporating Second-Order Functional Knowledge for Better Option Pricing",
+    2000.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.identity_backward([3.0], [1.0])
-    array([3.])
+    >>> dk.softplus([-1.0, 0.0, 2.0])
+    array([0.31326169, 0.69314718, 2.12692801])
     """
-    return apply_backward("identity", dA, Z, out)
+    return apply("softplus", Z, out)

@@ -30,8 +30,9 @@ class Activation:
         That of its function; the derivative is called ``NAME_backward``.
     derivative_from : {"A", "Z"}
         What its derivative is found from: the activation a = g(z), or z.
-    nanoseconds : float
-        Estimated time for a byte of numbers, on one thread.
+    nanoseconds, backward_nanoseconds : float
+        Estimated time that g and its derivative take for a byte of numbers, on one thread. They decide how
+        many numbers are worth a second thread.
     parameter : str, optional
         The name of its parameter, if it has one.
     default : float
@@ -43,6 +44,7 @@ class Activation:
     name: str
     derivative_from: str
     nanoseconds: float
+    backward_nanoseconds: float
     parameter: str | None = None
     default: float = 0.0
     code: int = -1
@@ -92,11 +94,15 @@ def _by_name(entries: Iterable[_Entry]) -> dict[str, _Entry]:
 
 ACTIVATIONS = _by_name(
     (
-        Activation("identity", "Z", 0.03),
-        Activation("sigmoid", "A", 0.1),
-        Activation("tanh", "A", 0.09),
-        Activation("relu", "Z", 0.03),
-        Activation("leaky_relu", "Z", 0.03, "negative_slope", 0.01),
+        Activation("identity", "Z", 0.03, 0.045),
+        Activation("sigmoid", "A", 0.1, 0.045),
+        Activation("tanh", "A", 0.09, 0.045),
+        Activation("relu", "Z", 0.03, 0.045),
+        Activation("leaky_relu", "Z", 0.03, 0.045, "negative_slope", 0.01),
+        Activation("elu", "Z", 0.075, 0.09, "alpha", 1.0),
+        Activation("silu", "Z", 0.11, 0.15),
+        Activation("gelu", "Z", 0.2, 0.2),
+        Activation("softplus", "Z", 0.15, 0.1),
     )
 )
 

@@ -66,16 +66,16 @@ def dense_forward(
         Activations of the layer before, or X: examples are columns. C and Fortran order are equally good.
     b : array_like, shape (n, 1)
         Biases.
-    activation : {"identity", "sigmoid", "tanh", "relu", "leaky_relu"}
-        g, elementwise.
+    activation : str
+        The name of g in `dlkernels.catalogue.ACTIVATIONS`.
     negative_slope : float
         The slope of leaky ReLU for z < 0; the others ignore it.
     out : ndarray, shape (n, m), or a tuple of two, optional
         Takes A, or with `return_Z` (A, Z): of the common dtype, in C order, apart from the inputs and from
         each other. With `return_Z` a single array takes A, and Z is new.
     return_Z : bool
-        Whether to return the pre-activation Z = W A_prev + b as well, which the backward pass of relu and
-        leaky_relu needs.
+        Whether to return the pre-activation Z = W A_prev + b as well. The backward pass needs it, unless it
+        finds the derivative of g from A.
 
     Returns
     -------
@@ -253,11 +253,13 @@ def dense_backward(
     dZ_next : array_like, shape (n_next, m)
         Its derivatives with respect to Z.
     saved : array_like, shape (n, m)
-        A of this layer for sigmoid and tanh, Z of it for identity, relu and leaky_relu.
+        What the derivative of g is found from: A of this layer for sigmoid and tanh, Z for all others
+        (`derivative_from` in `dlkernels.catalogue.ACTIVATIONS`).
     A_prev : array_like, shape (n_prev, m)
         What this layer was given.
-    activation : {"identity", "sigmoid", "tanh", "relu", "leaky_relu"}
-        g of this layer. relu and leaky_relu take g'(0) = 1, as the course does.
+    activation : str
+        The name of g of this layer in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu take g'(0) = 1,
+        as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional

@@ -166,8 +166,8 @@ def shallow_descent(
         The step length alpha, finite.
     num_steps : int
         How many steps, at least 1.
-    activation : {"tanh", "sigmoid", "relu", "leaky_relu", "identity"}
-        g of the hidden layer.
+    activation : str
+        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
 

@@ -169,8 +169,9 @@ def shallow_propagate(
         Examples as columns, in C or Fortran order.
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
-    activation : {"tanh", "sigmoid", "relu", "leaky_relu", "identity"}
-        g of the hidden layer. relu and leaky_relu take g'(0) = 1, as the course does.
+    activation : str
+        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu take
+        g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional

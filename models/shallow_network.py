@@ -19,8 +19,8 @@ class ShallowNetwork(Model):
     ----------
     hidden_units : int
         n_h, at least 1.
-    activation : {"tanh", "sigmoid", "relu", "leaky_relu", "identity"}
-        g of the hidden layer.
+    activation : str
+        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`.
     learning_rate : float
         The step length alpha.
     num_iterations : int

@@ -13,41 +13,55 @@ from mpmath import mp, mpf
 mp.dps = 60
 
 
+def _sigmoid(z):
+    return 1 / (1 + mp.exp(-z))
+
+
+def _normal(z):
+    """The normal distribution function."""
+    return mp.erfc(-z / mp.sqrt(2)) / 2
+
+
+#: g(z) and g'(z) by name; the second argument is the parameter of the activation. At a kink, g' is 1.
+G = {
+    "identity": lambda z, _: z,
+    "sigmoid": lambda z, _: _sigmoid(z),
+    "tanh": lambda z, _: (mp.exp(z) - mp.exp(-z)) / (mp.exp(z) + mp.exp(-z)),
+    "relu": lambda z, _: max(mpf(0), z),
+    "leaky_relu": lambda z, slope: z if z >= 0 else slope * z,
+    "elu": lambda z, alpha: z if z >= 0 else alpha * (mp.exp(z) - 1),
+    "silu": lambda z, _: z * _sigmoid(z),
+    "gelu": lambda z, _: z * _normal(z),
+    "softplus": lambda z, _: mp.log(1 + mp.exp(z)),
+}
+DERIVATIVE = {
+    "identity": lambda z, _: mpf(1),
+    "sigmoid": lambda z, _: _sigmoid(z) * (1 - _sigmoid(z)),
+    "tanh": lambda z, _: 1 - G["tanh"](z, None) ** 2,
+    "relu": lambda z, _: mpf(z >= 0),
+    "leaky_relu": lambda z, slope: mpf(1) if z >= 0 else slope,
+    "elu": lambda z, alpha: mpf(1) if z >= 0 else alpha * mp.exp(z),
+    "silu": lambda z, _: _sigmoid(z) + z * _sigmoid(z) * (1 - _sigmoid(z)),
+    "gelu": lambda z, _: _normal(z) + z * mp.exp(-(z**2) / 2) / mp.sqrt(2 * mp.pi),
+    "softplus": lambda z, _: _sigmoid(z),
+}
+#: g'(z) from a = g(z), for those whose derivative is found so.
+DERIVATIVE_FROM_A = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a**2}
+#: The parameters, by the name of the activation: their names and defaults.
+PARAMETERS = {"leaky_relu": ("negative_slope", 0.01), "elu": ("alpha", 1.0)}
+
+
 def _g(name, z, slope):
-    if name == "identity":
-        return z
-    if name == "sigmoid":
-        return 1 / (1 + mp.exp(-z))
-    if name == "tanh":
-        return (mp.exp(z) - mp.exp(-z)) / (mp.exp(z) + mp.exp(-z))
-    if name == "relu":
-        return max(mpf(0), z)
-    if name == "leaky_relu":
-        return z if z >= 0 else slope * z
-    raise KeyError(name)
+    """g(z) in a layer, where only the slope of leaky ReLU can be chosen."""
+    return G[name](z, slope if name == "leaky_relu" else mpf(1))
 
 
 def _derivative(name, z, slope):
-    """g'(z); 1 at the kink."""
-    if name == "identity":
-        return mpf(1)
-    if name == "sigmoid":
-        return _g(name, z, slope) * (1 - _g(name, z, slope))
-    if name == "tanh":
-        return 1 - _g(name, z, slope) ** 2
-    if name == "relu":
-        return mpf(z >= 0)
-    if name == "leaky_relu":
-        return mpf(1) if z >= 0 else slope
-    raise KeyError(name)
+    return DERIVATIVE[name](z, slope if name == "leaky_relu" else mpf(1))
 
 
 def _derivative_from_saved(name, saved, slope):
-    if name == "sigmoid":
-        return saved * (1 - saved)
-    if name == "tanh":
-        return 1 - saved**2
-    return _derivative(name, saved, slope)
+    return DERIVATIVE_FROM_A[name](saved) if name in DERIVATIVE_FROM_A else _derivative(name, saved, slope)
 
 
 def _each(f, *lists):
@@ -70,44 +84,32 @@ def _loss(a, y):
 # -- elementwise, on flat lists ----------------------------------------------------------------------
 
 
-def sigmoid(Z):
-    return _each(lambda z: _g("sigmoid", z, None), Z)
+def _forward(name):
+    def function(Z, **parameter):
+        p = mpf(_parameter(name, **parameter))
+        return _each(lambda z: G[name](z, p), Z)
+
+    return function
 
 
-def tanh(Z):
-    return _each(lambda z: _g("tanh", z, None), Z)
+def _backward(name):
+    def function(dA, saved, **parameter):
+        p = mpf(_parameter(name, **parameter))
+        if name in DERIVATIVE_FROM_A:
+            return _each(lambda da, a: da * DERIVATIVE_FROM_A[name](a), dA, saved)
+        return _each(lambda da, z: da * DERIVATIVE[name](z, p), dA, saved)
+
+    return function
 
 
-def relu(Z):
-    return _each(lambda z: _g("relu", z, None), Z)
+def _parameter(name, **given):
+    known, default = PARAMETERS.get(name, (None, 0.0))
+    assert not set(given) - {known}
+    return given.get(known, default)
 
 
-def identity(Z):
-    return _each(lambda z: z, Z)
-
-
-def leaky_relu(Z, negative_slope=0.01):
-    return _each(lambda z: _g("leaky_relu", z, mpf(negative_slope)), Z)
-
-
-def sigmoid_backward(dA, A):
-    return _each(lambda da, a: da * a * (1 - a), dA, A)
-
-
-def tanh_backward(dA, A):
-    return _each(lambda da, a: da * (1 - a**2), dA, A)
-
-
-def relu_backward(dA, Z):
-    return _each(lambda da, z: da if z >= 0 else mpf(0), dA, Z)
-
-
-def leaky_relu_backward(dA, Z, negative_slope=0.01):
-    return _each(lambda da, z: da if z >= 0 else mpf(negative_slope) * da, dA, Z)
-
-
-def identity_backward(dA, Z):
-    return _each(lambda da, z: da, dA, Z)
+for _name in G:
+    globals().update({_name: _forward(_name), f"{_name}_backward": _backward(_name)})
 
 
 # -- a dense layer -----------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ def binary_cross_entropy(A, Y):
 
 def binary_cross_entropy_with_logits(Z, Y):
     (Z,), (Y,) = _exact(Z), _exact(Y)
-    losses = [_loss(_g("sigmoid", z, None), y) for z, y in zip(Z, Y, strict=True)]
+    losses = [_loss(_sigmoid(z), y) for z, y in zip(Z, Y, strict=True)]
     return float(sum(losses, mpf(0)) / len(Z))
 
 
@@ -184,7 +186,7 @@ def _logistic(w, b, X, Y):
         z = b
         for k in range(n_x):
             z += w[k] * X[k][i]
-        a = _g("sigmoid", z, None)
+        a = _sigmoid(z)
         J += _loss(a, Y[i])
         dz = a - Y[i]
         for k in range(n_x):
@@ -220,7 +222,7 @@ def _shallow(W1, b1, W2, b2, X, Y, activation, slope):
         z1 = [sum((u * v for u, v in zip(W1[i], x, strict=True)), b1[i][0]) for i in range(n_h)]
         a1 = [_g(activation, z, slope) for z in z1]
         z2 = sum((u * v for u, v in zip(W2[0], a1, strict=True)), b2[0][0])
-        a2 = _g("sigmoid", z2, None)
+        a2 = _sigmoid(z2)
         J += _loss(a2, Y[j]) / m
         dz2 = a2 - Y[j]
         db2[0][0] += dz2 / m

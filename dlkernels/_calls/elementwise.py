@@ -22,12 +22,12 @@ _serial = guarded(kernels.activation.serial, as_kernels_take_them)
 _serial_backward = guarded(kernels.activation_backward.serial, as_kernels_take_them)
 
 _CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
-#: Estimated nanoseconds for a byte of numbers on one thread, by code; and for any derivative.
+#: By code: estimated nanoseconds for a byte of numbers on one thread.
 _COST = [activation.nanoseconds for activation in ACTIVATIONS.values()]
-_BACKWARD_COST = 0.045
-#: Up to so many bytes the serial kernel is called at once.
+_COST_BACKWARD = [activation.backward_nanoseconds for activation in ACTIVATIONS.values()]
+#: By code: up to so many bytes the serial kernel is called at once.
 _FEW = [int(threads.NEVER_BELOW / cost) for cost in _COST]
-_FEW_BACKWARD = int(threads.NEVER_BELOW / _BACKWARD_COST)
+_FEW_BACKWARD = [int(threads.NEVER_BELOW / cost) for cost in _COST_BACKWARD]
 
 
 def _call(kernel: Twins, cost: float, code: int, parameter: float, *arrays: Array) -> bool:
@@ -81,10 +81,10 @@ def apply_backward(name: str, dA: Any, saved: Any, out: Any, parameter: float = 
         and saved.dtype is dtype
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
-        and ((few := dA.nbytes <= _FEW_BACKWARD) or (dA.flags.carray and saved.flags.carray))
+        and ((few := dA.nbytes <= _FEW_BACKWARD[code]) or (dA.flags.carray and saved.flags.carray))
     ):
         target = empty(dA.shape, dtype) if out is None else out
-        if few or not threads.parallel_pays(_BACKWARD_COST * dA.nbytes):
+        if few or not threads.parallel_pays(_COST_BACKWARD[code] * dA.nbytes):
             done = _serial_backward(code, parameter, dA, saved, target)
         else:
             done = _shared_out(kernels.activation_backward, code, parameter, dA, saved, target)
@@ -93,5 +93,5 @@ def apply_backward(name: str, dA: Any, saved: Any, out: Any, parameter: float = 
     dA, saved, out = checks.elementwise_backward(name, dA, saved, out)
     if same_memory(saved, out):
         saved = saved.copy()  # the kernel writes to out before it has read all of saved
-    not_refused(_call(kernels.activation_backward, _BACKWARD_COST, code, parameter, dA, saved, out))
+    not_refused(_call(kernels.activation_backward, _COST_BACKWARD[code], code, parameter, dA, saved, out))
     return out

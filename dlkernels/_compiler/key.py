@@ -15,7 +15,7 @@ from dlkernels._compiler import internals
 
 PACKAGE = Path(__file__).resolve().parent.parent
 #: The folders and modules that kernels are compiled from, and that import nothing else of this package.
-SOURCES = ("_compiler", "_simd", "_kernels", "catalogue")
+SOURCES = ("_compiler", "_simd", "_elementary", "_kernels", "catalogue")
 #: Settings of Numba that change the machine code it makes. (The processor is in Numba's own key.)
 _SETTINGS = (
     "OPT",

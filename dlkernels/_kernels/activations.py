@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dlkernels._compiler.options import inlined, loops, scalar, shared
 from dlkernels._compiler.pieces import Int, Real, Row, piece
-from dlkernels._kernels import elementary
+from dlkernels._elementary import exponentials, gaussians, logarithms
 from dlkernels._simd.registers import widest_vectors
 from dlkernels.catalogue import ACTIVATIONS, layer_parameter
 
@@ -64,7 +64,7 @@ SIGMOID = ACTIVATIONS["sigmoid"].code
 @scalar
 def sigmoid(z, parameter):
     """1 / (1 + e^-z)."""
-    return elementary.sigmoid(z)
+    return exponentials.sigmoid(z)
 
 
 @scalar
@@ -84,7 +84,7 @@ TANH = ACTIVATIONS["tanh"].code
 @scalar
 def tanh(z, parameter):
     """(e^z - e^-z) / (e^z + e^-z)."""
-    return elementary.tanh(z)
+    return exponentials.tanh(z)
 
 
 @scalar
@@ -128,6 +128,67 @@ def times_leaky_relu_slope(x, z, slope):
     return slope * x if z < type(z)(0) else x
 
 
+ELU = ACTIVATIONS["elu"].code
+
+
+@scalar
+def elu(z, alpha):
+    """z for z >= 0, else alpha (e^z - 1)."""
+    return z if z >= type(z)(0) else alpha * exponentials.expm1_nonpositive(z)
+
+
+@scalar
+def times_elu_slope(x, z, alpha):
+    """x for z >= 0, else x alpha e^z."""
+    return x if z >= type(z)(0) else x * (alpha * exponentials.exp_nonpositive(z))
+
+
+SILU = ACTIVATIONS["silu"].code
+
+
+@scalar
+def silu(z, parameter):
+    """z / (1 + e^-z)."""
+    return exponentials.silu(z)
+
+
+@scalar
+def times_silu_slope(x, z, parameter):
+    """x s (1 + z (1 - s)), where s = 1 / (1 + e^-z)."""
+    return x * exponentials.silu_slope(z)
+
+
+GELU = ACTIVATIONS["gelu"].code
+
+
+@scalar
+def gelu(z, parameter):
+    """z Phi(z), where Phi is the normal distribution function: z / 2 (1 + erf(z / sqrt(2)))."""
+    return gaussians.gelu(z)
+
+
+@scalar
+def times_gelu_slope(x, z, parameter):
+    """x (Phi(z) + z phi(z)), where phi is the normal density."""
+    return x * gaussians.gelu_slope(z)
+
+
+SOFTPLUS = ACTIVATIONS["softplus"].code
+
+
+@scalar
+def softplus(z, parameter):
+    """log(1 + e^z), as max(z, 0) + log(1 + e^-|z|): nothing overflows."""
+    above = type(z)(0) if z < type(z)(0) else z
+    return above + logarithms.log1p_unit(exponentials.exp_nonpositive(-abs(z)))
+
+
+@scalar
+def times_softplus_slope(x, z, parameter):
+    """x / (1 + e^-z)."""
+    return x * exponentials.sigmoid(z)
+
+
 # -- loops -----------------------------------------------------------------------------------------------
 
 
@@ -157,6 +218,18 @@ def _activate_each(code, parameter, x, y):
     elif code == LEAKY_RELU:
         for j in range(n):
             y[j] = leaky_relu(x[j], p)
+    elif code == ELU:
+        for j in range(n):
+            y[j] = elu(x[j], p)
+    elif code == SILU:
+        for j in range(n):
+            y[j] = silu(x[j], p)
+    elif code == GELU:
+        for j in range(n):
+            y[j] = gelu(x[j], p)
+    elif code == SOFTPLUS:
+        for j in range(n):
+            y[j] = softplus(x[j], p)
 
 
 @inlined
@@ -178,6 +251,18 @@ def _differentiate_each(code, parameter, saved, x, y):
     elif code == LEAKY_RELU:
         for j in range(n):
             y[j] = times_leaky_relu_slope(x[j], saved[j], p)
+    elif code == ELU:
+        for j in range(n):
+            y[j] = times_elu_slope(x[j], saved[j], p)
+    elif code == SILU:
+        for j in range(n):
+            y[j] = times_silu_slope(x[j], saved[j], p)
+    elif code == GELU:
+        for j in range(n):
+            y[j] = times_gelu_slope(x[j], saved[j], p)
+    elif code == SOFTPLUS:
+        for j in range(n):
+            y[j] = times_softplus_slope(x[j], saved[j], p)
 
 
 @piece

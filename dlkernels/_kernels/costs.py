@@ -11,7 +11,8 @@ from numba import prange
 
 from dlkernels._compiler.options import ONE, ZERO, entry, loops, scalar, twins
 from dlkernels._compiler.pieces import Int, Number, Row, piece
-from dlkernels._kernels.elementary import exp_nonpositive, log, log1p, log1p_unit
+from dlkernels._elementary.exponentials import exp_nonpositive
+from dlkernels._elementary.logarithms import log, log1p, log1p_unit
 from dlkernels._kernels.memory import carve, whole_lines
 from dlkernels._kernels.rows import clear
 from dlkernels._kernels.sharing import share

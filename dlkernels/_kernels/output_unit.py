@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dlkernels._compiler.pieces import Flag, Number, Row, piece
+from dlkernels._elementary.exponentials import exp_nonpositive
+from dlkernels._elementary.logarithms import log1p_unit
 from dlkernels._kernels.costs import logit_loss
-from dlkernels._kernels.elementary import exp_nonpositive, log1p_unit
 from dlkernels._kernels.sums import add_row
 from dlkernels._simd.registers import widest_vectors
 

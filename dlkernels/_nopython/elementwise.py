@@ -16,7 +16,7 @@ import numpy as np
 from numba import TypingError, types
 from numba.extending import overload
 
-from dlkernels import activations, costs
+from dlkernels import activations, costs, derivatives
 from dlkernels._compiler.options import ONE, inlined, shared
 from dlkernels._kernels import activations as formulas
 from dlkernels._kernels import costs as cost_kernels
@@ -150,7 +150,7 @@ def _register_backward(activation: Activation) -> None:
         )
 
     overloaded = without if activation.parameter is None else with_parameter
-    available(getattr(activations, name))(_with_names(overloaded, **names))
+    available(getattr(derivatives, name))(_with_names(overloaded, **names))
 
 
 for _activation in ACTIVATIONS.values():

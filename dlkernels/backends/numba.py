@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlkernels import activations, costs, dense, descent, propagate
+from dlkernels import activations, costs, dense, derivatives, descent, propagate
 from dlkernels._nopython import layers  # noqa: F401  (lets compiled code call them)
 from dlkernels.backends import FUNCTIONS
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from dlkernels.activations import *  # noqa: F403
     from dlkernels.costs import *  # noqa: F403
     from dlkernels.dense import *  # noqa: F403
+    from dlkernels.derivatives import *  # noqa: F403
     from dlkernels.descent import *  # noqa: F403
     from dlkernels.propagate import *  # noqa: F403
 
-for _module in (activations, costs, dense, descent, propagate):
+for _module in (activations, costs, dense, derivatives, descent, propagate):
     globals().update({name: value for name, value in vars(_module).items() if name in FUNCTIONS})

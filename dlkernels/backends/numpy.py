@@ -5,7 +5,7 @@ No function warns: infinities and NaN are results here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,101 +13,23 @@ import numpy as np
 from dlkernels._inputs import checks as checks
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _activations
+from dlkernels.backends._numpy_formulas import BACKWARD, FORWARD
 from dlkernels.catalogue import ACTIVATIONS
 
 _quiet = np.errstate(all="ignore")
 #: The names of the activations, by their codes.
 _NAMES = tuple(ACTIVATIONS)
 
-# -- formulas: of arrays that are checked, into `out` ----------------------------------------------------
-
-
-def _identity(Z: Array, parameter: float, out: Array) -> None:
-    if out is not Z:
-        np.copyto(out, Z)
-
-
-def _sigmoid(Z: Array, parameter: float, out: Array) -> None:
-    """1 / (1 + e^-z): an overflow of e^-z gives the 0 it should."""
-    np.negative(Z, out=out)
-    np.exp(out, out=out)
-    out += 1
-    np.divide(1, out, out=out)
-
-
-def _tanh(Z: Array, parameter: float, out: Array) -> None:
-    np.tanh(Z, out=out)
-
-
-def _relu(Z: Array, parameter: float, out: Array) -> None:
-    np.maximum(Z, 0, out=out)
-
-
-def _leaky_relu(Z: Array, parameter: float, out: Array) -> None:
-    slope = Z.dtype.type(parameter)
-    if 0 < slope <= 1:
-        np.maximum(Z, Z * slope, out=out)
-    else:
-        np.copyto(out, np.where(Z < 0, Z * slope, Z))
-
-
-#: g(Z) into `out`, which may be Z.
-_FORWARD: dict[str, Callable[[Array, float, Array], None]] = {
-    "identity": _identity,
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
-    "relu": _relu,
-    "leaky_relu": _leaky_relu,
-}
-
-
-def _identity_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
-    np.copyto(out, dA)
-
-
-def _sigmoid_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
-    slope = 1 - A
-    slope *= A
-    np.multiply(dA, slope, out=out)
-
-
-def _tanh_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
-    """1 - a² as (1 - a)(1 + a), which doesn't cancel."""
-    slope = 1 - A
-    slope *= 1 + A
-    np.multiply(dA, slope, out=out)
-
-
-def _relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
-    """g'(0) = 1. A selection, since 0 times infinity is NaN."""
-    negative = Z < 0
-    np.copyto(out, dA)
-    np.copyto(out, 0, where=negative)
-
-
-def _leaky_relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
-    np.copyto(out, np.where(Z < 0, dA * dA.dtype.type(parameter), dA))
-
-
-#: dA * g'(z) into `out`, which may be dA or what was saved.
-_BACKWARD: dict[str, Callable[[Array, Array, float, Array], None]] = {
-    "identity": _identity_backward,
-    "sigmoid": _sigmoid_backward,
-    "tanh": _tanh_backward,
-    "relu": _relu_backward,
-    "leaky_relu": _leaky_relu_backward,
-}
-
 
 @_quiet
 def _activate(name: str, Z: Array, parameter: float, out: Array) -> Array:
-    _FORWARD[name](Z, parameter, out)
+    FORWARD[name](Z, parameter, out)
     return out
 
 
 @_quiet
 def _activate_backward(name: str, dA: Array, saved: Array, parameter: float, out: Array) -> Array:
-    _BACKWARD[name](dA, saved, parameter, out)
+    BACKWARD[name](dA, saved, parameter, out)
     return out
 
 

@@ -8,7 +8,7 @@ an infinity or a NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from dlkernels._inputs import checks as checks
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _activations
+from dlkernels.backends import _python_formulas as formulas
 from dlkernels.catalogue import ACTIVATIONS
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
@@ -41,17 +42,6 @@ def _store(array: Array, numbers: list[float]) -> Array:
 
 
 # -- one number at a time ----------------------------------------------------------------------------
-
-
-def _sigmoid(z: float) -> float:
-    if z >= 0:
-        return 1.0 / (1.0 + math.exp(-z))
-    e = math.exp(z)
-    return e / (1.0 + e)
-
-
-def _relu(z: float) -> float:
-    return 0.0 if z <= 0 else z
 
 
 def _log(x: float) -> float:
@@ -83,32 +73,14 @@ def _loss(z: float, y: float, m: int) -> float:
 #: The names of the activations, by their codes.
 _NAMES = tuple(ACTIVATIONS)
 
-#: g(z) by name; the second argument is the parameter of the activation.
-_FORWARD: dict[str, Callable[[float, float], float]] = {
-    "identity": lambda z, slope: z,
-    "sigmoid": lambda z, slope: _sigmoid(z),
-    "tanh": lambda z, slope: math.tanh(z),
-    "relu": lambda z, slope: _relu(z),
-    "leaky_relu": lambda z, slope: slope * z if z < 0 else z,
-}
-
-#: dz from da, what the derivative is found from (a or z), and the parameter.
-_BACKWARD: dict[str, Callable[[float, float, float], float]] = {
-    "identity": lambda da, z, slope: da,
-    "sigmoid": lambda da, a, slope: da * (a * (1.0 - a)),
-    "tanh": lambda da, a, slope: da * ((1.0 - a) * (1.0 + a)),
-    "relu": lambda da, z, slope: 0.0 if z < 0 else da,
-    "leaky_relu": lambda da, z, slope: slope * da if z < 0 else da,
-}
-
 
 def _activate(name: str, Z: Array, parameter: float, out: Array) -> Array:
-    g = _FORWARD[name]
+    g = formulas.FORWARD[name]
     return _store(out, [g(z, parameter) for z in _numbers(Z)])
 
 
 def _activate_backward(name: str, dA: Array, saved: Array, parameter: float, out: Array) -> Array:
-    g = _BACKWARD[name]
+    g = formulas.BACKWARD[name]
     dZ = []
     for da, kept in zip(_numbers(dA), _numbers(saved), strict=True):
         dZ.append(g(da, kept, parameter))
@@ -141,7 +113,7 @@ def dense_forward(
             for k in range(c.W.shape[1]):
                 z += weights[i][k] * inputs[k][j]
             Z.append(z + biases[i])
-    g = _FORWARD[_NAMES[c.code]]
+    g = formulas.FORWARD[_NAMES[c.code]]
     A = _store(c.A, [g(z, c.parameter) for z in Z])
     return A if c.Z is None else (A, _store(c.Z, Z))
 
@@ -183,7 +155,7 @@ def dense_backward(
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     n, m = c.saved.shape
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
-    g = _BACKWARD[_NAMES[c.code]]
+    g = formulas.BACKWARD[_NAMES[c.code]]
     dZ = []
     for i in range(n):
         row = []
@@ -248,7 +220,7 @@ def _logistic_step(
             z += w[i] * X[i][j]
         z += b
         cost += _loss(z, Y[j], m)
-        dz = _sigmoid(z) - Y[j]
+        dz = formulas.sigmoid(z) - Y[j]
         for i in range(n_x):
             dw[i] += X[i][j] * dz
         db += dz
@@ -291,7 +263,7 @@ def _shallow_step(
     """(dW1, db1, dW2, db2, cost), matrices in C order: node by node, example by example."""
     W1, b1, W2, b2 = parameters
     n_x, n_h, m = len(X), len(b1), len(Y)
-    g, g_backward = _FORWARD[activation], _BACKWARD[activation]
+    g, g_backward = formulas.FORWARD[activation], formulas.BACKWARD[activation]
     from_A = ACTIVATIONS[activation].derivative_from == "A"
     dW1, db1, dW2, db2 = [0.0] * (n_h * n_x), [0.0] * n_h, [0.0] * n_h, [0.0]
     cost = 0.0
@@ -308,7 +280,7 @@ def _shallow_step(
             z2 += W2[i] * a1[i]
         z2 += b2[0]
         cost += _loss(z2, Y[j], m)
-        dz2 = _sigmoid(z2) - Y[j]
+        dz2 = formulas.sigmoid(z2) - Y[j]
         db2[0] += dz2
         for i in range(n_h):
             dW2[i] += dz2 * a1[i]

@@ -40,7 +40,7 @@ def test_result(backend, name, activation, shape, dtype):
     expected = expected_results(name, kept)
     actual = arrays.call(getattr(backend, name), name, given)
     assert len(actual) == len(expected)
-    scale = arrays.magnitude(name, kept)
+    scale, slack = arrays.magnitude(name, kept), arrays.slack(name, kept, dtype)
     for have, want in zip(actual, expected, strict=True):
         if isinstance(have, np.ndarray):
             assert type(have) is np.ndarray
@@ -51,7 +51,7 @@ def test_result(backend, name, activation, shape, dtype):
             )
         else:
             assert type(have) is float
-        arrays.assert_agree(have, want, dtype, scale)
+        arrays.assert_agree(have, want, dtype, scale, slack=slack)
     for key, value in given.items():
         if isinstance(value, np.ndarray) and key not in arrays.UPDATED.get(name, ()):
             assert value.tobytes() == kept[key].tobytes(), f"{key} was changed"
@@ -66,7 +66,7 @@ def test_elementwise_out_is_filled_and_returned(backend, name, dtype):
     (expected,) = expected_results(name, kept)
     out = np.full((5, 7), np.nan, dtype)
     assert getattr(backend, name)(**given, out=out) is out
-    arrays.assert_agree(out.ravel(), expected, dtype)
+    arrays.assert_agree(out.ravel(), expected, dtype, slack=arrays.slack(name, kept, dtype))
     for key, value in given.items():
         assert value.tobytes() == kept[key].tobytes(), f"{key} was changed"
 
@@ -84,7 +84,7 @@ def test_elementwise_in_place(backend, name, position, dtype):
         key = list(fresh)[position]
         out = view(fresh[key])
         assert getattr(backend, name)(**fresh, out=out) is out
-        arrays.assert_agree(fresh[key].ravel(), expected, dtype)
+        arrays.assert_agree(fresh[key].ravel(), expected, dtype, slack=arrays.slack(name, given, dtype))
         for other in set(fresh) - {key}:
             assert fresh[other].tobytes() == given[other].tobytes()
 
@@ -93,8 +93,9 @@ def test_elementwise_in_place(backend, name, position, dtype):
 def test_backward_where_all_arguments_are_one_array(backend, name, dtype):
     z = np.random.RandomState(9).uniform(0.1, 0.9, 40).astype(dtype) * np.array([1, -1], dtype).repeat(20)
     (expected,) = [getattr(naive, name)(z.tolist(), z.tolist())]
+    slack = arrays.slack(name, {"dA": z, arrays.saved_name(name.removesuffix("_backward")): z}, dtype)
     assert getattr(backend, name)(z, z, out=z) is z
-    arrays.assert_agree(z, expected, dtype)
+    arrays.assert_agree(z, expected, dtype, slack=slack)
 
 
 @pytest.mark.parametrize("activation", arrays.ACTIVATIONS)
@@ -143,7 +144,8 @@ def test_layouts_of_an_activation(backend, name, label, dtype):
     assert result.dtype.isnative
     assert result.flags.c_contiguous
     assert result.shape == np.shape(Z)
-    arrays.assert_agree(result.ravel(), getattr(naive, name)(np.ravel(Z).tolist()), wanted)
+    expected = getattr(naive, name)(np.ravel(Z).tolist())
+    arrays.assert_agree(result.ravel(), expected, wanted, slack=arrays.slack(name, {"Z": Z}, wanted))
     assert np.array(Z).tobytes() == before.tobytes()
 
 
@@ -160,14 +162,14 @@ def test_layouts(backend, name, label, layout, dtype):
         else value
         for key, value in plain.items()
     }
-    scale = arrays.magnitude(name, plain)
+    scale, slack = arrays.magnitude(name, plain), arrays.slack(name, plain, dtype)
     kept = arrays.copied(given)
     for have, want in zip(arrays.call(getattr(backend, name), name, given), expected, strict=True):
         if isinstance(have, np.ndarray):
             assert type(have) is np.ndarray
             assert have.dtype == dtype
             assert have.flags.c_contiguous
-        arrays.assert_agree(np.ravel(have), np.ravel(want), dtype, scale)
+        arrays.assert_agree(np.ravel(have), np.ravel(want), dtype, scale, slack=slack)
     for key, value in given.items():
         if isinstance(value, np.ndarray) and key not in arrays.UPDATED.get(name, ()):
             assert value.tobytes() == kept[key].tobytes(), f"{key} was changed"
@@ -269,6 +271,10 @@ SPECIAL = {
     "relu": ([-INF, -1e308, -0.0, 0.0, 5e-324, 1e308, INF, NAN], [0, 0, 0, 0, 5e-324, 1e308, INF, NAN]),
     "identity": ([-INF, -1e308, 5e-324, 1e308, INF, NAN], [-INF, -1e308, 5e-324, 1e308, INF, NAN]),
     "leaky_relu": ([-INF, -1e308, 0.0, 5e-324, 1e308, INF, NAN], [-INF, -1e306, 0, 5e-324, 1e308, INF, NAN]),
+    "elu": ([-INF, -1e308, -1e4, -0.0, 5e-324, 1e308, INF, NAN], [-1, -1, -1, 0, 5e-324, 1e308, INF, NAN]),
+    "silu": ([-INF, -1e308, -1e4, -0.0, 0.0, 1e4, 1e308, INF, NAN], [0, 0, 0, 0, 0, 1e4, 1e308, INF, NAN]),
+    "gelu": ([-INF, -1e308, -1e4, -0.0, 0.0, 1e4, 1e308, INF, NAN], [0, 0, 0, 0, 0, 1e4, 1e308, INF, NAN]),
+    "softplus": ([-INF, -1e308, 0.0, 1e4, 1e308, INF, NAN], [0, 0, np.log(2), 1e4, 1e308, INF, NAN]),
 }
 SPECIAL_BACKWARD = {
     "sigmoid_backward": (
@@ -288,7 +294,16 @@ SPECIAL_BACKWARD = {
         [INF, NAN, 1, 7, 7, 7, 1],
     ),
     "identity_backward": ([INF, NAN, 3], [NAN, 0, NAN], [INF, NAN, 3]),
+    "elu_backward": ([INF, NAN, 7, 7, 7, 7], [-1, 1, NAN, 0.0, -0.0, -INF], [INF, NAN, NAN, 7, 7, 0]),
+    "silu_backward": ([7, 7, 7, 7, INF, NAN], [-INF, INF, NAN, 0.0, 1, 1], [0, 7, NAN, 3.5, INF, NAN]),
+    "gelu_backward": ([7, 7, 7, 7, INF, NAN], [-INF, INF, NAN, 0.0, 1, 1], [0, 7, NAN, 3.5, INF, NAN]),
+    "softplus_backward": ([7, 7, 7, 7, INF, NAN], [-INF, INF, NAN, 0.0, 1, 1], [0, 7, NAN, 3.5, INF, NAN]),
 }  # fmt: skip
+
+
+def test_special_values_of_all_activations_are_known():
+    assert set(SPECIAL) == set(arrays.ACTIVATIONS)
+    assert set(SPECIAL_BACKWARD) == {f"{name}_backward" for name in arrays.ACTIVATIONS}
 
 
 @pytest.mark.parametrize("repeat", [1, 9])

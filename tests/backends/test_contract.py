@@ -8,6 +8,8 @@ import inspect
 import pytest
 
 from dlkernels import backends
+from dlkernels.backends import _python_formulas
+from dlkernels.catalogue import ACTIVATIONS
 
 
 def public_functions(module):
@@ -51,12 +53,11 @@ def test_signatures_are_those_promised():
     }
     slope = ["negative_slope"]
     network = ["W1", "b1", "W2", "b2", "X", "Y"]
+    parameters = {name: [a.parameter] if a.parameter else [] for name, a in ACTIVATIONS.items()}
+    saved = {name: a.derivative_from for name, a in ACTIVATIONS.items()}
     assert names == {
-        **{name: (["Z"], ["out"]) for name in ("sigmoid", "tanh", "relu", "identity")},
-        "leaky_relu": (["Z", *slope], ["out"]),
-        **{f"{name}_backward": (["dA", "A"], ["out"]) for name in ("sigmoid", "tanh")},
-        **{f"{name}_backward": (["dA", "Z"], ["out"]) for name in ("relu", "identity")},
-        "leaky_relu_backward": (["dA", "Z", *slope], ["out"]),
+        **{name: (["Z", *parameters[name]], ["out"]) for name in ACTIVATIONS},
+        **{f"{name}_backward": (["dA", saved[name], *parameters[name]], ["out"]) for name in ACTIVATIONS},
         "dense_forward": (["W", "A_prev", "b", "activation"], [*slope, "out", "return_Z"]),
         "dense_gradients": (["dZ", "A_prev"], ["out"]),
         "dense_backward": (["W_next", "dZ_next", "saved", "A_prev", "activation"], [*slope, "out"]),
@@ -72,13 +73,22 @@ def test_signatures_are_those_promised():
     }
 
 
+def test_the_activations_of_the_course_are_as_in_the_notes():
+    """That the catalogue says so: the test above takes its word."""
+    found = {name: (a.derivative_from, a.parameter, a.default) for name, a in ACTIVATIONS.items()}
+    assert found["sigmoid"] == found["tanh"] == ("A", None, 0.0)
+    assert found["relu"] == found["identity"] == ("Z", None, 0.0)
+    assert found["leaky_relu"] == ("Z", "negative_slope", 0.01)
+
+
 def test_defaults():
+    defaults = {a.parameter: a.default for a in ACTIVATIONS.values() if a.parameter}
     for name in backends.FUNCTIONS:
         for argument, _, default in arguments_of(getattr(backends.get("numba"), name)):
             if argument == "activation" and name != "dense_backward":
                 assert default == ("identity" if name == "dense_forward" else "tanh")
-            elif argument == "negative_slope":
-                assert default == 0.01
+            elif argument in defaults:
+                assert default == defaults[argument]
             elif argument == "out":
                 assert default is None
             elif argument == "return_Z":
@@ -89,6 +99,7 @@ def test_defaults():
 
 def test_the_python_backend_has_no_numpy_arithmetic():
     """Of NumPy it uses arrays to hold results, nothing that computes."""
+    assert "numpy" not in inspect.getsource(_python_formulas)
     tree = ast.parse(inspect.getsource(backends.get("python")))
     used = {
         node.attr

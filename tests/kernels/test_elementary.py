@@ -1,14 +1,19 @@
-"""exp, log, sigmoid and tanh against mpmath, in units in the last place."""
+"""exp, log and the activations against mpmath, in units in the last place."""
 
 from __future__ import annotations
 
+import itertools
+
 import mpmath
+import naive
 import numba
 import numpy as np
 import pytest
 
-from dlkernels._compiler.options import loops
-from dlkernels._kernels import elementary
+from dlkernels._compiler.options import loops, scalar
+from dlkernels._elementary import exponentials, formats, gaussians, logarithms
+from dlkernels._kernels import activations
+from dlkernels.catalogue import ACTIVATIONS
 
 
 def mapped(function):
@@ -26,12 +31,13 @@ def mapped(function):
 
 
 FUNCTIONS = {
-    "exp_nonpositive": (mapped(elementary.exp_nonpositive), mpmath.exp),
-    "sigmoid": (mapped(elementary.sigmoid), lambda z: 1 / (1 + mpmath.exp(-z))),
-    "tanh": (mapped(elementary.tanh), mpmath.tanh),
-    "log1p_unit": (mapped(elementary.log1p_unit), mpmath.log1p),
-    "log": (mapped(elementary.log), mpmath.log),
-    "log1p": (mapped(elementary.log1p), mpmath.log1p),
+    "exp_nonpositive": (mapped(exponentials.exp_nonpositive), mpmath.exp),
+    "expm1_nonpositive": (mapped(exponentials.expm1_nonpositive), mpmath.expm1),
+    "sigmoid": (mapped(exponentials.sigmoid), lambda z: 1 / (1 + mpmath.exp(-z))),
+    "tanh": (mapped(exponentials.tanh), mpmath.tanh),
+    "log1p_unit": (mapped(logarithms.log1p_unit), mpmath.log1p),
+    "log": (mapped(logarithms.log), mpmath.log),
+    "log1p": (mapped(logarithms.log1p), mpmath.log1p),
 }
 
 #: Without compilation one evaluation takes microseconds.
@@ -51,7 +57,7 @@ def arguments(name, dtype, rng):
     lowest = np.log(info.tiny)  # the result is a normal number above it
     tiny_to_1 = 10.0 ** rng.uniform(np.log10(info.tiny), 0, COUNT)
     near_breaks = (np.arange(-20, 20) + 0.5) * np.log(2) * (1 + rng.uniform(-1e-6, 1e-6, 40))
-    if name == "exp_nonpositive":
+    if name in ("exp_nonpositive", "expm1_nonpositive"):
         x = np.concatenate([rng.uniform(lowest, 0, COUNT), -tiny_to_1, -np.abs(near_breaks), [lowest]])
     elif name in ("sigmoid", "tanh"):
         x = np.concatenate([rng.uniform(-40, 40, COUNT), tiny_to_1, -tiny_to_1, near_breaks / 2, near_breaks])
@@ -103,6 +109,7 @@ def test_ends(dtype):
     inf, nan = np.inf, np.nan
     cases = {
         "exp_nonpositive": ([0.0, -0.0, -inf, nan, -1e4], [1, 1, 0, nan, 0]),
+        "expm1_nonpositive": ([0.0, -inf, nan, -1e4], [0, -1, nan, -1]),
         "sigmoid": ([0.0, -0.0, inf, -inf, nan, 1e30, -1e30], [0.5, 0.5, 1, 0, nan, 1, 0]),
         "tanh": ([0.0, inf, -inf, nan, 1e30, -1e30], [0, 1, -1, nan, 1, -1]),
         "log1p_unit": ([0.0, nan], [0, nan]),
@@ -162,18 +169,138 @@ def log_remainder(z):
     return 2 * (mpmath.atanh(s) / s - 1) / z
 
 
+def tail(x):
+    """Phi(-x) e^(x²/2)."""
+    return mpmath.erfc(x / mpmath.sqrt(2)) / 2 * mpmath.exp(x * x / 2)
+
+
+def root_of_slope():
+    """x0, where Phi(-x0) = x0 phi(x0)."""
+    return mpmath.findroot(lambda x: tail(x) - x / mpmath.sqrt(2 * mpmath.pi), 0.75)
+
+
+def in_t(function, fit):
+    """A function of x as a function of t = (x - K) / (x + K)."""
+    return lambda t: function(fit.K * (1 + t) / (1 - t))
+
+
+def range_of_t(f, fit):
+    farthest = mpmath.mpf(float(gaussians.farthest(f)))
+    return -1, (farthest - fit.K) / (farthest + fit.K)
+
+
+def weighted_tail(fit):
+    return in_t(lambda x: (x + fit.K) * tail(x), fit)
+
+
+def slope_without_root(fit):
+    with mpmath.workdps(60):
+        x0 = root_of_slope()
+    return in_t(lambda x: (tail(x) - x / mpmath.sqrt(2 * mpmath.pi)) / (x0 - x), fit)
+
+
 @pytest.mark.parametrize(
     ("coefficients", "function", "between"),
     [
-        (elementary.EXP_32, exp_remainder, (-LN2 / 2, LN2 / 2)),
-        (elementary.EXP_64, exp_remainder, (-LN2 / 2, LN2 / 2)),
-        (elementary.EXPM1_32, exp_remainder, (0, LN2)),
-        (elementary.EXPM1_64, exp_remainder, (0, LN2)),
-        (elementary.LOG_32, log_remainder, (0, LARGEST)),
-        (elementary.LOG_64, log_remainder, (0, LARGEST)),
+        (exponentials.EXP_32, exp_remainder, (-LN2 / 2, LN2 / 2)),
+        (exponentials.EXP_64, exp_remainder, (-LN2 / 2, LN2 / 2)),
+        (exponentials.EXP_FROM_0_32, exp_remainder, (0, LN2)),
+        (exponentials.EXP_FROM_0_64, exp_remainder, (0, LN2)),
+        (logarithms.LOG_32, log_remainder, (0, LARGEST)),
+        (logarithms.LOG_64, log_remainder, (0, LARGEST)),
+        *(
+            (fit.coefficients, function(fit), range_of_t(f, fit))
+            for function, fits in (
+                (weighted_tail, (gaussians.TAIL_32, gaussians.TAIL_64)),
+                (slope_without_root, (gaussians.SLOPE_32, gaussians.SLOPE_64)),
+            )
+            for f, fit in zip((formats.F32, formats.F64), fits, strict=True)
+        ),
     ],
 )
 def test_coefficients_are_what_their_comment_says(coefficients, function, between):
     exact = chebyshev(function, *between, len(coefficients) - 1)
     kind = type(coefficients[0])
     assert [kind(float(c)) for c in exact] == list(coefficients)
+
+
+def silu_lowest():
+    return mpmath.findroot(lambda z: 1 + z + mpmath.exp(z), -1.28)
+
+
+@pytest.mark.parametrize(
+    ("found", "number"),
+    [
+        (exponentials.SILU_LOWEST_32[:2], silu_lowest),
+        (exponentials.SILU_LOWEST_64[:2], silu_lowest),
+        (exponentials.SILU_LOWEST_32[2:], lambda: mpmath.exp(silu_lowest())),
+        (exponentials.SILU_LOWEST_64[2:], lambda: mpmath.exp(silu_lowest())),
+        (gaussians.LOWEST_32, root_of_slope),
+        (gaussians.LOWEST_64, root_of_slope),
+    ],
+)
+def test_constants_and_what_they_lack(found, number):
+    kind = type(found[0])
+    with mpmath.workdps(60):
+        exact = number()
+        nearest = kind(float(exact))
+        assert found == (nearest, kind(float(exact - mpmath.mpf(float(nearest)))))
+
+
+# -- activations -----------------------------------------------------------------------------------------
+
+
+def activation_and_slope(activation):
+    """g, and g' from what the catalogue says, of arrays, with the default parameter."""
+    g = getattr(activations, activation.name)
+    times_slope = getattr(activations, f"times_{activation.name}_slope")
+    default = activation.default
+
+    def slope(saved):
+        return times_slope(type(saved)(1), saved, type(saved)(default))
+
+    return mapped(scalar(lambda z: g(z, type(z)(default)))), mapped(scalar(slope))
+
+
+def roots(function):
+    """Where a function of one number changes its sign."""
+    with mpmath.workprec(300):
+        signs = [(z, mpmath.sign(function(z))) for z in map(mpmath.mpf, np.arange(-8, 8, 0.25) + 0.01)]
+        return [
+            float(mpmath.findroot(function, (a, b), solver="anderson"))
+            for (a, sign), (b, other) in itertools.pairwise(signs)
+            if sign * other < 0
+        ]
+
+
+def anywhere(dtype, rng, roots):
+    """Numbers of all sizes, up to where e^-|z| and e^(-z²/2) are 0, and near roots."""
+    lowest = -np.log(np.finfo(dtype).smallest_subnormal) * np.array([1.02])
+    near = [
+        root * (1 + sign * 10.0 ** rng.uniform(-16, -1, COUNT // 4)) for root in roots for sign in (-1, 1)
+    ]
+    sizes = 10.0 ** rng.uniform(np.log10(np.finfo(dtype).tiny), 0, COUNT // 2)
+    moderate = [rng.uniform(-limit, limit, COUNT // 2) for limit in (1, 6, np.sqrt(2 * lowest[0]), lowest[0])]
+    return np.concatenate([*moderate, sizes, -sizes, *near, lowest, -lowest]).astype(dtype)
+
+
+def exactly(function, z, parameter):
+    """With enough digits for e^z - 1, and for log(1 + e^z)."""
+    with mpmath.workprec(1300 if abs(z) < 1e-10 or z < -60 else 250):
+        return function(mpmath.mpf(float(z)), parameter)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
+def test_activations_within_four_units_in_the_last_place(activation, dtype, rng):
+    """And their derivatives, also near their roots and where the results are subnormal numbers."""
+    parameter = mpmath.mpf(activation.default)
+    exact = naive.G[activation.name], naive.DERIVATIVE[activation.name]
+    compiled = activation_and_slope(activation)
+    for function, of in zip(compiled, exact, strict=True):
+        z = anywhere(dtype, rng, roots(lambda z, of=of: of(z, parameter)))
+        if function is compiled[1] and activation.derivative_from == "A":
+            z, of = compiled[0](z), lambda a, _: naive.DERIVATIVE_FROM_A[activation.name](a)
+        errors = [
+            ulps(value, exactly(of, a, parameter), dtype) for value, a in zip(function(z), z, strict=True)
+        ]
+        assert max(errors) <= 4, (max(errors), z[np.argmax(errors)])

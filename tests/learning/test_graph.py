@@ -10,6 +10,7 @@ import pytest
 
 import dlkernels as dk
 from dlkernels import graph
+from dlkernels.catalogue import ACTIVATIONS
 
 
 def notes(a=5.0):
@@ -62,11 +63,9 @@ FUNCTIONS = {
     "transposed": lambda x: x.T @ np.ones((len(x.value), 2)),
     "exp": graph.exp,
     "log": graph.log,
-    "sigmoid": graph.sigmoid,
-    "tanh": graph.tanh,
-    "relu": lambda x: graph.relu(x - 1),
-    "leaky_relu": lambda x: graph.leaky_relu(x - 1, 0.2),
-    "identity": graph.identity,
+    **{name: lambda x, name=name: getattr(graph, name)(x - 1) for name in ACTIVATIONS},
+    "leaky_relu, slope 0.2": lambda x: graph.leaky_relu(x - 1, 0.2),
+    "elu, alpha 0.5": lambda x: graph.elu(x - 1, alpha=0.5),
     "sum": graph.sum,
     "sum, axis 0": lambda x: graph.sum(x, axis=0),
     "sum, axis 1, kept": lambda x: graph.sum(x, axis=1, keepdims=True),
@@ -128,7 +127,7 @@ def test_costs(name):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "leaky_relu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_whole_network_has_the_gradients_of_the_kernels(activation, dtype):
     random = np.random.default_rng(7)
     X, labels = random.normal(size=(3, 50)).astype(dtype), (random.uniform(size=(1, 50)) > 0.5).astype(dtype)

@@ -1,0 +1,1 @@
+"""Elementary functions of one number, as arithmetic that vectorises."""

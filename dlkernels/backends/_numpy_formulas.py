@@ -1,0 +1,146 @@
+"""The activations and their derivatives, of whole arrays.
+
+`NAME(Z, parameter, out)` writes g(Z) to `out`, which may be Z. `NAME_backward(dA, saved, parameter, out)`
+writes dA * g'(z), where saved is A or Z, as the catalogue says; `out` may be dA or what was saved.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dlkernels._inputs.arrays import Array
+from dlkernels.catalogue import ACTIVATIONS
+
+
+def identity(Z: Array, parameter: float, out: Array) -> None:
+    if out is not Z:
+        np.copyto(out, Z)
+
+
+def sigmoid(Z: Array, parameter: float, out: Array) -> None:
+    """1 / (1 + e^-z): an overflow of e^-z gives the 0 it should."""
+    np.negative(Z, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(1, out, out=out)
+
+
+def tanh(Z: Array, parameter: float, out: Array) -> None:
+    np.tanh(Z, out=out)
+
+
+def relu(Z: Array, parameter: float, out: Array) -> None:
+    np.maximum(Z, 0, out=out)
+
+
+def leaky_relu(Z: Array, parameter: float, out: Array) -> None:
+    slope = Z.dtype.type(parameter)
+    if 0 < slope <= 1:
+        np.maximum(Z, Z * slope, out=out)
+    else:
+        np.copyto(out, np.where(Z < 0, Z * slope, Z))
+
+
+def elu(Z: Array, parameter: float, out: Array) -> None:
+    np.copyto(out, np.where(Z >= 0, Z, Z.dtype.type(parameter) * np.expm1(np.minimum(Z, 0))))
+
+
+# An infinity times 0 is NaN. Where a product has a limit, the largest number stands for infinity.
+
+
+def _not_minus_infinity(Z: Array) -> Array:
+    return np.maximum(Z, np.finfo(Z.dtype).min)
+
+
+def _finite(Z: Array) -> Array:
+    return np.minimum(_not_minus_infinity(Z), np.finfo(Z.dtype).max)
+
+
+def _stable_sigmoid(Z: Array) -> Array:
+    """1 / (1 + e^-z), without an overflow."""
+    E = np.exp(-np.abs(Z))
+    return np.where(Z >= 0, 1, E) / (1 + E)
+
+
+def silu(Z: Array, parameter: float, out: Array) -> None:
+    np.multiply(_not_minus_infinity(Z), _stable_sigmoid(Z), out=out)
+
+
+@functools.cache
+def _erfc() -> Callable[[Array], Array]:
+    """SciPy's erfc. SciPy isn't required: without it, erfc is computed one number at a time."""
+    try:
+        from scipy.special import erfc
+    except ImportError:
+        return np.vectorize(math.erfc, otypes=[np.float64])
+    return erfc
+
+
+def _normal(Z: Array) -> Array:
+    """The normal distribution function, P(X <= z)."""
+    return _erfc()(Z * -(0.5**0.5)).astype(Z.dtype, copy=False) / 2
+
+
+def gelu(Z: Array, parameter: float, out: Array) -> None:
+    np.multiply(_not_minus_infinity(Z), _normal(Z), out=out)
+
+
+def softplus(Z: Array, parameter: float, out: Array) -> None:
+    np.logaddexp(0, Z, out=out)
+
+
+def identity_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    np.copyto(out, dA)
+
+
+def sigmoid_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
+    slope = 1 - A
+    slope *= A
+    np.multiply(dA, slope, out=out)
+
+
+def tanh_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
+    """1 - a² as (1 - a)(1 + a), which doesn't cancel."""
+    slope = 1 - A
+    slope *= 1 + A
+    np.multiply(dA, slope, out=out)
+
+
+def relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    """g'(0) = 1. A selection, since 0 times infinity is NaN."""
+    negative = Z < 0
+    np.copyto(out, dA)
+    np.copyto(out, 0, where=negative)
+
+
+def leaky_relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    np.copyto(out, np.where(Z < 0, dA * dA.dtype.type(parameter), dA))
+
+
+def elu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    slope = Z.dtype.type(parameter) * np.exp(np.minimum(Z, 0))
+    np.copyto(out, np.where(Z >= 0, dA, dA * slope))
+
+
+def silu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    """s (1 + z (1 - s)) for s = 1 / (1 + e^-z); 1 - s is 1 / (1 + e^z)."""
+    np.multiply(dA, _stable_sigmoid(Z) * (1 + _finite(Z) * _stable_sigmoid(-Z)), out=out)
+
+
+def gelu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    density = np.exp(-Z * Z / 2) / (2 * np.pi) ** 0.5
+    np.multiply(dA, _normal(Z) + _finite(Z) * density, out=out)
+
+
+def softplus_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
+    np.multiply(dA, _stable_sigmoid(Z), out=out)
+
+
+FORWARD: dict[str, Callable[[Array, float, Array], None]] = {name: globals()[name] for name in ACTIVATIONS}
+BACKWARD: dict[str, Callable[[Array, Array, float, Array], None]] = {
+    name: globals()[f"{name}_backward"] for name in ACTIVATIONS
+}
