@@ -1,4 +1,4 @@
-"""How long a call takes, over many calls in a row."""
+"""Measure the time of a call, over many calls in a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def seconds(call: Callable[[], Any], calls: int) -> float:
-    """Seconds a call."""
+    """Return the mean time of a call in seconds."""
     start = time.perf_counter()
     for _ in range(calls):
         call()
@@ -16,8 +16,8 @@ def seconds(call: Callable[[], Any], calls: int) -> float:
 
 
 def estimate(call: Callable[[], Any], duration: float) -> float:
-    """Seconds a call, from as many calls as take at least a quarter of a duration."""
-    call()  # the first one after something else is slow: counted, it once made turns of 4 calls
+    """Estimate the seconds of a call, from a series of calls that takes at least a quarter of a duration."""
+    call()  # not counted: the first call after other work is slow, and once made turns of only 4 calls
     calls = 1
     while (each := min(seconds(call, calls) for _ in range(3))) * calls < duration / 4:
         calls *= 4
@@ -25,10 +25,10 @@ def estimate(call: Callable[[], Any], duration: float) -> float:
 
 
 def fastest(forms: list[Callable[[], Any]], duration: float) -> Callable[[], Any]:
-    """The formulation that takes the least time."""
+    """Return the formulation that takes the least time."""
     return min(forms, key=lambda form: estimate(form, duration)) if len(forms) > 1 else forms[0]
 
 
 def calls_that_fill(call: Callable[[], Any], duration: float) -> int:
-    """How many calls take about so many seconds."""
+    """Return the number of calls that take about so many seconds."""
     return max(1, round(duration / estimate(call, duration)))

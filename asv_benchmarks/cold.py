@@ -1,4 +1,4 @@
-"""The first calls of a process: with an empty cache, where they compile, and with a warm one."""
+"""Time the first calls of a process: with an empty cache, so that they compile, and with a warm cache."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, COSTS
 
-#: Seconds that compiling every kernel may take, by the project's own promise.
+#: The seconds in which the project promises to compile every kernel.
 LIMIT = 40.0
 
 _ARRAYS = """
@@ -30,9 +30,7 @@ FIRST_CALLS = {
     **{name: f"dk.{name}(Y)" for name in ACTIVATIONS},
     **{f"{name}_backward": f"dk.{name}_backward(Y, Y)" for name in ACTIVATIONS},
     "dot": "dk.dot(Y[0], Y[0])",
-    "binary_cross_entropy": "dk.binary_cross_entropy(Y, Y)",
-    "binary_cross_entropy_with_logits": "dk.binary_cross_entropy_with_logits(Y, Y)",
-    "squared_error": "dk.squared_error(Y, Y)",
+    **{name: f"dk.{name}(Y, Y)" for name in COSTS},
     "dense_forward": "dk.dense_forward(W, X, b)",
     "dense_gradients": "dk.dense_gradients(A, X)",
     "dense_backward": "dk.dense_backward(v, Y, A, X, 'tanh')",
@@ -45,7 +43,7 @@ FIRST_CALLS = {
 
 
 def seconds(code: str, cache: str) -> float:
-    """Of a whole process that runs this code, with the kernels in this folder."""
+    """Return the seconds of a whole process that runs `code`, with kernels cached in the folder `cache`."""
     environment = os.environ | {"NUMBA_CACHE_DIR": cache}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
     start = time.perf_counter()
@@ -54,7 +52,7 @@ def seconds(code: str, cache: str) -> float:
 
 
 def first_calls(dtype: str) -> list[dict[str, Any]]:
-    """Seconds from the start of a process to the end of its first call, for each function."""
+    """Return, for each function, the seconds from the start of a process to the end of its first call."""
     rows = []
     for name, call in FIRST_CALLS.items():
         code = _ARRAYS.format(dtype=dtype) + call
@@ -66,7 +64,7 @@ def first_calls(dtype: str) -> list[dict[str, Any]]:
 
 
 def whole() -> dict[str, float]:
-    """Seconds of `dlkernels warmup`, and then to a first gradient beside what importing the others takes."""
+    """Return the seconds of `dlkernels warmup`, of a first gradient after it, and of importing each peer."""
     with tempfile.TemporaryDirectory() as cache:
         command = "from dlkernels.cli import main; raise SystemExit(main(['warmup']))"
         result = {"dlkernels warmup": seconds(command, cache)}
@@ -76,12 +74,12 @@ def whole() -> dict[str, float]:
             try:
                 result[f"import {library}"] = min(seconds(f"import {library}", cache) for _ in range(5))
             except subprocess.CalledProcessError:
-                continue  # isn't installed, which the caller has said
+                continue  # the library isn't installed, which the caller has said
     return result
 
 
 def report(dtypes: list[str], console: Console) -> list[dict[str, Any]]:
-    """Measures and prints everything of this group."""
+    """Measure and print all figures of this group; return them."""
     rows = [row for dtype in dtypes for row in first_calls(dtype)]
     table = Table(
         title="cold: seconds from the start of a process to the end of a call", title_justify="left"

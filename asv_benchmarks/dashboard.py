@@ -15,7 +15,8 @@ from pathlib import Path
 
 from asv_benchmarks.pages import browser, figures, landing, offline
 
-#: What two minutes are enough for: the three backends at small sizes, in float64, and their relative times.
+#: The benchmarks of a quick look, about two minutes: the three backends at small sizes in float64, and the
+#: times of numba relative to NumPy.
 QUICK = (
     r"time_call\('(python|numpy|numba)', (4|8|10), 'float64'\)",
     r"track_relative_time\('numba', (4|8|10), 'float64'\)",
@@ -23,16 +24,17 @@ QUICK = (
 
 
 def _asv(configuration: Path, command: str, *options: str) -> int:
-    """Run a command of asv, and say which."""
+    """Print a command of asv and run it; return its exit status."""
     arguments = ["-m", "asv", command, "--config", str(configuration), *options]
     print("+ python", *arguments, flush=True)
     return subprocess.run([sys.executable, *arguments], check=False).returncode
 
 
 def quick_configuration(configuration: Path) -> Path:
-    """The configuration of quick looks: their results and their site lie apart from those of commits.
+    """Write the configuration of quick looks; return its path.
 
-    In one folder each of asv's graphs would show both, as curves of two environments.
+    The results and the site of quick looks lie apart from the results and the site of commits. In one folder,
+    each of asv's graphs would show both, as curves of two environments.
     """
     conf = json.loads(configuration.read_text(encoding="utf-8"))
     folder = configuration.resolve().parent / ".asv" / "quick"
@@ -45,7 +47,7 @@ def quick_configuration(configuration: Path) -> Path:
 
 
 def measure(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
-    """Measure what is installed, as the newest commit."""
+    """Measure the installed package; record the results for the newest commit."""
     chosen = [option for benchmark in benchmarks for option in ("--bench", benchmark)]
     return _asv(configuration, "machine", "--yes") or _asv(
         configuration, "run", "--quick", "--show-stderr", "--environment", f"existing:{sys.executable}",
@@ -54,7 +56,7 @@ def measure(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
 
 
 def publish(configuration: Path) -> int:
-    """Make the site of all results: asv's pages, which then need no internet, behind a landing page."""
+    """Make the site of all results: a landing page, and asv's own pages, changed to need no internet."""
     conf = figures.configuration(configuration)
     found = figures.load(conf)
     status = _asv(configuration, "publish", "--no-pull")
@@ -70,7 +72,7 @@ def publish(configuration: Path) -> int:
 
 @contextlib.contextmanager
 def served(folder: Path, port: int = 0) -> Iterator[str]:
-    """The folder as a site that only this machine can see; gives its address."""
+    """Serve the folder as a site that only this machine can see; yield its address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -107,7 +109,7 @@ def serve(configuration: Path, port: int) -> int:
 
 
 def picture(configuration: Path, file: Path) -> int:
-    """The top of the landing page."""
+    """Save a picture of the top of the landing page."""
     with served(_site(configuration)) as address, browser.browser() as running:
         page = running.new_page(viewport={"width": 1000, "height": 1600}, device_scale_factor=0.75)
         page.goto(address)
@@ -128,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     taker = commands.add_parser("picture", help="save a picture of the landing page (needs Chromium)")
     taker.add_argument("file", type=Path)
     for command in (publisher, server, taker):
-        command.add_argument("--quick", action="store_true", help="that of the last quick look")
+        command.add_argument("--quick", action="store_true", help="use the results of the last quick look")
     options = parser.parse_args(arguments)
     is_quick = options.command == "quick" or options.quick
     try:

@@ -15,13 +15,13 @@ from asv_benchmarks.dashboard import quick_configuration
 from asv_benchmarks.pages import figures
 
 STORED = Path(__file__).resolve().parent / "relative_times.json"
-#: How many times the stored relative time is too slow.
+#: A relative time is too slow if it is more than so many times the stored one.
 LIMIT = 1.3
 _SUFFIX = ".track_relative_time"
 
 
 def measured(found: figures.Figures) -> dict[str, float]:
-    """Relative times of the compiled kernels, by benchmark and parameters."""
+    """Return the relative times of the compiled kernels, by benchmark and parameters."""
     return {
         f"{name.removesuffix(_SUFFIX)}({', '.join(map(str, key[1:]))})": value
         for name, benchmark in found.benchmarks.items()
@@ -32,14 +32,16 @@ def measured(found: figures.Figures) -> dict[str, float]:
 
 
 def slower(stored: dict[str, float], now: dict[str, float]) -> dict[str, float]:
-    """What takes more than LIMIT times as long as it did, and how many times, the worst first."""
+    """Return the benchmarks that take more than LIMIT times as long as stored, with ratios, worst first."""
     ratios = {name: value / stored[name] for name, value in now.items() if name in stored}
     return dict(sorted(((n, r) for n, r in ratios.items() if r > LIMIT), key=lambda item: -item[1]))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m asv_benchmarks.gate", description=__doc__)
-    parser.add_argument("--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="of asv")
+    parser.add_argument(
+        "--config", type=Path, default=figures.CONFIGURATION, metavar="FILE", help="asv's configuration"
+    )
     parser.add_argument("--quick", action="store_true", help="compare what `dashboard quick` measured")
     parser.add_argument("--stored", type=Path, default=STORED, metavar="FILE", help="what to compare with")
     parser.add_argument("--update", action="store_true", help="store the figures that there are now")
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     now, processor = measured(found), found.machine.get("cpu") or found.machine.get("arch", "unknown")
     everything = json.loads(options.stored.read_text(encoding="utf-8")) if options.stored.exists() else {}
-    # A ratio is that of one processor: another has other vectors and caches.
+    # Ratios are stored for each processor, because another has other vector registers and caches.
     stored = everything.get(processor, {})
     if options.update:
         everything[processor] = stored | {name: float(f"{value:.4g}") for name, value in now.items()}

@@ -1,9 +1,9 @@
 """dlkernels against NumPy, PyTorch and JAX, side by side: `python -m asv_benchmarks.peers --help`.
 
-Each library runs in a process of its own, one at a time, in an order that rotates; between turns there is
-a pause, since worker threads spin for up to 25 ms after a call and would slow the next library down. The
-ratio of two libraries is the median over the rounds of the ratios within a round, so that a machine that
-gets slower or faster on the way changes nothing.
+Each library runs in a process of its own, one at a time, in an order that rotates. There is a pause between
+turns, because worker threads spin for up to 25 ms after a call and would slow the next library down. The
+ratio of two libraries is the median, over the rounds, of the ratios within a round, so that it doesn't change
+if the machine gets slower or faster on the way.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from asv_benchmarks.works import GROUPS, WORKS, Work
 
 #: Seconds between two turns.
 PAUSE = 0.06
-#: Seconds that a turn fills with calls, rounds.
+#: The seconds that a turn fills with calls, and the number of rounds.
 BUDGETS = {"quick": (0.006, 5), "full": (0.03, 11)}
-#: The group of first calls, which is measured in another way.
+#: The group of first calls, which the module `cold` measures.
 COLD = "cold"
 _THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB")
 
@@ -54,7 +54,7 @@ class Library:
             text=True,
             env=environment,
         )
-        if cpus:  # JAX takes as many threads as it may use CPUs
+        if cpus:  # JAX starts a thread for each CPU that it may use
             os.sched_setaffinity(self._process.pid, cpus)
 
     def ask(self, **command: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Library:
 
 
 def compare(index: int, dtype: str, libraries: list[Library], budget: float, rounds: int) -> dict[str, Any]:
-    """Times of one work in all libraries, and how often faster dlkernels is than each of them."""
+    """Time one work in all libraries; return the times, and how many times faster dlkernels is than each."""
     work = WORKS[index]
     errors, present = {}, []
     for library in libraries:
@@ -110,7 +110,7 @@ def compare(index: int, dtype: str, libraries: list[Library], budget: float, rou
 
 
 def fastest_peer(row: dict[str, Any]) -> tuple[str, float] | None:
-    """The peer that comes nearest, and how many times its time is ours."""
+    """Return the fastest other library, and its time divided by ours."""
     ratios = {name: ratio for name, ratio in row["ratios"].items() if name != LIMIT}
     return min(ratios.items(), key=lambda item: item[1]) if ratios else None
 
@@ -123,7 +123,7 @@ def _duration(seconds: float) -> str:
 
 
 def report(rows: list[dict[str, Any]], names: list[str], console: Console) -> None:
-    """A table for each group; below all of them the geometric mean and the worst row."""
+    """Print a table for each group, and below all tables the geometric mean and the worst row."""
     for group in dict.fromkeys(row["group"] for row in rows):
         table = Table(title=group, title_justify="left")
         table.add_column("work")
@@ -167,7 +167,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "group", nargs="*", choices=[*GROUPS, COLD, []], metavar="GROUP",
-        help=f"of works: {', '.join([*GROUPS, COLD])} (default: all but cold)",
+        help=f"what to measure: {', '.join([*GROUPS, COLD])} (default: all but cold)",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=["float32", "float64"], help="default: both")
     parser.add_argument("--threads", type=int, help="threads of each library (default: all CPUs)")
@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in PEERS:
         if name not in names:
             advice = f"{name} is not installed and left out: python -m pip install '.[peers]'"
-            console.print(advice, markup=False)  # to which '[peers]' would be a style
+            console.print(advice, markup=False)  # rich's markup would take '[peers]' for a style
     budget, rounds = BUDGETS["quick" if options.quick else "full"]
     libraries = [Library(name, threads) for name in (OURS, *names, LIMIT)]
     rows = []

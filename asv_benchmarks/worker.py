@@ -1,7 +1,7 @@
-"""One library in one process: prepares a work when told to, and times it when it is its turn.
+"""Run one library in one process, which prepares a work (a row of `works.WORKS`) and times it in its turns.
 
-Commands come as JSON lines, answers go back the same way: {"prepare": INDEX, "dtype": ...} and
-{"turn": SECONDS}.
+Commands come as JSON lines on standard input: {"prepare": INDEX, "dtype": ...} and {"turn": SECONDS}. Answers
+go to standard output as JSON lines.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from asv_benchmarks import libraries
 from asv_benchmarks.clock import estimate, fastest, seconds
 from asv_benchmarks.works import WORKS, arrays
 
-#: Calls before anything is timed, and seconds that an estimate is to be good for.
+#: The number of calls before anything is timed, and the duration for which `clock.estimate` estimates.
 _WARM, _ESTIMATE = 3, 8e-3
-#: Seconds of calls before a turn. A thread that wakes after the pause may share the CPU of the one that woke
-#: it for up to 6 ms. OpenMP waits for it in its first call, tbb does all the work on one thread meanwhile.
+#: Seconds of calls at the start of a turn that don't count. After the pause, a thread that wakes may share a
+#: CPU with the thread that woke it for up to 6 ms. In this time OpenMP's first call waits for the thread, and
+#: tbb does all the work on one thread.
 _AWAKE = 0.01
 
 
 class Prepared:
-    """The fastest formulation of a work."""
+    """A work in the fastest formulation of the library, ready to be timed."""
 
     def __init__(self, library: str, index: int, dtype: str) -> None:
         work = WORKS[index]
@@ -38,10 +39,10 @@ class Prepared:
         self.estimate = estimate(self.function, _ESTIMATE)
 
     def turn(self, budget: float) -> float:
-        """Seconds a call: the median of three series that fill the budget."""
+        """Return the seconds of a call: the median of three series, which fill the budget together."""
         calls = max(1, int(budget / 3 / max(self.estimate, 1e-9)))
         start = perf_counter()
-        while perf_counter() - start < _AWAKE:  # brings threads and data back after the pause
+        while perf_counter() - start < _AWAKE:  # wakes threads and fills caches after the pause
             self.function()
         return sorted(seconds(self.function, calls) for _ in range(3))[1]
 
@@ -49,13 +50,13 @@ class Prepared:
 def main() -> None:
     library = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    os.dup2(2, 1)  # a library's own output goes to stderr, not between the answers
     prepared: Any = None
     for line in sys.stdin:
         command = json.loads(line)
         try:
             if "prepare" in command:
-                prepared = None  # frees the arrays of the last one first
+                prepared = None  # frees the arrays of the last work first
                 prepared = Prepared(library, command["prepare"], command["dtype"])
                 answer = {"ok": True}
             else:

@@ -1,6 +1,6 @@
-"""What is timed: one table of works, and the arrays that each is given.
+"""The works, a table of the computations that are timed, and the arrays that each of them is given.
 
-A work says what is computed, not how: each module of `libraries` answers it in its own way.
+A work says what is computed, not how: each module of `libraries` computes it in its own way.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 from dlkernels.catalogue import ACTIVATIONS, COSTS
 
-#: Every activation but the identity, which nobody computes.
+#: All activations but the identity, which needs no computing.
 ELEMENTWISE = tuple(name for name in ACTIVATIONS if name != "identity")
-#: Works that take `steps` steps of gradient descent, by a function and by a model, on one kind of shape each.
+#: Works that take `steps` steps of gradient descent: by a function, and by a model.
 LOGISTIC_FITS = ("logistic_descent", "LogisticRegression")
 SHALLOW_FITS = ("shallow_descent", "ShallowNetwork")
-#: Of all works that descend.
+#: The learning rate of all works that take steps of gradient descent.
 LEARNING_RATE = 0.1
 GROUPS = ("elementwise", "calls", "products", "small", "logistic", "shallow", "fit")
 
@@ -28,8 +28,9 @@ class Work:
 
     `operation` is the name of a public function, or of a model, whose `fit` is meant. `shape` is (n,) for
     functions of vectors; (n, k, m) for a layer of n units, k inputs and m examples; (n_x, m) for logistic
-    regression; (n_x, n_h, m) for a network. `target` is the least ratio to the fastest
-    other library that the project promises itself, `limit` what the hardware's limit is measured by.
+    regression; (n_x, n_h, m) for a network. `order` is the memory order of X. `target` is the least speed-up
+    over the fastest other library that the project promises itself. `limit` names the hardware's limit:
+    "copy", "read" or "fma" (multiply-adds), see `libraries.with_limit`.
     """
 
     group: str
@@ -51,7 +52,7 @@ class Work:
         return "relu" if self.group == "products" else "tanh"
 
     def flops(self) -> float:
-        """Floating-point operations of the products in it, or two for each number of a vector."""
+        """Return the floating-point operations of its matrix products; for vectors, two for each number."""
         size = float(np.prod(self.shape))
         if self.operation == "dense_backward":
             n, k, m = self.shape
@@ -61,7 +62,7 @@ class Work:
 
 
 def units_after(n: int, k: int) -> int:
-    """Units of the layer after a layer (n, k), from which `dense_backward` comes back."""
+    """Return the units of the layer after one of n units and k inputs. `dense_backward` takes its dZ."""
     return n if n == k else min(n, 10)
 
 
@@ -97,7 +98,7 @@ WORKS = _works()
 
 
 def arrays(work: Work, dtype: str) -> dict[str, Any]:
-    """The inputs, the same in every process."""
+    """Return the inputs of a work, the same in every process."""
     random = np.random.default_rng(1)
 
     def normal(*shape: int, scale: float = 1.0) -> np.ndarray:

@@ -8,12 +8,14 @@ pure Python and in NumPy, for comparison.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from dlkernels import backends
 from dlkernels._calls import forks
 
+TYPE_CHECKING = False  # not from `typing`, whose import takes longer than that of this package without Numba
 if TYPE_CHECKING:
+    from typing import Any
+
     from dlkernels import catalogue as catalogue
     from dlkernels import data as data
     from dlkernels import graph as graph
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-#: Where each name lives. It is imported when it is first used: Numba takes 0.2 s to import, which the
-#: command's `--help` need not wait for, and a Ctrl-C in that time can then be handled.
+#: The module that defines each public name. A name is imported when it is first used, because importing Numba
+#: takes 0.2 s: `dlkernels --help` need not wait for it, and the command can handle a Ctrl-C meanwhile.
 _HOMES = {
     "dlkernels.info": ("show_config",),
     "dlkernels._calls.threads": ("get_num_threads", "set_num_threads", "threads"),
@@ -41,7 +43,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-#: Modules that are imported when they are first used, too.
+#: Public modules, which are also imported when they are first used.
 _MODULES = ("catalogue", "data", "graph", "hardware", "validation", "vectorized")
 
 __all__ = ["backends", *_MODULES, *_HOME]
@@ -51,7 +53,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         with forks.FIRST_USE:
             from dlkernels._compiler.internals import compiler_lock
-        # In the order of `forks`: who compiles a function that uses a name of ours has Numba's lock.
+        # Numba's lock comes first, as in `forks`: a thread that compiles a function already holds it here.
         with compiler_lock, forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:

@@ -1,4 +1,4 @@
-"""Compiling ahead what first calls would have to compile."""
+"""Compiles kernels ahead of time, which otherwise the first calls would have to compile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dlkernels.propagate import logistic_propagate, shallow_propagate
 
 
 def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
-    """Calls that between them reach every kernel for one dtype."""
+    """Calls that together reach every kernel, for one dtype."""
 
     def array(*shape: int) -> Any:
         return np.zeros(shape, dtype)
@@ -45,17 +45,19 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     """Compile every kernel, serial and parallel, so that no later call has to.
 
-    The machine code is kept on disk (see `show_config`), so one run serves later processes, too. It takes
-    half a minute a dtype; the command ``dlkernels warmup`` compiles both at once, in a process each. On a
-    terminal a progress bar is shown if rich is installed.
+    The machine code is kept on disk (see `show_config`), so that later processes need not compile, either. It
+    takes half a minute for each dtype. The command ``dlkernels warmup`` compiles for both dtypes at once,
+    each in a process of its own. On a terminal a progress bar is shown if rich is installed.
 
     Parameters
     ----------
     dtypes : sequence of {"float32", "float64"}
-        What to compile for.
+        The dtypes to compile kernels for.
 
     Raises
     ------
+    TypeError
+        If `dtypes` is a single string, or one of them is no dtype.
     ValueError
         If a dtype is neither float32 nor float64.
 
@@ -82,7 +84,8 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
 def warmup_alone(*dtypes: str) -> None:
     """As `warmup`, in a process that does nothing else.
 
-    What Numba makes stays: looking through it for garbage every 700 objects takes an eighth of the time.
+    The objects that Numba creates stay alive. Python would search them for garbage after every 700 new ones,
+    which takes an eighth of the time. Therefore it searches less often here.
     """
     before = gc.get_threshold()
     gc.set_threshold(50_000, *before[1:])

@@ -15,22 +15,22 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
     Parameters
     ----------
     Z : array_like
-        Pre-activations, any shape. float32 and float64 are computed in their own precision, integers and
-        booleans in float64.
+        Pre-activations, any shape. A is computed in the precision of float32 and float64 arrays, and in
+        float64 for integers and booleans.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A = g(Z), between 0 and 1, shape of `Z`; `out` if it was given.
+        A = g(Z), between 0 and 1, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError
-        If `Z` is not real numbers of a supported dtype, or `out` is no array.
+        If `Z` does not hold real numbers of a supported dtype, or `out` is not an array.
     ValueError
-        If `out` has another shape, dtype or order, is read-only, or overlaps `Z` without being `Z`.
+        If `out` has another shape, dtype or order, is read-only, or overlaps `Z` and is not `Z` itself.
 
     See Also
     --------
@@ -38,8 +38,8 @@ def sigmoid(Z: Any, *, out: Array | None = None) -> Array:
 
     Notes
     -----
-    Computed as e^z / (1 + e^z) for z < 0, so that nothing overflows; at most 2 units in the last place
-    off. The formula is that of Andrew Ng, "Neural Networks and Deep Learning", week 2.
+    For z < 0 the formula is computed as e^z / (1 + e^z), so that nothing overflows. The error is at most 2
+    units in the last place. Source: Andrew Ng, "Neural Networks and Deep Learning", week 2.
 
     Examples
     --------
@@ -58,22 +58,22 @@ def tanh(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A = tanh(Z), between -1 and 1, shape of `Z`; `out` if it was given.
+        A = tanh(Z), between -1 and 1, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Notes
     -----
-    At most 2 units in the last place off (2.1 in float64 on a machine without fused multiply-adds), and
-    exactly odd. Source: the same course, week 3.
+    The error is at most 2 units in the last place (2.1 in float64 on a machine without fused multiply-adds).
+    The function is exactly odd: tanh(-z) = -tanh(z). Source: the same course, week 3.
 
     Examples
     --------
@@ -92,17 +92,17 @@ def relu(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, shape of `Z`; `out` if it was given.
+        A, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Examples
     --------
@@ -121,17 +121,17 @@ def identity(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A = Z; `out` if it was given.
+        A = Z. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Examples
     --------
@@ -152,17 +152,17 @@ def leaky_relu(Z: Any, negative_slope: float = 0.01, *, out: Array | None = None
     negative_slope : float
         The slope for z < 0.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, shape of `Z`; `out` if it was given.
+        A, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`; `negative_slope` must be a real number.
+        In the same cases as `sigmoid`, and if `negative_slope` is not a real number.
 
     Examples
     --------
@@ -182,24 +182,25 @@ def elu(Z: Any, alpha: float = 1.0, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     alpha : float
-        -alpha is the limit for z towards -infinity.
+        The function tends to -alpha for z towards -infinity.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, shape of `Z`; `out` if it was given.
+        A, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`; `alpha` must be a real number.
+        In the same cases as `sigmoid`, and if `alpha` is not a real number.
 
     Notes
     -----
-    At most 2 units in the last place off. Source: D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and
-    Accurate Deep Network Learning by Exponential Linear Units (ELUs)", 2015. In a layer, alpha is 1.
+    The error is at most 2 units in the last place. In a layer, alpha is always 1. Source: D.-A. Clevert, T.
+    Unterthiner and S. Hochreiter, "Fast and Accurate Deep Network Learning by Exponential Linear Units
+    (ELUs)", 2015.
 
     Examples
     --------
@@ -219,21 +220,22 @@ def silu(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, at least -0.2785, shape of `Z`; `out` if it was given.
+        A, at least -0.2785, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Notes
     -----
-    At most 3 units in the last place off, also where the result is almost 0; silu(-infinity) is 0, the limit.
+    The error is at most 3 units in the last place, also where the result is almost 0. silu(-infinity) is the
+    limit, 0.
     Source: S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-Weighted Linear Units for Neural Network Function
     Approximation in Reinforcement Learning", 2018.
 
@@ -254,23 +256,23 @@ def gelu(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, at least -0.17, shape of `Z`; `out` if it was given.
+        A, at least -0.17, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Notes
     -----
     Phi(z) is the probability that a normally distributed number is at most z. This is the exact function, not
-    the approximation by tanh; at most 4 units in the last place off, also where the result is almost 0, and
-    gelu(-infinity) is 0, the limit. Source: D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units
+    the approximation by tanh. The error is at most 4 units in the last place, also where the result is almost
+    0. gelu(-infinity) is the limit, 0. Source: D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units
     (GELUs)", 2016.
 
     Examples
@@ -290,21 +292,22 @@ def softplus(Z: Any, *, out: Array | None = None) -> Array:
     Z : array_like
         Pre-activations, any shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `Z` itself.
+        Where to write the result: an array of its shape and dtype, in C order. May be `Z` itself.
 
     Returns
     -------
     ndarray
-        A, above 0, shape of `Z`; `out` if it was given.
+        A, above 0, in the shape of `Z`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid`.
+        In the same cases as `sigmoid`.
 
     Notes
     -----
-    Computed as max(z, 0) + log(1 + e^-|z|), so that nothing overflows; at most 2 units in the last place off.
+    The formula is computed as max(z, 0) + log(1 + e^-|z|), so that nothing overflows. The error is at most 2
+    units in the last place.
     Source: C. Dugas and others, "Incorporating Second-Order Functional Knowledge for Better Option Pricing",
     2000.
 

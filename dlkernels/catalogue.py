@@ -1,8 +1,9 @@
 """The catalogue of activations and costs: everything about them that isn't a formula.
 
 The three backends, the functions for compiled code, the graph, the benchmarks and the tests go through these
-tables. What they call by the name of an activation or a cost is written by hand, once each: the formula of
-each backend, the public function with its documentation, and the oracle of the tests.
+tables. What is written by hand, under the name of the activation or cost, is the formula of each backend,
+the public function with its documentation, and the oracle of the tests. (`_kernels/README.md` lists the
+places.)
 
     >>> from dlkernels import catalogue
     >>> catalogue.ACTIVATIONS["leaky_relu"].parameter
@@ -13,44 +14,56 @@ each backend, the public function with its documentation, and the oracle of the 
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Iterable
-from inspect import Parameter
-from typing import TypeVar
+
+# Dataclasses, with `typing` and `inspect`, would make `import dlkernels` take 21 ms instead of 14.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import inspect
+    from typing import TypeVar
+
+    Entry = TypeVar("Entry", "Activation", "Cost")
 
 
-@dataclasses.dataclass(frozen=True)
 class Activation:
     """An activation g.
 
     Attributes
     ----------
     name : str
-        That of its function; the derivative is called ``NAME_backward``.
+        The name of the public function; its derivative is called ``NAME_backward``.
     derivative_from : {"A", "Z"}
-        What its derivative is found from: the activation a = g(z), or z.
+        Whether the derivative is computed from the activation a = g(z) or from the pre-activation z.
     nanoseconds, backward_nanoseconds : float
-        Estimated time that g and its derivative take for a byte of numbers, on one thread. They decide how
-        many numbers are worth a second thread.
+        Estimated time that g and its derivative take for a byte of numbers, on one thread. These times decide
+        how many numbers are worth a second thread.
     parameter : str, optional
-        The name of its parameter, if it has one.
+        The name of the parameter of g, if g has one.
     default : float
-        The value of the parameter unless it is given.
+        The value of the parameter if the caller gives none.
     code : int
-        What stands for it in compiled code.
+        The number that stands for it in compiled code.
     """
 
-    name: str
-    derivative_from: str
-    nanoseconds: float
-    backward_nanoseconds: float
-    parameter: str | None = None
-    default: float = 0.0
-    code: int = -1
+    code: int
+
+    def __init__(
+        self,
+        name: str,
+        derivative_from: str,
+        nanoseconds: float,
+        backward_nanoseconds: float,
+        parameter: str | None = None,
+        default: float = 0.0,
+    ) -> None:
+        self.name, self.derivative_from = name, derivative_from
+        self.nanoseconds, self.backward_nanoseconds = nanoseconds, backward_nanoseconds
+        self.parameter, self.default = parameter, default
 
     def signature(self, *arrays: str, out: bool = False) -> inspect.Signature:
-        """That of a function of this activation: arrays, then its parameter, and perhaps ``*, out=None``."""
+        """The signature of a function: these arrays, the parameter of g, with `out` also ``*, out=None``."""
+        from inspect import Parameter, Signature
+
         positional, keyword = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
         parameters = [Parameter(name, positional, annotation="Any") for name in arrays]
         if self.parameter is not None:
@@ -58,38 +71,36 @@ class Activation:
             parameters.append(Parameter(self.parameter, positional, default=default, annotation="float"))
         if out:
             parameters.append(Parameter("out", keyword, default=None, annotation="Array | None"))
-        return inspect.Signature(parameters)
+        return Signature(parameters)
 
 
-@dataclasses.dataclass(frozen=True)
 class Cost:
     """A cost: the mean of a loss over the examples.
 
     Attributes
     ----------
     name : str
-        That of its function.
+        The name of the public function.
     predicted : {"A", "Z"}
-        Its first argument: probabilities or predictions A, or pre-activations Z.
+        What the first argument holds: probabilities or predictions A, or pre-activations Z.
     nanoseconds : float
-        Estimated time for a float32, on one thread.
+        Estimated time for each float32, on one thread.
     code : int
-        What stands for it in compiled code.
+        The number that stands for it in compiled code.
     """
 
-    name: str
-    predicted: str
-    nanoseconds: float
-    code: int = -1
+    code: int
+
+    def __init__(self, name: str, predicted: str, nanoseconds: float) -> None:
+        self.name, self.predicted, self.nanoseconds = name, predicted, nanoseconds
 
 
-_Entry = TypeVar("_Entry", Activation, Cost)
-
-
-def _by_name(entries: Iterable[_Entry]) -> dict[str, _Entry]:
-    """The entries, each with its position as its code."""
-    numbered = (dataclasses.replace(entry, code=code) for code, entry in enumerate(entries))
-    return {entry.name: entry for entry in numbered}
+def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The entries by name, each with its position as its code."""
+    named = {}
+    for code, entry in enumerate(entries):
+        entry.code, named[entry.name] = code, entry
+    return named
 
 
 ACTIVATIONS = _by_name(
@@ -106,25 +117,25 @@ ACTIVATIONS = _by_name(
     )
 )
 
-#: By code: whether the parameter is the slope of leaky ReLU, and the parameter unless it is given.
+#: For each activation's code: whether its parameter is the slope of leaky ReLU; the parameter's default.
 _SLOPED = tuple(activation.parameter == "negative_slope" for activation in ACTIVATIONS.values())
 _DEFAULTS = tuple(activation.default for activation in ACTIVATIONS.values())
 
 
 def layer_parameter(code: int, negative_slope: float) -> float:
-    """The parameter of an activation inside a layer, where only the slope of leaky ReLU can be chosen.
+    """Return the parameter of an activation in a layer, where only the slope of leaky ReLU can be chosen.
 
     Parameters
     ----------
     code : int
-        That of the activation.
+        The code of the activation.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
 
     Returns
     -------
     float
-        `negative_slope` for leaky ReLU, the default of its parameter for another activation.
+        `negative_slope` for leaky ReLU; for any other activation the default of its parameter.
 
     Examples
     --------

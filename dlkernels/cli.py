@@ -1,8 +1,9 @@
 """The command `dlkernels`.
 
-A fault that the user can mend is one line on stderr and exit code 2; what isn't one is a bug, and keeps its
-traceback. Commands that need other packages of this project come from the entry points `GROUP`: each is a
-function that takes argparse's sub-parsers and sets `run`, a function from the arguments to an exit code.
+For a fault that the user can mend, the command prints one line on stderr and returns exit code 2. Any other
+exception is a bug, and keeps its traceback. Other packages of this project add their commands as entry points
+of the group `GROUP`. Each entry point is a function that gets argparse's sub-parsers, adds a command to them
+and sets its default `run`: a function that takes the parsed arguments and returns an exit code.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ BROKEN_PIPE = 141
 
 
 class CommandError(Exception):
-    """A fault that the user can mend, in words that name it."""
+    """A fault that the user can mend. The message names the fault."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Without abbreviations of options, and with faults in one line."""
+    """A parser that accepts no abbreviated options, and raises a `CommandError` for a fault."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
@@ -49,12 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows the command's name; by default that of this process.
+        The words after the command's name; by default those that this process was started with.
 
     Returns
     -------
     int
-        0, or what the command says; 2 for a fault that the user can mend; 130 after Ctrl-C.
+        The exit code of the command, usually 0; 2 for a fault that the user can mend; 130 after Ctrl-C; 141
+        if nobody reads the output any more.
 
     Examples
     --------
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dlkernels 0.1.0
     0
     """
-    if sys.stdout is None:  # closed by whoever started this
+    if sys.stdout is None:  # the parent process has closed it
         sys.stdout = io.StringIO()
     # A file name may hold what the terminal's encoding can't show.
     for stream in (sys.stdout, sys.stderr):
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED, prefix="dlkernels: ")
     except BrokenPipeError:
-        # Whoever read the output has stopped; the interpreter would complain when it flushes at exit.
+        # Nobody reads the output any more. Python would complain when it flushes stdout at exit.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
@@ -109,8 +111,8 @@ def _run(arguments: list[str]) -> int:
 def _insistent_interrupts() -> Iterator[None]:
     """Repeat Ctrl-C until it has ended the block.
 
-    Python drops a KeyboardInterrupt that is raised inside a destructor or a callback from C, and compiling
-    runs many of those.
+    Python drops a KeyboardInterrupt that is raised inside a destructor or a callback from C, and Numba runs
+    many of them while it compiles.
     """
     main_thread = threading.main_thread().ident or 0
     if (
@@ -123,7 +125,7 @@ def _insistent_interrupts() -> Iterator[None]:
 
     def repeat() -> None:
         while not done.wait(0.5):
-            if hasattr(signal, "pthread_kill"):  # this wakes a thread that sleeps, too
+            if hasattr(signal, "pthread_kill"):  # a signal also wakes a thread that sleeps
                 signal.pthread_kill(main_thread, signal.SIGINT)
             else:
                 _thread.interrupt_main()
@@ -189,7 +191,7 @@ def _warmup(_: argparse.Namespace) -> int:
     from dlkernels._warmup import warmup_alone
 
     if cache.folder() is not None:
-        # A process for each dtype takes half the time; what one of them didn't keep is compiled below.
+        # With one process for each dtype it takes half the time. The last call compiles what wasn't kept.
         code = "from dlkernels._warmup import warmup_alone; warmup_alone('float64')"
         other = subprocess.Popen([sys.executable, "-c", code])
         warmup_alone("float32")

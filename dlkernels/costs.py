@@ -1,4 +1,4 @@
-"""Costs: means over the examples, as Python floats. And the notes' first example, the dot product."""
+"""Costs, which are means over the examples, and the dot product, all as Python floats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlkernels._inputs.arrays import Array
 from dlkernels._kernels import costs as kernels
 from dlkernels.catalogue import COSTS
 
-#: Estimated nanoseconds for a float32 of the dot product, on one thread.
+#: Estimated nanoseconds that the dot product takes for each float32, on one thread.
 _DOT_NANOSECONDS = 0.1
 
 
@@ -30,7 +30,7 @@ def _reduce(code: int, nanoseconds: float, a: Array, b: Array) -> float:
 
 
 def _mean(name: str, predicted: Any, Y: Any) -> float:
-    """The cost of this name."""
+    """Compute the cost with this name."""
     cost = COSTS[name]
     return _reduce(cost.code, cost.nanoseconds, *checks.cost(name, predicted, Y))
 
@@ -41,8 +41,8 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
     Parameters
     ----------
     A : array_like, shape (1, m)
-        Probabilities. They are not clipped: a wrong label at a = 0 or 1 costs infinitely much, a right one
-        costs nothing (0 log 0 counts 0). Outside [0, 1] the cost is NaN.
+        Probabilities. They are not clipped: where a is 0 or 1, the loss is 0 if the label is equal to a
+        (0 log 0 counts as 0), and infinite if it is not. If an a lies outside [0, 1], the cost is NaN.
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
 
@@ -53,13 +53,13 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype.
+        If an input does not hold real numbers of a supported dtype.
     ValueError
         If an input is not one row, the lengths differ, or m is 0.
 
     See Also
     --------
-    binary_cross_entropy_with_logits : from Z, exact where a rounds to 0 or 1.
+    binary_cross_entropy_with_logits : the same cost from Z, right also where a rounds to 0 or 1.
 
     Notes
     -----
@@ -91,12 +91,12 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
     Raises
     ------
     TypeError, ValueError
-        As `binary_cross_entropy`.
+        In the same cases as `binary_cross_entropy`.
 
     Notes
     -----
-    The loss of an example is max(z, 0) - y z + log(1 + e^-|z|), the same number without a rounded
-    probability in between: right up to |z| = 1e308.
+    The loss of an example is max(z, 0) - y z + log(1 + e^-|z|). This is the same number, but it isn't
+    computed from a rounded probability. Therefore it is right up to |z| = 1e308.
 
     Examples
     --------
@@ -124,11 +124,11 @@ def squared_error(A: Any, Y: Any) -> float:
     Raises
     ------
     TypeError, ValueError
-        As `binary_cross_entropy`.
+        In the same cases as `binary_cross_entropy`.
 
     Notes
     -----
-    The notes of week 2 mention it as the loss that is *not* convex in (w, b) behind a sigmoid.
+    The course notes of week 2 mention that this loss, after a sigmoid, is *not* convex in (w, b).
 
     Examples
     --------
@@ -154,9 +154,9 @@ def dot(a: Any, b: Any) -> float:
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype.
+        If an input does not hold real numbers of a supported dtype.
     ValueError
-        If an input is no vector or the lengths differ.
+        If an input is not a vector, or the lengths differ.
 
     Examples
     --------

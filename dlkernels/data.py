@@ -1,11 +1,11 @@
-"""Data sets for the models, and what turns other people's arrays into columns of examples.
+"""Data sets for the models, and functions that convert arrays to columns of examples.
 
-Everywhere X is (n_x, m), one example a column, and Y is (1, m) with labels 0 and 1.
+Unless a docstring says otherwise, X has shape (n_x, m), one example a column, and Y has shape (1, m), with
+labels 0 and 1.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from dlkernels._data.columns import (
     standardize,
     train_test_split,
 )
+from dlkernels._data.dataset import Dataset
 from dlkernels._inputs import values
 from dlkernels.extras import need
 
@@ -43,59 +44,8 @@ __all__ = [
 NAMES = ("flower", "breast_cancer", "digits")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Dataset:
-    """Examples to train with and examples held out, as float64 columns.
-
-    Attributes
-    ----------
-    name : str
-    X_train, X_test : ndarray, shape (n_x, m)
-    Y_train, Y_test : ndarray, shape (1, m)
-    feature_names : tuple of str
-        One for each row of X.
-    description : str
-        Where the examples come from, in a line.
-    """
-
-    name: str
-    X_train: Array
-    Y_train: Array
-    X_test: Array
-    Y_test: Array
-    feature_names: tuple[str, ...]
-    description: str
-
-    def __repr__(self) -> str:
-        return (
-            f"Dataset({self.name!r}, X_train {self.X_train.shape}, X_test {self.X_test.shape}: "
-            f"{self.description})"
-        )
-
-    def standardized(self) -> Dataset:
-        """The same examples, scaled by `standardize`.
-
-        Returns
-        -------
-        Dataset
-
-        Examples
-        --------
-        >>> from dlkernels.data import flower
-        >>> round(float(flower().standardized().X_train.std()), 6)
-        1.0
-        """
-        X_train, X_test = standardize(self.X_train, self.X_test)
-        return dataclasses.replace(
-            self, X_train=X_train, X_test=X_test, description=f"{self.description}, standardised"
-        )
-
-
-# -- data sets by name -------------------------------------------------------------------------------
-
-
 def _petals(m: int, seed: int) -> tuple[Array, Array]:
-    # The legacy generator and this order of draws, since the course's published results come from them.
+    # The legacy generator and this order of draws must stay: the course's published results come from them.
     random = np.random.RandomState(seed)
     half = m // 2
     X, Y = np.zeros((2, m)), np.zeros((1, m))
@@ -108,20 +58,20 @@ def _petals(m: int, seed: int) -> tuple[Array, Array]:
 
 
 def flower(m: int = 400, seed: int = 1) -> Dataset:
-    """The flower of Andrew Ng's course: petals of two labels that no straight line divides.
+    """The flower of Andrew Ng's course: petals of two labels, which no straight line separates.
 
     Parameters
     ----------
     m : int
-        How many examples, an even number.
+        The number of examples; it must be even.
     seed : int
-        1 gives the course's points.
+        Seed of the random numbers; 1 gives the course's points.
 
     Returns
     -------
     Dataset
-        All m points are training examples, as in the course. Held out is a second flower of m points,
-        drawn with the seed that follows.
+        All m points are training examples, as in the course. The held-out examples are a second flower of
+        m points, drawn with ``seed + 1``.
 
     Examples
     --------
@@ -144,7 +94,7 @@ def flower(m: int = 400, seed: int = 1) -> Dataset:
 
 
 def breast_cancer() -> Dataset:
-    """Breast cancer Wisconsin: 30 measurements of 569 tumours, benign (1) or malignant (0).
+    """Breast cancer Wisconsin: 30 measurements of 569 tumours, benign (label 1) or malignant (label 0).
 
     Returns
     -------
@@ -154,7 +104,7 @@ def breast_cancer() -> Dataset:
     Raises
     ------
     ImportError
-        If scikit-learn, which brings the data, isn't installed; the message names the extra.
+        If scikit-learn, which contains the data, isn't installed; the message says how to install it.
 
     Examples
     --------
@@ -171,12 +121,12 @@ def breast_cancer() -> Dataset:
 
 
 def digits(positive: int = 0) -> Dataset:
-    """Handwritten digits of 8 × 8 pixels: one digit (1) against the others (0).
+    """Handwritten digits of 8 × 8 pixels: one digit (label 1) against all others (label 0).
 
     Parameters
     ----------
     positive : int
-        The digit, 0 to 9.
+        The digit with label 1, from 0 to 9.
 
     Returns
     -------
@@ -188,7 +138,7 @@ def digits(positive: int = 0) -> Dataset:
     DataError
         If `positive` is no digit.
     ImportError
-        If scikit-learn, which brings the data, isn't installed; the message names the extra.
+        If scikit-learn, which contains the data, isn't installed; the message says how to install it.
 
     Examples
     --------
@@ -211,20 +161,20 @@ def digits(positive: int = 0) -> Dataset:
 
 
 def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
-    """Examples from a NumPy archive.
+    """Load examples from a NumPy archive.
 
     Parameters
     ----------
     path : str or path
-        A .npz file with arrays X (n_x, m) and Y (1, m), or with X_train, Y_train, X_test and Y_test; and,
-        if it likes, `feature_names`. Objects in it are never unpickled.
+        A .npz file with arrays X (n_x, m) and Y (1, m), or with X_train, Y_train, X_test and Y_test. An
+        array `feature_names` is optional. Python objects in the file are never unpickled.
     test_fraction, seed : float, int
-        As in `train_test_split`, for a file with X and Y.
+        As in `train_test_split`. They are used for a file with X and Y only.
 
     Returns
     -------
     Dataset
-        Values as they are in the file, in float64.
+        The values of the file in float64, not scaled.
 
     Raises
     ------
@@ -258,26 +208,27 @@ def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: 
 def load_csv(
     path: str | os.PathLike[str], label: str, *, test_fraction: float = 0.2, seed: int = 0
 ) -> Dataset:
-    """Examples from a table, one a line.
+    """Load examples from a CSV file, one example a line.
 
     Parameters
     ----------
     path : str or path
         A .csv file in UTF-8. The first line names the columns, all others hold numbers.
     label : str
-        The column of labels, 0 or 1.
+        The name of the column that holds the labels, 0 or 1.
     test_fraction, seed : float, int
         As in `train_test_split`.
 
     Returns
     -------
     Dataset
-        Values as they are in the file.
+        The values of the file, not scaled.
 
     Raises
     ------
     DataError
-        If the file can't be read, or a line holds what it shouldn't; the message names line and column.
+        If the file can't be read, a line doesn't hold one finite number for each column, or a label is
+        neither 0 nor 1. The message names the line, and the column if a single field is wrong.
 
     Examples
     --------
@@ -297,25 +248,25 @@ def load_csv(
 
 
 def load_h5(path: str | os.PathLike[str]) -> Dataset:
-    """Images from an HDF5 file in the layout of Andrew Ng's course.
+    """Load images from an HDF5 file in the layout of Andrew Ng's course.
 
     Parameters
     ----------
     path : str or path
         A .h5 file with `train_set_x` (m, height, width, channels) of bytes, `train_set_y` (m,) of 0 and 1,
-        `test_set_x` and `test_set_y` likewise, and perhaps `list_classes`, two names.
+        `test_set_x` and `test_set_y` likewise, and optionally `list_classes`, the names of the two classes.
 
     Returns
     -------
     Dataset
-        Each image a column, scaled to between 0 and 1 by `images_to_columns`.
+        Each image is a column, scaled to between 0 and 1 by `images_to_columns`.
 
     Raises
     ------
     DataError
         If the file can't be read, or a data set is missing or has the wrong shape.
     ImportError
-        If h5py isn't installed; the message names the extra.
+        If h5py isn't installed; the message says how to install it.
 
     Examples
     --------
@@ -358,14 +309,14 @@ def _from_file(
 
 
 def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> Dataset:
-    """A data set by name, or from a file by what its name ends in.
+    """Load a data set by its name, or from a file whose ending tells its format.
 
     Parameters
     ----------
     name_or_path : str or path
         "flower", "breast_cancer" or "digits", or a file that ends in .npz, .csv, .h5 or .hdf5.
     label : str, optional
-        The column of labels, for a .csv file, which needs it.
+        The name of the column of labels. A .csv file needs it; it is refused for anything else.
 
     Returns
     -------
@@ -374,7 +325,8 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
     Raises
     ------
     DataError
-        If there is no such data set, or as `load_npz`, `load_csv` and `load_h5`.
+        If there is no such data set, if `label` is missing or refused, or where `load_npz`, `load_csv` or
+        `load_h5` raises it.
 
     Examples
     --------

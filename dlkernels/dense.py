@@ -1,4 +1,4 @@
-"""A dense layer: forward, gradients, backward."""
+"""A dense layer: its forward pass, its gradients, its backward pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from dlkernels._calls import threads
 from dlkernels._calls.plans import Plan, plan, prepared
-from dlkernels._calls.views import in_c_order, matrices, natives, simple, unmarked
+from dlkernels._calls.views import accepted_directly, in_c_order, may_be_direct, natives, unmarked
 from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
@@ -21,23 +21,25 @@ from dlkernels._kernels import dense_gradients as gradient_kernels
 from dlkernels._kernels import direct
 from dlkernels._kernels.product import product_work
 
-#: Up to so many nanoseconds of work nothing is shared out among threads, nor formed as a packed product.
-_MOST = min(threads.NEVER_BELOW, gradient_kernels.AT_ONCE)
-#: With more multiply-adds than these, counting 15 for each result, a direct call isn't tried: what it saves
-#: no longer counts. Results are allocated before the shapes are compared, so they must be few, too.
-_FEW = 2**24
+#: Up to this estimated time, in nanoseconds, work is done on one thread, and gradients aren't formed as a
+#: packed product.
+_SERIAL_NANOSECONDS = min(threads.NEVER_BELOW, gradient_kernels.NO_PRODUCT_BELOW)
+#: A direct call is tried up to this number of multiply-adds. For more work the time that it saves doesn't
+#: matter. A direct call allocates its results before it compares shapes. So each number of a result counts as
+#: 15 multiply-adds, lest wrong shapes allocate a huge array.
+_DIRECT_MULTIPLY_ADDS = 2**24
 
 
-#: Direct calls are tried first, with the arrays as they were given.
-_direct_forward = guarded(direct.forward, matrices)
-_direct_gradients = guarded(direct.gradients, matrices)
-_direct_backward = guarded(direct.backward, matrices)
+#: The public functions try direct calls first, with the arrays as they were given.
+_direct_forward = guarded(direct.forward, accepted_directly)
+_direct_gradients = guarded(direct.gradients, accepted_directly)
+_direct_backward = guarded(direct.backward, accepted_directly)
 
 
 def _forward_results(
     out: Any, return_Z: bool, n: int, m: int, dtype: np.dtype[Any]
 ) -> tuple[Array, Array] | None:
-    """A and Z, which is A if it isn't wanted; nothing if `out` is none for kernels to write to."""
+    """A and Z, where Z is A without `return_Z`. None if kernels can't write to `out` as it was given."""
     if type(out) is tuple:
         return out if return_Z and natives(out, 2) else None
     if out is not None and not native(out):
@@ -69,25 +71,26 @@ def dense_forward(
     activation : str
         The name of g in `dlkernels.catalogue.ACTIVATIONS`.
     negative_slope : float
-        The slope of leaky ReLU for z < 0; the others ignore it.
+        The slope of leaky ReLU for z < 0; other activations ignore it.
     out : ndarray, shape (n, m), or a tuple of two, optional
-        Takes A, or with `return_Z` (A, Z): of the common dtype, in C order, apart from the inputs and from
-        each other. With `return_Z` a single array takes A, and Z is new.
+        Where to write A; with `return_Z`, a tuple of arrays for A and Z. Each array must have the common
+        dtype, be in C order, and overlap neither an input nor the other. If `out` is one array in spite of
+        `return_Z`, A is written to it, and Z to a new array.
     return_Z : bool
-        Whether to return the pre-activation Z = W A_prev + b as well. The backward pass needs it, unless it
-        finds the derivative of g from A.
+        Whether to return the pre-activation Z = W A_prev + b as well. The backward pass needs Z, unless
+        the derivative of g is computed from A.
 
     Returns
     -------
     A : ndarray, shape (n, m)
-        `out` if it was given.
+        The array from `out` if `out` was given.
     Z : ndarray, shape (n, m)
-        Only if `return_Z`; that of `out` if it was given.
+        Only with `return_Z`. The array from `out` if `out` was given as a tuple.
 
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype, or `activation` is no string.
+        If an input does not hold real numbers of a supported dtype, or `activation` is not a string.
     ValueError
         If shapes don't match (the message names both), `activation` is unknown, or `out` doesn't fit.
 
@@ -102,16 +105,18 @@ def dense_forward(
     array([[0. , 0.5]])
     """
     if (
-        simple(W, A_prev, b)
+        may_be_direct(W, A_prev, b)
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
     ):
         (n, k), m, dtype = W.shape, A_prev.shape[1], W.dtype
-        if n * m * (k + 15) <= _FEW and (results := _forward_results(out, return_Z, n, m, dtype)):
+        if n * m * (k + 15) <= _DIRECT_MULTIPLY_ADDS and (
+            results := _forward_results(out, return_Z, n, m, dtype)
+        ):
             A, Z = results
             answer = _direct_forward(
-                code, negative_slope, _MOST, W, A_prev, b, A, Z, bool(return_Z), kept(dtype)
+                code, negative_slope, _SERIAL_NANOSECONDS, W, A_prev, b, A, Z, bool(return_Z), kept(dtype)
             )
             if answer == direct.LARGE:
                 _forward(W, A_prev, b, code, negative_slope, A, Z if return_Z else None)
@@ -149,7 +154,7 @@ def _gradients_plan(dtype: np.dtype[Any], n: int, k: int, m: int, A_transposed: 
 def _forward(
     W: Array, A_prev: Array, b: Array, code: int, negative_slope: float, A: Array, Z: Array | None
 ) -> None:
-    """The kernel, for checked arrays."""
+    """Call the kernel with checked arrays."""
     (n, k), m, dtype = W.shape, A_prev.shape[1], W.dtype
     (W, W_T), (A_prev, A_T) = in_c_order(W), in_c_order(A_prev)
     kernel, memory, workers = prepared(_forward_plan(dtype, n, k, m, A_T), dtype)
@@ -160,7 +165,7 @@ def _forward(
 
 
 def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
-    """The kernel, for checked arrays."""
+    """Call the kernel with checked arrays."""
     (n, m), k, dtype = dZ.shape, A_prev.shape[0], dZ.dtype
     A_prev, A_T = in_c_order(A_prev)
     kernel, memory, workers = prepared(_gradients_plan(dtype, n, k, m, A_T), dtype)
@@ -171,7 +176,7 @@ def _backward(
     W_next: Array, dZ_next: Array, saved: Array, A_prev: Array, code: int, negative_slope: float, dZ: Array,
     dW: Array, db: Array,
 ) -> None:  # fmt: skip
-    """Both kernels, for checked arrays."""
+    """Call the kernels for dZ and for the gradients, with checked arrays."""
     (n, m), k, dtype = dZ.shape, W_next.shape[0], dZ.dtype
     (W_next, W_T), (dZ_next, dZ_T) = in_c_order(W_next), in_c_order(dZ_next)
     kernel, memory, workers = prepared(_backward_plan(dtype, n, k, m, dZ_T), dtype)
@@ -188,24 +193,25 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
     Parameters
     ----------
     dZ : array_like, shape (n, m)
-        Derivatives of the m examples' losses with respect to Z.
+        Derivatives of the losses of the m examples with respect to Z.
     A_prev : array_like, shape (n_prev, m)
-        What the layer was given.
+        The inputs of the layer.
     out : tuple of ndarray, optional
-        (dW, db) to write to: of the common dtype, in C order, apart from the inputs and from each other.
+        Arrays (dW, db) to write to. Each must have the common dtype, be in C order, and overlap neither an
+        input nor the other.
 
     Returns
     -------
     dW : ndarray, shape (n, n_prev)
     db : ndarray, shape (n, 1)
-        Those of `out` if it was given.
+        The arrays from `out` if `out` was given.
 
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype.
+        If an input does not hold real numbers of a supported dtype.
     ValueError
-        If the numbers of examples differ, there is none, or `out` doesn't fit.
+        If the numbers of examples differ or are 0, or `out` doesn't fit.
 
     Notes
     -----
@@ -220,11 +226,14 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
     >>> db
     array([[2.]])
     """
-    if simple(dZ, A_prev, A_prev) and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _FEW:
+    if (
+        may_be_direct(dZ, A_prev, A_prev)
+        and len(dZ) * max(1, len(A_prev)) * (dZ.shape[1] + 15) <= _DIRECT_MULTIPLY_ADDS
+    ):
         n, dtype = len(dZ), dZ.dtype
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
-            answer = _direct_gradients(_MOST, dZ, A_prev, *results, kept(dtype))
+            answer = _direct_gradients(_SERIAL_NANOSECONDS, dZ, A_prev, *results, kept(dtype))
             if answer == direct.LARGE:
                 _gradients(dZ, A_prev, *results)
             if answer != direct.NOT_SIMPLE:
@@ -251,31 +260,32 @@ def dense_backward(
     W_next : array_like, shape (n_next, n)
         Weights of the layer after this one.
     dZ_next : array_like, shape (n_next, m)
-        Its derivatives with respect to Z.
+        Derivatives of the losses with respect to Z of the layer after this one.
     saved : array_like, shape (n, m)
-        What the derivative of g is found from: A of this layer for sigmoid and tanh, Z for all others
-        (`derivative_from` in `dlkernels.catalogue.ACTIVATIONS`).
+        The array that the derivative of g is computed from: A of this layer for sigmoid and tanh, Z for all
+        others (`derivative_from` in `dlkernels.catalogue.ACTIVATIONS`).
     A_prev : array_like, shape (n_prev, m)
-        What this layer was given.
+        The inputs of this layer.
     activation : str
-        The name of g of this layer in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu take g'(0) = 1,
-        as the course does.
+        The name of g, the activation of this layer, in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu
+        take g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional
-        (dZ, dW, db) to write to: of the common dtype, in C order, apart from the inputs and from each other.
+        Arrays (dZ, dW, db) to write to. Each must have the common dtype, be in C order, and overlap neither
+        an input nor another of them.
 
     Returns
     -------
     dZ : ndarray, shape (n, m)
     dW : ndarray, shape (n, n_prev)
     db : ndarray, shape (n, 1)
-        Those of `out` if it was given.
+        The arrays from `out` if `out` was given.
 
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype, or `activation` is no string.
+        If an input does not hold real numbers of a supported dtype, or `activation` is not a string.
     ValueError
         If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
 
@@ -293,9 +303,10 @@ def dense_backward(
     array([[1.]])
     """
     if (
-        simple(W_next, dZ_next, dZ_next)
-        and simple(saved, A_prev, dZ_next)
-        and len(saved) * max(1, saved.shape[1]) * (max(len(W_next), len(A_prev)) + 15) <= _FEW
+        may_be_direct(W_next, dZ_next, dZ_next)
+        and may_be_direct(saved, A_prev, dZ_next)
+        and len(saved) * max(1, saved.shape[1]) * (max(len(W_next), len(A_prev)) + 15)
+        <= _DIRECT_MULTIPLY_ADDS
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
@@ -307,7 +318,7 @@ def dense_backward(
             results = out
         if out is None or natives(out, 3):
             answer = _direct_backward(
-                code, negative_slope, _MOST, W_next, dZ_next, saved, A_prev, *results,
+                code, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved, A_prev, *results,
                 kept(dtype),
             )  # fmt: skip
             if answer == direct.LARGE:

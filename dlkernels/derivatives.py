@@ -17,21 +17,21 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     A : array_like
-        What `sigmoid` returned, same shape.
+        The result of `sigmoid`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `A`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `A`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype, or `out` is no array.
+        If an input does not hold real numbers of a supported dtype, or `out` is not an array.
     ValueError
-        If the shapes differ, or `out` doesn't fit or overlaps an input without being it.
+        If the shapes differ, or `out` doesn't fit, or overlaps an input and is not that input itself.
 
     Examples
     --------
@@ -50,23 +50,23 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     A : array_like
-        What `tanh` returned, same shape.
+        The result of `tanh`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `A`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `A`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Notes
     -----
-    1 - a² is computed as (1 - a)(1 + a), which doesn't cancel where tanh saturates.
+    1 - a² is computed as (1 - a)(1 + a), which loses no digits to cancellation where tanh saturates.
 
     Examples
     --------
@@ -85,19 +85,19 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `relu` was given, same shape.
+        The argument of `relu`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Notes
     -----
@@ -120,21 +120,21 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `leaky_relu` was given, same shape.
+        The argument of `leaky_relu`, same shape.
     negative_slope : float
         The slope for z < 0.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`; `negative_slope` must be a real number.
+        In the same cases as `sigmoid_backward`, and if `negative_slope` is not a real number.
 
     Notes
     -----
@@ -158,19 +158,19 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `identity` was given, same shape; only its shape matters.
+        The argument of `identity`, same shape; only its shape matters.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        A copy of `dA`; `out` if it was given.
+        A copy of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Examples
     --------
@@ -189,25 +189,25 @@ def elu_backward(dA: Any, Z: Any, alpha: float = 1.0, *, out: Array | None = Non
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `elu` was given, same shape.
+        The argument of `elu`, same shape.
     alpha : float
-        As that of `elu`.
+        The parameter of `elu`.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`; `alpha` must be a real number.
+        In the same cases as `sigmoid_backward`, and if `alpha` is not a real number.
 
     Notes
     -----
-    g'(0) = 1, whatever alpha is. The slope is at most 2 units in the last place off.
+    g'(0) = 1, whatever alpha is. The error of the slope g'(z) is at most 2 units in the last place.
 
     Examples
     --------
@@ -227,23 +227,23 @@ def silu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `silu` was given, same shape.
+        The argument of `silu`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Notes
     -----
-    The slope is at most 4 units in the last place off, also near z = -1.278, where it is 0.
+    The error of the slope g'(z) is at most 4 units in the last place, also near z = -1.278, where it is 0.
 
     Examples
     --------
@@ -262,24 +262,24 @@ def gelu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `gelu` was given, same shape.
+        The argument of `gelu`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Notes
     -----
-    Phi and phi are the distribution function and the density of the normal distribution. The slope is at most
-    4 units in the last place off, also near z = -0.752, where it is 0.
+    Phi and phi are the distribution function and the density of the normal distribution. The error of
+    the slope g'(z) is at most 4 units in the last place, also near z = -0.752, where the slope is 0.
 
     Examples
     --------
@@ -298,23 +298,23 @@ def softplus_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     dA : array_like
         Derivative of the cost with respect to A, any shape.
     Z : array_like
-        What `softplus` was given, same shape.
+        The argument of `softplus`, same shape.
     out : ndarray, optional
-        Takes the result: same shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
 
     Returns
     -------
     ndarray
-        dZ, shape of `dA`; `out` if it was given.
+        dZ, in the shape of `dA`. It is `out` if `out` was given.
 
     Raises
     ------
     TypeError, ValueError
-        As `sigmoid_backward`.
+        In the same cases as `sigmoid_backward`.
 
     Notes
     -----
-    The slope is `sigmoid`, at most 2 units in the last place off.
+    The slope g'(z) is sigmoid(z). Its error is at most 2 units in the last place.
 
     Examples
     --------

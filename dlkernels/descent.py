@@ -1,4 +1,4 @@
-"""Gradient descent: one update, and runs of whole steps."""
+"""Gradient descent: one update of parameters, and runs of many steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _matrices(rate: Any, most: Any, *arrays: Any) -> bool:
     return as_kernels_take_them(*arrays) and arrays[0].ndim == 2
 
 
-#: The direct call is tried first, with up to four parameters and their gradients.
+#: The direct call is tried first. It takes up to four parameters and their gradients.
 _direct_update = guarded(direct.update, _matrices)
 _nothing = {F32: np.empty((0, 0), F32), F64: np.empty((0, 0), F64)}
 
@@ -35,23 +35,24 @@ def _update(parameters: Sequence[Array], gradients: Sequence[Array], rate: float
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
-    """Update parameters in place: each becomes itself minus learning_rate times its gradient.
+    """Update parameters in place: subtract learning_rate times its gradient from each.
 
     Parameters
     ----------
     parameters : list or tuple of ndarray
-        float32 or float64, writeable, in C order, sharing no memory. Updated in place.
+        The arrays to update in place: float32 or float64, writeable and in C order, no two sharing memory.
     gradients : list or tuple of array_like
-        One for each parameter, in its shape; converted to its dtype.
+        One gradient for each parameter, in its shape. It is converted to the dtype of the parameter.
     learning_rate : float
         The step length alpha, finite.
 
     Raises
     ------
     TypeError
-        If a parameter is no float array or a gradient no real numbers.
+        If a parameter is not a float array, or a gradient does not hold real numbers.
     ValueError
-        If numbers or shapes differ, or a parameter can't be updated in place. Nothing is updated then.
+        If there are more or fewer gradients than parameters, their shapes differ, or a parameter can't be
+        updated in place. Then no parameter is updated.
 
     Notes
     -----
@@ -93,7 +94,7 @@ def logistic_descent(
     Parameters
     ----------
     w : ndarray, shape (n_x, 1)
-        Weights, updated in place: of the common dtype, writeable, in C order.
+        Weights, which are updated in place: of the common dtype, writeable and in C order.
     b : float
         Bias.
     X : array_like, shape (n_x, m)
@@ -115,7 +116,8 @@ def logistic_descent(
     Raises
     ------
     TypeError, ValueError
-        As `logistic_propagate`, and if `w` can't be updated in place. Nothing is updated then.
+        In the same cases as `logistic_propagate`, and if `w` can't be updated in place. Then `w` is
+        unchanged.
 
     See Also
     --------
@@ -156,8 +158,8 @@ def shallow_descent(
     Parameters
     ----------
     W1, b1, W2, b2 : ndarray
-        Shapes (n_h, n_x), (n_h, 1), (1, n_h), (1, 1). Updated in place: of the common dtype, writeable, in
-        C order, sharing no memory.
+        Parameters of shapes (n_h, n_x), (n_h, 1), (1, n_h) and (1, 1), which are updated in place: of the
+        common dtype, writeable and in C order, no two sharing memory.
     X : array_like, shape (n_x, m)
         Examples as columns.
     Y : array_like, shape (1, m)
@@ -167,7 +169,7 @@ def shallow_descent(
     num_steps : int
         How many steps, at least 1.
     activation : str
-        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`.
+        The name of g, the activation of the hidden layer, in `dlkernels.catalogue.ACTIVATIONS`.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
 
@@ -179,7 +181,8 @@ def shallow_descent(
     Raises
     ------
     TypeError, ValueError
-        As `shallow_propagate`, and if a parameter can't be updated in place. Nothing is updated then.
+        In the same cases as `shallow_propagate`, and if a parameter can't be updated in place. Then no
+        parameter is updated.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Packages that only some users need, imported when they are."""
+"""Optional packages, which are imported when they are needed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class MissingExtraError(ImportError):
-    """A package is missing that one of the extras of this package installs."""
+    """An optional package is missing. One of the extras of this package would install it."""
 
 
 def need(module: str, purpose: str, extra: str = "compare") -> Any:
-    """The module, or an error that says what it was for and how to install it."""
+    """Import and return a module, or raise an error that says what it is for and how to install it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Are these gradients those of this function? Derivatives by nudging, as the course teaches them."""
+"""Check gradients against derivatives by nudging (central differences), as the course teaches them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import numpy as np
 from dlkernels._inputs.arrays import Array
 from dlkernels._inputs.values import finite
 
-#: Numbers of a parameter up to which each is nudged by itself.
+#: The numbers of a parameter are nudged one by one if there are at most so many.
 MOST_ENTRIES = 1000
-#: Random directions in which a larger parameter is nudged.
+#: The number of random directions in which a larger parameter is nudged.
 DIRECTIONS = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientCheck:
-    """What `check_gradients` found.
+    """The result of `check_gradients`.
 
     Attributes
     ----------
     relative_difference : float
-        ‖approximated - given‖ / (‖approximated‖ + ‖given‖); 0 if all of them are 0. In float64 about 1e-9 for
-        right gradients; more than 1e-5 is a fault.
+        ‖approximated - given‖ / (‖approximated‖ + ‖given‖); 0 if all derivatives are 0. In float64 it is
+        about 1e-9 for right gradients; more than 1e-5 is a fault.
     worst : str
-        Where given and approximated derivative are furthest apart: ``W1[2, 0]``, or a direction.
+        The place where given and approximated derivative are furthest apart: ``W1[2, 0]``, or a direction.
     given, approximated : float
-        The derivative there: the one that was given, and the one by nudging.
+        The derivative at this place: the one that was given, and the one by nudging.
     count : int
-        How many derivatives were compared.
+        The number of derivatives that were compared.
     """
 
     relative_difference: float
@@ -56,13 +56,14 @@ def check_gradients(
     Parameters
     ----------
     f : callable
-        ``f(parameters)`` is a number. It gets copies, in float64, in the form in which `parameters` came.
+        ``f(parameters)`` returns a number. f is called with float64 copies, in the same form as `parameters`.
     parameters : mapping of str to array_like, sequence of array_like, or array_like
-        Where the gradients were computed: arrays or numbers. A list of numbers is one array.
+        The parameters at which the gradients were computed: arrays or numbers. A list of numbers counts as
+        one array.
     gradients : as `parameters`
-        The derivatives of f with respect to each, in its shape.
+        The derivatives of f with respect to each parameter, in the parameter's shape.
     epsilon : float
-        How far a parameter is nudged, both ways.
+        The distance by which a parameter is nudged, up and down.
 
     Returns
     -------
@@ -74,12 +75,13 @@ def check_gradients(
         If f can't be called or its value is no single number, or a parameter isn't real numbers.
     ValueError
         If `gradients` has other names, another length or other shapes than `parameters` (the message names
-        both), or `epsilon` isn't positive.
+        both), or `epsilon` isn't positive or is too small to change a parameter.
 
     Notes
     -----
-    The relative difference is that of Andrew Ng, "Improving Deep Neural Networks", week 1. A parameter of
-    more than 1000 numbers is nudged along 50 random directions, always the same, instead of one by one.
+    The relative difference is that of Andrew Ng, "Improving Deep Neural Networks", week 1. The numbers of a
+    parameter are nudged one by one. If it has more than 1000, it is nudged along 50 random directions
+    instead, the same ones in every call.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def check_gradients(
     found: list[tuple[str, float, float]] = []
     for i, (name, point) in enumerate(zip(form.names, points, strict=True)):
         for where, direction in _directions(name, point.shape):
-            moved = direction != 0  # else 0 * NaN would put a NaN into every other entry
+            moved = direction != 0  # leave out the other entries: 0 * NaN would be NaN
             if (point[moved] + epsilon == point[moved]).any():
                 raise ValueError(f"check_gradients: an epsilon of {epsilon} doesn't change {where}")
             ends = []
@@ -127,7 +129,7 @@ def _summary(found: list[tuple[str, float, float]]) -> GradientCheck:
     with np.errstate(all="ignore"):
         apart = np.abs(approximated - given)
         worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-        # The squares of very small and very large numbers are 0 and infinite.
+        # Divide by the largest number first: squares of very small or large numbers would be 0 or infinite.
         scale = max(np.abs(given).max(), np.abs(approximated).max())
         size = np.linalg.norm(approximated / scale) + np.linalg.norm(given / scale)
         difference = 0.0 if scale == 0 else float(np.linalg.norm(apart / scale) / size)
@@ -135,7 +137,7 @@ def _summary(found: list[tuple[str, float, float]]) -> GradientCheck:
 
 
 class _Form:
-    """In what parameters came: a mapping, a sequence of arrays, or one array or number."""
+    """The form of the parameters: a mapping, a sequence of arrays, or one array or number."""
 
     def __init__(self, parameters: Any) -> None:
         self._given = parameters
@@ -149,23 +151,23 @@ class _Form:
             self.names, self.values = ["parameter"], [parameters]
 
     def same(self, gradients: Any) -> list[Any]:
-        """The gradients, in the order of the parameters."""
+        """Return the gradients in the order of the parameters; refuse gradients in another form."""
         if self._is_mapping:
             if not isinstance(gradients, Mapping) or gradients.keys() != self._given.keys():
                 named = ", ".join(map(str, gradients)) if isinstance(gradients, Mapping) else "no mapping"
                 raise ValueError(
-                    f"check_gradients: parameters are {', '.join(self.names)}, but gradients {named}"
+                    f"check_gradients: the parameters are {', '.join(self.names)}, but the gradients {named}"
                 )
             return [gradients[key] for key in self._given]
         if not self._is_sequence:
             return [gradients]
         if not isinstance(gradients, Sequence) or len(gradients) != len(self.values):
             length = f"{len(gradients)}" if isinstance(gradients, Sequence) else "no sequence"
-            raise ValueError(f"check_gradients: parameters are {len(self.values)}, but gradients {length}")
+            raise ValueError(f"check_gradients: parameters: {len(self.values)}, but gradients: {length}")
         return list(gradients)
 
     def rebuilt(self, arrays: list[Array]) -> Any:
-        """Other arrays, in the form in which the parameters came; a number is a float again."""
+        """Return other arrays in the form of the parameters; a number becomes a float again."""
         values = [
             array if isinstance(value, np.ndarray) or array.ndim > 0 else float(array)
             for value, array in zip(self.values, arrays, strict=True)
@@ -188,7 +190,7 @@ def _array(argument: str, name: Any, value: Any) -> Array:
 
 
 def _directions(name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Every entry by itself, or random directions, in which all numbers move as far as one does alone."""
+    """Yield a name and a direction for each entry, or for random directions, whose entries are 1 and -1."""
     size = int(np.prod(shape))
     if size <= MOST_ENTRIES:
         for index in np.ndindex(shape):

@@ -1,4 +1,4 @@
-"""A small computation graph: write a formula, go through it from left to right, and back for derivatives.
+"""A small computation graph: writing a formula computes its value, and `backward` computes its derivatives.
 
     >>> from dlkernels import graph
     >>> a, b, c = graph.variable(5, "a"), graph.variable(3, "b"), graph.variable(2, "c")
@@ -15,8 +15,9 @@
     v     a + u       11     3
     J     3 * v       33     1
 
-`dvar` is the derivative of the last node with respect to the variable, as in Andrew Ng, "Neural Networks and
-Deep Learning", week 2. It is for learning: the kernels of `dlkernels` compute the same gradients, fused.
+`dvar` is the derivative of the last node, here J, with respect to the node of the row, as in Andrew Ng,
+"Neural Networks and Deep Learning", week 2. This module is for learning: the kernels of `dlkernels` compute
+the same gradients in fused passes.
 """
 
 from __future__ import annotations
@@ -37,21 +38,21 @@ __all__ = ["Variable", "exp", "log", "mean", "sum", "variable", *ACTIVATIONS, *C
 if TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """The activations."""
+        """Tell type checkers of the activations, which are added to `globals()` below."""
 
 
 globals().update(activations.functions(__name__))
 
 
 def variable(value: Any, name: str | None = None) -> Variable:
-    """A node that derivatives are taken with respect to.
+    """Make a node with respect to which `backward` computes derivatives.
 
     Parameters
     ----------
     value : array_like
-        A number or an array. float32 and float64 are kept, integers and booleans become float64.
+        A number or an array. float32 and float64 are kept; integers and booleans become float64.
     name : str, optional
-        What it is called in tables and drawings.
+        The name in tables and drawings.
 
     Returns
     -------
@@ -95,11 +96,10 @@ def binary_cross_entropy(A: Any, Y: Any) -> Variable:
     Y : Variable or array_like, shape (1, m)
         Labels.
 
-
     Returns
     -------
     Variable
-        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+        A single number. Arguments that aren't both (1, m) raise the ValueError or TypeError of the kernel.
 
     Notes
     -----
@@ -115,7 +115,7 @@ def binary_cross_entropy(A: Any, Y: Any) -> Variable:
     """
     return _cost(
         "binary_cross_entropy", A, Y,
-        # A term with the factor 0 is 0, also where the other factor is infinite: a = y = 0 and a = y = 1.
+        # A term with the factor 0 is 0, even if its other factor is infinite: at a = y = 0 and a = y = 1.
         lambda a, y: np.where(y == 1, 0, (1 - y) / (1 - a)) - np.where(y == 0, 0, y / a),
         lambda a, y: np.log1p(-a) - np.log(a),
     )  # fmt: skip
@@ -131,11 +131,10 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> Variable:
     Y : Variable or array_like, shape (1, m)
         Labels.
 
-
     Returns
     -------
     Variable
-        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+        A single number. Arguments that aren't both (1, m) raise the ValueError or TypeError of the kernel.
 
     Notes
     -----
@@ -166,11 +165,10 @@ def squared_error(A: Any, Y: Any) -> Variable:
     Y : Variable or array_like, shape (1, m)
         Labels.
 
-
     Returns
     -------
     Variable
-        A single number. For anything else than two (1, m), ValueError or TypeError as the kernel's.
+        A single number. Arguments that aren't both (1, m) raise the ValueError or TypeError of the kernel.
 
     Notes
     -----

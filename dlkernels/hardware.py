@@ -1,7 +1,7 @@
-"""What this machine can do at most, for the kernels to be measured by: moving memory, and multiplying.
+"""The limits of this machine, for comparison with kernels: moving memory, and multiplying and adding.
 
-Each function does a given amount of work and nothing else, on as many threads as the kernels use. Time it
-beside a kernel that moves as many bytes, or adds up as many products.
+Each function does a given amount of work and nothing else, on as many threads as the kernels use. Compare its
+time with that of a kernel that moves as many bytes, or adds up as many products.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dlkernels._inputs import arrays, outputs, values
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels import limits
 
-#: More work than this, in nanoseconds, is shared out among all threads.
+#: An amount of work, in nanoseconds, that is large enough to be shared out among threads in any case.
 _MUCH = 1e9
 
 
@@ -33,14 +33,14 @@ def copy(source: Any, out: Array) -> None:
     Parameters
     ----------
     source : array_like, shape (n,)
-        What is read.
+        The vector to read.
     out : ndarray, shape (n,)
-        What is written: of the same dtype, in C order, apart from `source`.
+        The array to write to: of the same dtype, in C order, without an overlap with `source`.
 
     Raises
     ------
     TypeError, ValueError
-        If an array is no vector of float32 or float64, or `out` doesn't fit.
+        If an array is not a vector of float32 or float64, or `out` doesn't fit.
 
     Examples
     --------
@@ -57,19 +57,19 @@ def copy(source: Any, out: Array) -> None:
 
 
 def add(first: Any, second: Any, out: Array) -> None:
-    """Add two vectors: two numbers are read for each that is written.
+    """Add two vectors. For each number that is written, two are read.
 
     Parameters
     ----------
     first, second : array_like, shape (n,)
-        What is read.
+        The vectors to read.
     out : ndarray, shape (n,)
-        What is written: of the common dtype, in C order, apart from both.
+        The array to write to: of the common dtype, in C order, without an overlap with either.
 
     Raises
     ------
     TypeError, ValueError
-        If an array is no vector of float32 or float64, the lengths differ, or `out` doesn't fit.
+        If an array is not a vector of float32 or float64, the lengths differ, or `out` doesn't fit.
 
     Examples
     --------
@@ -92,12 +92,12 @@ def add(first: Any, second: Any, out: Array) -> None:
 
 
 def read(source: Any) -> float:
-    """Read a vector: the sum of its squares.
+    """Read a vector, and return the sum of its squares.
 
     Parameters
     ----------
     source : array_like, shape (n,)
-        What is read.
+        The vector to read.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def read(source: Any) -> float:
     Raises
     ------
     TypeError, ValueError
-        If `source` is no vector of float32 or float64.
+        If `source` is not a vector of float32 or float64.
 
     Examples
     --------
@@ -127,14 +127,14 @@ def multiply_add(dtype: Any, flops: float) -> None:
     Parameters
     ----------
     dtype : {"float32", "float64"}
-        Of the numbers.
+        The dtype of the numbers.
     flops : float
-        How many multiplications and additions, of all threads together; at least one round of each thread.
+        How many multiplications and additions all threads do together. Each thread does at least one round.
 
     Raises
     ------
     TypeError, ValueError
-        If `dtype` is another, or `flops` is no positive number.
+        If `dtype` is another dtype, or `flops` is not a positive number.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def multiply_add(dtype: Any, flops: float) -> None:
     kernel, workers = threads.twin_and_workers(limits.multiply_add, _MUCH)
     like = np.zeros(1, kind)
     size = limits.tile_size(like)
-    # STEPS rows of the tile's height, and of its width, whichever of the two that is.
+    # Both operands are this array. They need STEPS times the height, or the width, of a tile of `size` sums.
     operands = np.ones(limits.STEPS * size, kind)
     updates = max(limits.STEPS, round(flops / (2 * size * workers)))
     kernel(operands, operands, np.empty(workers * size, kind), updates, workers)

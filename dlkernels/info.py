@@ -1,4 +1,4 @@
-"""What runs here: versions, processor, threads, cache."""
+"""The versions, processor, threads and cache that are in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One progress bar for everything that takes a while."""
+"""The progress bar of all commands and functions that take a while."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from dlkernels.extras import MissingExtraError, need
 
-#: Seconds between two drawings. The bar has no thread of its own: between calls of `advance` it costs
-#: nothing, so that what runs under it can be timed.
+#: Seconds between two drawings. The bar has no thread of its own. Between calls of `advance` it costs
+#: nothing, so that code that runs meanwhile can be timed.
 _REDRAW = 0.2
 
 
@@ -18,7 +18,7 @@ _REDRAW = 0.2
 def progress(
     description: str, total: int, *, enabled: bool = True, required: bool = False
 ) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr while the block runs; the block calls what it is given with the work done.
+    """Show a bar on stderr while a block runs. The block gets a function to call with the work just done.
 
     Nothing is shown if stderr is no terminal, or if rich isn't installed and the bar isn't `required`.
     """

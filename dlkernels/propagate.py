@@ -9,7 +9,7 @@ import numpy as np
 
 from dlkernels._calls.plans import Plan, plan, prepared
 from dlkernels._calls.threads import NEVER_BELOW
-from dlkernels._calls.views import in_c_order, matrices, natives, simple, unmarked
+from dlkernels._calls.views import accepted_directly, in_c_order, may_be_direct, natives, unmarked
 from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
@@ -19,9 +19,9 @@ from dlkernels._kernels import direct, logistic, logistic_tall, shallow, shallow
 from dlkernels._kernels.activations import in_layer
 from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 
-#: Direct calls are tried first, with the arrays as they were given.
-_direct_logistic = guarded(direct.logistic, matrices, (NOT_SIMPLE, 0.0, 0.0))
-_direct_shallow = guarded(direct.shallow, matrices, (NOT_SIMPLE, 0.0))
+#: The public functions try direct calls first, with the arrays as they were given.
+_direct_logistic = guarded(direct.logistic, accepted_directly, (NOT_SIMPLE, 0.0, 0.0))
+_direct_shallow = guarded(direct.shallow, accepted_directly, (NOT_SIMPLE, 0.0))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -45,9 +45,9 @@ def _shallow_plan(dtype: np.dtype[Any], n_h: int, n_x: int, m: int, X_transposed
 
 
 def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tuple[float, float, float]:
-    """The last db, the cost before the first step, the last b; c.w is updated if there are steps.
+    """Run steps of gradient descent; return the last db, the cost before the first step, and the last b.
 
-    c.dw takes the last dw.
+    The last dw is written to c.dw. c.w is updated in place; without steps it stays as it is.
     """
     (n, m), dtype = c.X.shape, c.X.dtype
     X, X_T = in_c_order(c.X)
@@ -58,9 +58,10 @@ def logistic_steps(c: checks.Logistic, learning_rate: float, steps: int) -> tupl
 
 
 def shallow_steps(c: checks.Shallow, learning_rate: float, steps: int) -> float:
-    """The cost before the first step; the parameters are updated if there are steps.
+    """Run steps of gradient descent; return the cost before the first step.
 
-    c.gradients take the last ones.
+    The last gradients are written to c.gradients. The parameters are updated in place; without steps they
+    stay as they are.
     """
     (n_x, m), n_h, dtype = c.X.shape, c.W1.shape[0], c.X.dtype
     X, X_T = in_c_order(c.X)
@@ -87,16 +88,16 @@ def logistic_propagate(
     b : float
         Bias.
     X : array_like, shape (n_x, m)
-        Examples as columns; C and Fortran order (an ``X.T`` of rows) are read as they are.
+        Examples as columns, in C or Fortran order. The ``X.T`` of an X with examples as rows isn't copied.
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
     out : ndarray, shape (n_x, 1), optional
-        Takes dw: of the common dtype, in C order, apart from the inputs.
+        Where to write dw: an array of the common dtype, in C order, that overlaps no input.
 
     Returns
     -------
     dw : ndarray, shape (n_x, 1)
-        `out` if it was given.
+        It is `out` if `out` was given.
     db : float
     cost : float
         Mean cross entropy of sigmoid(wᵀX + b), finite wherever the true mean is.
@@ -104,7 +105,7 @@ def logistic_propagate(
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype.
+        If an input does not hold real numbers of a supported dtype.
     ValueError
         If shapes don't match (the message names both), m is 0, or `out` doesn't fit.
 
@@ -124,7 +125,11 @@ def logistic_propagate(
     >>> round(db, 6), round(cost, 6)
     (0.001456, 5.801545)
     """
-    if type(b) is float and simple(w, X, Y) and (w.shape == (len(X), 1) if out is None else native(out)):
+    if (
+        type(b) is float
+        and may_be_direct(w, X, Y)
+        and (w.shape == (len(X), 1) if out is None else native(out))
+    ):
         dw = np.empty(w.shape, w.dtype) if out is None else out
         rows, transposed = in_c_order(X)
         answer, cost, db = _direct_logistic(NEVER_BELOW, w, b, rows, transposed, Y, dw, kept(w.dtype))
@@ -138,7 +143,7 @@ def logistic_propagate(
 
 
 def _sizes_match(W1: Array, b1: Array, W2: Array, b2: Array, X: Array) -> bool:
-    """Whether gradients can be allocated like the parameters: one that doesn't fit may be of any size."""
+    """Whether gradients may be allocated like the parameters: one that doesn't fit may be of any size."""
     n_h = W2.size
     return W1.shape == (n_h, len(X)) and b1.size == n_h and b2.size == 1
 
@@ -170,32 +175,33 @@ def shallow_propagate(
     Y : array_like, shape (1, m)
         Labels, usually 0 or 1; the cost is linear in them.
     activation : str
-        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu take
-        g'(0) = 1, as the course does.
+        The name of g, the activation of the hidden layer, in `dlkernels.catalogue.ACTIVATIONS`. relu and
+        leaky_relu take g'(0) = 1, as the course does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional
-        (dW1, db1, dW2, db2) to write to: of the common dtype, in C order, apart from the inputs and from each
-        other.
+        Arrays (dW1, db1, dW2, db2) to write to. Each must have the common dtype, be in C order, and overlap
+        neither an input nor another of them.
 
     Returns
     -------
     dW1, db1, dW2, db2 : ndarray
-        Each in the shape of its parameter; those of `out` if it was given.
+        Each in the shape of its parameter. They are the arrays from `out` if `out` was given.
     cost : float
         Mean cross entropy, finite wherever the true mean is.
 
     Raises
     ------
     TypeError
-        If an input is not real numbers of a supported dtype, or `activation` is no string.
+        If an input does not hold real numbers of a supported dtype, or `activation` is not a string.
     ValueError
         If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
 
     Notes
     -----
-    dZ2 = A2 - Y, dW2 = 1/m dZ2 A1ᵀ, dZ1 = W2ᵀ dZ2 * g'(Z1), dW1 = 1/m dZ1 Xᵀ, and the row sums of dZ2 and
-    dZ1 over m for db2 and db1: the same course, week 3. Z1, A1 and dZ1 exist for a few examples at a time.
+    dZ2 = A2 - Y, dW2 = 1/m dZ2 A1ᵀ, dZ1 = W2ᵀ dZ2 * g'(Z1), dW1 = 1/m dZ1 Xᵀ. db2 and db1 are the row
+    sums of dZ2 and dZ1, divided by m: the same course, week 3. Z1, A1 and dZ1 are computed for a few examples
+    at a time, and never stored whole.
 
     Examples
     --------
@@ -210,8 +216,8 @@ def shallow_propagate(
     0.693147
     """
     if (
-        simple(W1, X, Y)
-        and simple(b1, W2, b2)
+        may_be_direct(W1, X, Y)
+        and may_be_direct(b1, W2, b2)
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float

@@ -1,7 +1,7 @@
-"""Checks for models: examples, labels, parameters and settings, refused in the words of this package.
+"""Check the examples, labels, parameters and settings of a model, with the error messages of this package.
 
-Whoever writes a model on the functions of `dlkernels` may use them, as the models of this project do. Each
-takes the name of the function, or of the class, that its messages begin with.
+The models of this project use these functions, and your own may, too. Each function takes the name of the
+function or class that it checks for, and its messages begin with this name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["activation", "count", "examples", "finite", "labelled_examples", "pa
 
 
 def real(function: str, name: str, value: Any) -> float:
-    """A real number as a Python float.
+    """Return a real number as a Python float.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     name : str
-        Of the argument.
+        The name of the argument.
     value : float
-        The number; an array counts if it holds exactly one.
+        The number, or an array that holds exactly one.
 
     Returns
     -------
@@ -38,9 +38,9 @@ def real(function: str, name: str, value: Any) -> float:
     Raises
     ------
     TypeError
-        If it is no real number.
+        If `value` is no real number.
     ValueError
-        If it is an array of several numbers, or too large for a float.
+        If `value` is an array of several numbers, or too large for a float.
 
     Examples
     --------
@@ -52,14 +52,14 @@ def real(function: str, name: str, value: Any) -> float:
 
 
 def finite(function: str, name: str, value: Any) -> float:
-    """A real number that is neither NaN nor infinite.
+    """Return a real number as a Python float if it is neither NaN nor infinite.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     name : str
-        Of the argument.
+        The name of the argument.
     value : float
         The number.
 
@@ -70,7 +70,7 @@ def finite(function: str, name: str, value: Any) -> float:
     Raises
     ------
     TypeError, ValueError
-        As `real`; ValueError if it isn't finite.
+        As `real`; ValueError also if `value` isn't finite.
 
     Examples
     --------
@@ -83,18 +83,18 @@ def finite(function: str, name: str, value: Any) -> float:
 
 
 def count(function: str, name: str, value: Any, minimum: int = 0) -> int:
-    """A whole number.
+    """Return a whole number as a Python int.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     name : str
-        Of the argument.
+        The name of the argument.
     value : int
         The number.
     minimum : int
-        The least that it may be.
+        The smallest number allowed.
 
     Returns
     -------
@@ -103,9 +103,9 @@ def count(function: str, name: str, value: Any, minimum: int = 0) -> int:
     Raises
     ------
     TypeError
-        If it is no integer.
+        If `value` is no integer.
     ValueError
-        If it is less than `minimum`, or larger than compiled code can count.
+        If `value` is less than `minimum`, or more than 2**63 - 1, the largest integer of compiled code.
 
     Examples
     --------
@@ -117,14 +117,14 @@ def count(function: str, name: str, value: Any, minimum: int = 0) -> int:
 
 
 def activation(function: str, name: Any) -> str:
-    """The name of an activation.
+    """Return the name of an activation if there is such an activation.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     name : str
-        Of the activation.
+        The name of the activation.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def activation(function: str, name: Any) -> str:
     Raises
     ------
     TypeError
-        If it is no string.
+        If `name` is no string.
     ValueError
-        If there is no activation of this name; the message lists all.
+        If there is no activation of this name; the message lists all names.
 
     Examples
     --------
@@ -148,18 +148,18 @@ def activation(function: str, name: Any) -> str:
 
 
 def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple[Array, Array]:
-    """Examples as columns, and their labels.
+    """Return examples as columns, and their labels, as arrays that kernels take.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     X : array_like, shape (n_x, m)
         Examples; at least one.
     Y : array_like, shape (1, m)
         Labels, each 0 or 1.
     dtype : {None, "float32", "float64"}
-        What both are converted to; by default what X is in.
+        The dtype of both results; by default that of X.
 
     Returns
     -------
@@ -186,25 +186,25 @@ def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple
     wrong = Y_[(Y_ != 0) & (Y_ != 1)]
     if wrong.size:
         raise ValueError(
-            f"{function}: Y must hold 0 and 1 only, but {wrong.size} labels are other: {wrong[0]}"
+            f"{function}: Y must hold 0 and 1 only, but {wrong.size} labels are neither, first {wrong[0]}"
         )
     target = X_.dtype if dtype is None else np.dtype(dtype)
     return arrays.c_or_fortran_order(X_, target), arrays.c_order(Y_, target)
 
 
 def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
-    """Examples for a model that was fitted with `n_x` features.
+    """Return examples as an array for a model that was fitted with `n_x` features.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     X : array_like, shape (n_x, m)
         Examples as columns.
     n_x : int
-        How many features each must have.
+        The number of features that each must have.
     dtype : {"float32", "float64"}
-        What they are converted to.
+        The dtype of the result.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     TypeError
         If X is not real numbers of a supported dtype.
     ValueError
-        If X has another number of rows.
+        If X has another number of rows than `n_x`.
 
     Examples
     --------
@@ -234,18 +234,19 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
 
 
 def parameter(function: str, name: str, value: Any, like: Any) -> Any:
-    """A copy of a parameter to start from.
+    """Return a copy of a parameter for training to start from.
 
     Parameters
     ----------
     function : str
-        What the message begins with.
+        The name with which the message begins.
     name : str
-        Of the parameter.
+        The name of the parameter.
     value : array_like or float
         The parameter.
     like : ndarray or float
-        What it must have the shape of, and is converted to the dtype of.
+        An array whose shape the parameter must have and whose dtype the copy gets, or a float if the
+        parameter must be a single number.
 
     Returns
     -------
@@ -256,7 +257,7 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     TypeError
         If the parameter is not real numbers of a supported dtype.
     ValueError
-        If it has another shape.
+        If the parameter has another shape than `like`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Functions of a whole vector as one compiled loop each: what the course writes as np.exp(v), np.log(v).
+"""Functions of a whole vector, such as the course's np.exp(v) and np.log(v), each as one compiled loop.
 
 They are for comparison, as in ``dlkernels course elementwise``. NumPy's own functions take arrays of any
 shape, and some of them are faster.
@@ -34,7 +34,7 @@ def exp(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -43,9 +43,9 @@ def exp(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def log(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -71,9 +71,9 @@ def log(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def absolute(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -99,9 +99,9 @@ def absolute(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def positive_part(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -127,9 +127,9 @@ def positive_part(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def square(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -155,9 +155,9 @@ def square(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def reciprocal(v: Any) -> Array:
     Parameters
     ----------
     v : array_like, shape (n,)
-        float32 and float64 are computed in their own precision, integers and booleans in float64.
+        float32 and float64 keep their precision; integers and booleans are converted to float64.
 
     Returns
     -------
@@ -183,9 +183,9 @@ def reciprocal(v: Any) -> Array:
     Raises
     ------
     TypeError
-        If `v` is not real numbers of a supported dtype.
+        If `v` does not hold real numbers of a supported dtype.
     ValueError
-        If `v` is no vector.
+        If `v` is not a vector.
 
     Examples
     --------

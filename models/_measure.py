@@ -19,16 +19,17 @@ from models.shallow_network import ShallowNetwork
 
 #: Seconds that the python backend may train for.
 PYTHON_SECONDS = 2.0
-#: Fits of numpy and numba whose median is reported, unless one takes longer than `LONG_FIT` seconds.
+#: The number of fits of numpy and of numba whose median is reported. One fit is enough if it takes `LONG_FIT`
+#: seconds or longer.
 ROUNDS = 3
 LONG_FIT = 3.0
-#: Pause before each timed fit: the worker threads of a BLAS go on spinning for a while after its last call.
+#: Seconds of pause before each timed fit, because the worker threads of a BLAS spin for a while after a call.
 _PAUSE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One model to train on one data set, whatever the backend."""
+    """One model to train on one data set, on any backend."""
 
     model: str
     dataset: Dataset
@@ -48,7 +49,7 @@ class Job:
         return f"{name} on {self.dataset.name}"
 
     def build(self, backend: str, iterations: int) -> Model:
-        """The model, not yet fitted."""
+        """Return the model, not yet fitted."""
         common: dict[str, Any] = {
             "learning_rate": self.learning_rate,
             "num_iterations": iterations,
@@ -62,7 +63,7 @@ class Job:
 
 @dataclasses.dataclass
 class Result:
-    """What one backend did."""
+    """The result of training on one backend."""
 
     backend: str
     iterations: int
@@ -95,7 +96,7 @@ class Comparison:
 
 
 class _Run:
-    """The arrays of a job in its dtype, and fits on them."""
+    """The arrays of a job, converted to its dtype, and the fits that use them."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -108,7 +109,7 @@ class _Run:
     def fit(
         self, backend: str, iterations: int, callback: Callable[[int, float], Any] | None = None
     ) -> tuple[float, Model]:
-        """Seconds that a fit took, and the model."""
+        """Fit a new model; return the seconds that it took, and the model."""
         model = self.job.build(backend, iterations)
         time.sleep(_PAUSE)
         start = time.perf_counter()
@@ -116,12 +117,12 @@ class _Run:
         return time.perf_counter() - start, model
 
     def shown(self, backend: str, iterations: int) -> tuple[float, Model]:
-        """A fit under a progress bar."""
+        """Fit a new model under a progress bar."""
         with progress(f"{backend}: {self.job.title}", iterations) as advance:
             return self.fit(backend, iterations, lambda done, cost: advance(INTERVAL))
 
     def first_call(self, backend: str) -> float:
-        """Seconds that everything a backend has to compile takes with next to no work."""
+        """Fit one iteration and predict, which compiles all that a backend needs; return the seconds."""
         start = time.perf_counter()
         self.job.build(backend, 1).fit(self.X, self.Y).predict(self.X_test)
         return time.perf_counter() - start
@@ -140,9 +141,9 @@ class _Run:
 
 
 def compare(job: Job, names: Sequence[str]) -> Comparison:
-    """Train the job's model on each backend."""
+    """Train the job's model on each backend, and compare the parameters."""
     run = _Run(job)
-    with np.errstate(all="ignore"):  # a run that diverges is reported, once, in words
+    with np.errstate(all="ignore"):  # `notes` reports a run that diverges
         compile_seconds = _compile(run) if "numba" in names else None
         results = _time_python(run) if "python" in names else {}
         results |= _time_fast(run, [name for name in names if name != "python"])
@@ -168,7 +169,7 @@ def _time_python(run: _Run) -> dict[str, Result]:
 
 
 def _time_fast(run: _Run, names: Sequence[str]) -> dict[str, Result]:
-    """Fits in turns, so that a change in the machine's load meets every backend alike."""
+    """Time the backends in turns, so that a change in the machine's load affects all of them alike."""
     iterations = run.job.iterations
     models: dict[str, Model] = {}
     seconds: dict[str, list[float]] = {}
@@ -187,7 +188,7 @@ def _time_fast(run: _Run, names: Sequence[str]) -> dict[str, Result]:
 
 
 def _differences(run: _Run, results: dict[str, Result]) -> list[Difference]:
-    """Between all backends after as many iterations as the slowest ran, and between those that ran all."""
+    """Compare, after each number of iterations that a backend ran, all backends that ran as many or more."""
     found = []
     for iterations in sorted({result.iterations for result in results.values()}):
         names = [name for name, result in results.items() if result.iterations >= iterations]
@@ -208,7 +209,7 @@ def _finite(parameters: dict[str, Any]) -> bool:
 
 
 def largest_difference(parameters: Sequence[dict[str, Any]]) -> float | None:
-    """The largest range that any single number has over these sets of parameters, or None with NaN or inf."""
+    """Return the largest difference in one number between sets of parameters, or None with NaN or inf."""
     if not all(_finite(each) for each in parameters):
         return None
     ranges = (
@@ -219,7 +220,7 @@ def largest_difference(parameters: Sequence[dict[str, Any]]) -> float | None:
 
 
 def _cost(backend: str, parameters: dict[str, Any], X: Array, Y: Array) -> float:
-    """The cost with these parameters: `costs_` ends before the last run of steps."""
+    """Return the cost of the final parameters; the last of `costs_` is from before the last run of steps."""
     module = backends.get(backend)
     propagate = module.logistic_propagate if "w" in parameters else module.shallow_propagate
     return float(propagate(*parameters.values(), X, Y)[-1])

@@ -23,7 +23,7 @@ GREY = "#595959"
 
 
 def make_folder(folder: Path) -> None:
-    """The folder, made if it must be; an error if no file can be written there."""
+    """Make the folder if it doesn't exist; raise if no file can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -34,7 +34,7 @@ def make_folder(folder: Path) -> None:
 
 
 def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
-    """Write the pictures of each comparison; the paths written."""
+    """Write the pictures of each comparison; return their paths."""
     written = []
     for comparison in comparisons:
         job = comparison.job
@@ -48,7 +48,7 @@ def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
 
 
 def save(figure: Any, path: Path) -> Path:
-    """Write a picture whole or not at all; the path."""
+    """Write a picture whole or not at all; return the path."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         figure.savefig(draft, format="png", dpi=150)
@@ -61,12 +61,12 @@ def save(figure: Any, path: Path) -> Path:
 
 
 def _plain(text: str) -> str:
-    """Text of a user's as it is: no formulas between dollar signs, nothing that has no character."""
+    """Make a user's text safe for matplotlib: dollar signs begin no formula, broken characters become "?"."""
     return text.encode(errors="replace").decode().replace("$", r"\$")
 
 
 def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
-    # Not pyplot: it would choose a window system and keep global state.
+    # Not from pyplot, which would choose a window system and keep global state.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, height), layout="constrained")
@@ -112,7 +112,7 @@ def _time(comparison: Comparison) -> Any:
 def _costs(comparison: Comparison) -> Any:
     job = comparison.job
     figure, axes = _figure(job.title, f"Cost during training, learning rate {job.learning_rate:g}")
-    # Where backends agree their curves coincide: a wide line below, a dashed and a dotted one above.
+    # Curves of backends that agree coincide. So one is wide, one is dashed above it, and one is dots on top.
     styles: dict[str, dict[str, Any]] = {
         "numba": {"linewidth": 5, "alpha": 0.55, "zorder": 1},
         "numpy": {"linewidth": 1.8, "linestyle": (0, (5, 3)), "zorder": 2},
@@ -163,7 +163,7 @@ def _boundary(comparison: Comparison) -> Any:
 
 
 def shade(axes: Any, model: Model, X: Array) -> Any:
-    """The model's probabilities over the plane of two features, around the points X; black where 0.5."""
+    """Shade the plane of two features around the points X by the model's probability; a black line is 0.5."""
     from matplotlib.colors import LinearSegmentedColormap
 
     low, high = X.min(axis=1), X.max(axis=1)

@@ -1,4 +1,4 @@
-"""A comparison as a table and as JSON."""
+"""Show a comparison as a table, and write it as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models._measure import Comparison, Difference, Result
 
 
 def duration(seconds: float) -> str:
-    """Three significant digits and the unit that suits."""
+    """Write seconds with three significant digits and a suitable unit."""
     unit, size = next(
         ((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("us", 1e-6)
     )
@@ -30,14 +30,14 @@ def duration(seconds: float) -> str:
 
 
 def factor(ratio: float) -> str:
-    """A speed-up in two or three significant digits."""
+    """Write a speed-up with two or three significant digits."""
     if ratio < 0.1:
         return f"{ratio:.2g}x"
     return f"{ratio:,.0f}x" if ratio >= 99.5 else f"{ratio:.{1 if ratio >= 9.95 else 2}f}x"
 
 
 def speed_up(comparison: Comparison, name: str, over: str) -> float | None:
-    """How many times faster than another backend, which may not have taken part."""
+    """Return how many times faster `name` is than `over`, or None if `over` didn't take part."""
     if over not in comparison.results:
         return None
     results = comparison.results
@@ -48,7 +48,7 @@ def speed_up(comparison: Comparison, name: str, over: str) -> float | None:
 
 
 def show_heading() -> None:
-    """One line on what the figures were measured with."""
+    """Print one line: versions, processor and threads."""
     facts = config()
     versions = ", ".join(f"{name} {facts[name].split()[0]}" for name in ("dlkernels", "numba", "numpy"))
     show_lines(f"{versions}, Python {facts['python']}; {facts['cpu']}; threads {facts['threads']}")
@@ -93,7 +93,7 @@ def _row(comparison: Comparison, result: Result) -> Iterator[str]:
 
 
 def notes(comparison: Comparison) -> Iterator[str]:
-    """What the reader of the table has to know, a line each."""
+    """Yield remarks that a reader of the table needs, a line each."""
     results, wanted = comparison.results, comparison.job.iterations
     numba = results.get("numba")
     if numba is not None and numba.compile_seconds is not None:
@@ -132,14 +132,14 @@ def _difference_note(difference: Difference) -> str:
 
 
 def show_lines(*things: Any) -> None:
-    """Print text and tables by way of rich, without the empty lines and the padding that it puts around."""
+    """Print text and tables with rich, without the empty lines and the padding that rich adds."""
     need("rich", "this command")
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
     console.soft_wrap = not console.is_terminal or console.width < 80
-    console.width = max(console.width, 80)  # what the table needs
-    # Not straight to stdout: rich ends the process itself when the reader has gone.
+    console.width = max(console.width, 80)  # the table needs 80 columns
+    # Rich doesn't print to stdout itself: it would end the process if the reader of a pipe has gone.
     with console.capture() as printed:
         for thing in things:
             console.print(thing)
@@ -152,7 +152,7 @@ def show_lines(*things: Any) -> None:
 
 
 def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """All figures, and what they were measured with."""
+    """Return all figures, and the versions and hardware that they were measured with."""
     return {
         "config": config() | {"numpy_blas": _blas()},
         "comparisons": [_comparison(each) for each in comparisons],
@@ -203,12 +203,12 @@ def _result(comparison: Comparison, result: Result) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Return None for NaN and infinity, which JSON doesn't have."""
     return value if math.isfinite(value) else None
 
 
 def _blas() -> list[dict[str, Any]] | None:
-    """The library that NumPy multiplies matrices with, and its threads, if that can be found out."""
+    """Return NumPy's BLAS, its version and its threads, or None if threadpoolctl isn't installed."""
     try:
         import threadpoolctl
     except ImportError:
@@ -223,7 +223,7 @@ def _blas() -> list[dict[str, Any]] | None:
 
 
 def _umask() -> int:
-    """What a new file of this process may not be, which can only be read by setting it."""
+    """Return the umask of this process, which can be read only by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -231,7 +231,7 @@ def _umask() -> int:
 
 @contextlib.contextmanager
 def reserved(path: Path, option: str = "--json") -> Iterator[Path]:
-    """A new file beside `path` that replaces it if the block succeeds; an error now if that can't be."""
+    """Yield a new file, which replaces `path` if the block succeeds. Raise at once if this can't work."""
     target = Path(os.path.realpath(path))
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
         raise CommandError(f"argument {option}: can't write {path}: not a file that may be replaced")

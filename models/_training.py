@@ -1,4 +1,4 @@
-"""What both models share: checked examples, the training loop, predictions."""
+"""The base class of both models: it checks examples, trains and predicts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from dlkernels.validation import count, examples, finite, labelled_examples, par
 Array: TypeAlias = NDArray[Any]
 Callback: TypeAlias = Callable[[int, float], Any]
 
-#: Iterations between two recorded costs, and the length of one compiled run of steps.
+#: The number of steps that one call of a backend takes; one cost is recorded for each call.
 INTERVAL = 100
 
 
 class Model(ABC):
-    """A binary classifier that gradient descent trains, as columns of examples.
+    """A binary classifier, trained by gradient descent on examples as columns.
 
-    A subclass says what its parameters are, how they begin, how a run of steps changes them, and how they
-    turn X into probabilities; the loop and everything that follows from probabilities is here.
+    A subclass defines its parameters, their initial values, how a run of steps updates them, and how they
+    turn X into probabilities. This class holds the training loop, predictions and the score.
     """
 
     learning_rate: float
@@ -53,21 +53,21 @@ class Model(ABC):
 
     @abstractmethod
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Parameters to start from."""
+        """Return the parameters that training starts from."""
 
     @abstractmethod
     def _num_features(self) -> int:
-        """n_x of the examples that the model was fitted with."""
+        """Return n_x, the number of features of the examples that the model was fitted with."""
 
     @abstractmethod
     def _descend(
         self, backend: ModuleType, parameters: dict[str, Any], X: Array, Y: Array, steps: int
     ) -> float:
-        """Run steps that update `parameters` in place; the cost before the first."""
+        """Take steps that update `parameters` in place; return the cost before the first step."""
 
     @abstractmethod
     def _probabilities(self, backend: ModuleType, parameters: dict[str, Any], X: Array) -> Array:
-        """P(y = 1) for each column of X, (1, m)."""
+        """Return P(y = 1) for each column of X, in shape (1, m)."""
 
     def fit(
         self,
@@ -83,23 +83,24 @@ class Model(ABC):
         Parameters
         ----------
         X : array_like, shape (n_x, m)
-            Examples as columns. float32 and float64 are kept, other numbers become float64, unless the
-            model has a dtype.
+            Examples as columns. They are converted to the model's dtype. If the model has none, float32 and
+            float64 are kept, and other numbers become float64.
         Y : array_like, shape (1, m)
             Labels, 0 or 1.
         parameters : mapping, optional
-            What to start from, in the form of `parameters_`; copied. By default the model draws them.
+            The parameters to start from, in the form of `parameters_`. They are copied. By default training
+            starts from the model's own initial parameters.
         progress : bool
             Show a progress bar on a terminal.
         callback : callable, optional
-            Called as ``callback(iteration, cost)`` for every cost that is recorded, once the run of up to
-            100 steps that begins there is done; a true result ends the training.
+            Called as ``callback(iteration, cost)`` after each run of up to 100 steps, with the iteration and
+            the cost at the start of the run. A true result ends the training.
 
         Returns
         -------
         self
-            With `parameters_`, `costs_` (before iterations 0, 100, 200, ...) and `n_iter_`, the number of
-            iterations that were run.
+            The model with `parameters_`, `costs_` (the costs before iterations 0, 100, 200, ...) and
+            `n_iter_` (the number of iterations that were run).
 
         Raises
         ------
@@ -129,12 +130,12 @@ class Model(ABC):
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """P(y = 1) for each example.
+        """Return P(y = 1) for each example.
 
         Parameters
         ----------
         X : array_like, shape (n_x, m)
-            Examples as columns, n_x as in `fit`.
+            Examples as columns, with as many features as those of `fit`.
 
         Returns
         -------
@@ -143,7 +144,7 @@ class Model(ABC):
         Raises
         ------
         RuntimeError
-            Before `fit`.
+            If the model isn't fitted yet.
         ValueError
             If X has another number of rows than the examples of `fit`.
         """
@@ -158,7 +159,7 @@ class Model(ABC):
         return self._probabilities(backends.get(self.backend), self.parameters_, X)
 
     def predict(self, X: Any, threshold: float = 0.5) -> NDArray[np.int64]:
-        """1 where P(y = 1) is strictly above the threshold, else 0.
+        """Predict 1 where P(y = 1) is strictly above the threshold, else 0.
 
         Parameters
         ----------
@@ -180,7 +181,7 @@ class Model(ABC):
         return (self._predicted("predict", X) > limit).astype(np.int64)
 
     def score(self, X: Any, Y: Any) -> float:
-        """The share of examples whose label `predict` finds.
+        """Return the accuracy: the share of examples whose label `predict` gives.
 
         Parameters
         ----------
@@ -197,7 +198,7 @@ class Model(ABC):
         Raises
         ------
         RuntimeError, ValueError
-            As `predict_proba`; if shapes don't match or a label is neither 0 nor 1.
+            As `predict_proba`; ValueError also if shapes don't match or a label is neither 0 nor 1.
         """
         X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, None)
         return float(np.mean(self.predict(X) == Y))
@@ -211,7 +212,7 @@ def _is_supported(dtype: Any) -> bool:
 
 
 def _started_from(function: str, given: Mapping[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    """Copies of the caller's parameters in the names, shapes and dtype that the model needs."""
+    """Return copies of the user's parameters, with the names, shapes and dtype that the model needs."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{function}: parameters must be a mapping, not {type(given).__name__}")
     if set(given) != set(expected):

@@ -1,4 +1,4 @@
-"""`dlkernels compare`: the same training on each backend, timed and checked for agreement."""
+"""`dlkernels compare`: run the same training on each backend, time it, and check that the backends agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Without options: logistic regression on breast cancer, and a network of 4 tanh u
 
 
 def add_command(commands: Any) -> None:
-    """Add `compare` to argparse's sub-parsers; the entry point that `dlkernels.cli` looks for."""
+    """Add `compare` to argparse's sub-parsers. `dlkernels.cli` finds this function as an entry point."""
     parser = commands.add_parser(
         "compare",
         help="train two models on three backends, time them and see that they agree",
@@ -46,12 +46,17 @@ def add_command(commands: Any) -> None:
         metavar="LIST",
         type=_backends,
         default=backends.NAMES,
-        help=f"which, with commas between (default {','.join(backends.NAMES)})",
+        help=f"the backends, separated by commas (default {','.join(backends.NAMES)})",
     )
     add("--iterations", metavar="N", type=_at_least(1), help="steps of gradient descent")
     add("--hidden", metavar="N", type=_at_least(1), help="units of the hidden layer (default 4)")
     add("--learning-rate", metavar="F", type=_positive, help="the length of a step")
-    add("--seed", metavar="N", type=_at_least(0, 2**32 - 1), help="of the network's weights (default 3)")
+    add(
+        "--seed",
+        metavar="N",
+        type=_at_least(0, 2**32 - 1),
+        help="draws the network's initial weights (default 3)",
+    )
     add("--threads", metavar="N", type=_at_least(1), help="threads of numba, and of NumPy's BLAS")
     add("--dtype", choices=("float32", "float64"), default="float64", help="what to compute in")
     add("--plot", metavar="DIR", type=Path, help="write pictures into this folder")
@@ -100,7 +105,7 @@ def _backends(text: str) -> tuple[str, ...]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check everything that can be wrong, then train."""
+    """Check all arguments first, because training takes long; then train and report."""
     need("rich", "dlkernels compare")
     if arguments.plot is not None:
         need("matplotlib", "--plot")
@@ -155,7 +160,7 @@ def _load(name: str, label: str | None) -> data.Dataset:
 
 
 def _job(model: str, dataset: data.Dataset, arguments: argparse.Namespace) -> _measure.Job:
-    """Defaults that train well: those of the course on its own data, cautious ones elsewhere."""
+    """Make a job. By default it takes the course's settings on the course's data, else cautious settings."""
     images = dataset.X_train.shape[0] > 1000
     iterations, rate = (2000, 0.1) if model == "shallow" else (5000, 0.1)
     if images:
@@ -175,7 +180,7 @@ def _job(model: str, dataset: data.Dataset, arguments: argparse.Namespace) -> _m
 
 @contextlib.contextmanager
 def _limited(threads: int | None) -> Iterator[None]:
-    """Numba and NumPy's BLAS on as many threads, or each on what it takes of itself."""
+    """Limit Numba and NumPy's BLAS to so many threads; with None each keeps its own number."""
     if threads is None:
         yield
         return

@@ -20,9 +20,9 @@ class LogisticRegression(Model):
     num_iterations : int
         How many steps `fit` takes.
     backend : {"numba", "numpy", "python"}
-        What computes: compiled loops, vectorised NumPy, or loops of Python.
+        The implementation: compiled loops, vectorised NumPy, or Python loops.
     dtype : {None, "float32", "float64"}
-        What to compute in; by default what X is in.
+        The dtype to compute in; by default that of X.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class LogisticRegression(Model):
 
     Notes
     -----
-    w := w - alpha dw, b := b - alpha db with the gradients of `dlkernels.logistic_propagate`: Andrew Ng,
-    "Neural Networks and Deep Learning", week 2.
+    A step is w := w - alpha dw, b := b - alpha db, with the gradients of `dlkernels.logistic_propagate`, as
+    in Andrew Ng, "Neural Networks and Deep Learning", week 2.
 
     Examples
     --------

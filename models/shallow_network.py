@@ -18,21 +18,21 @@ class ShallowNetwork(Model):
     Parameters
     ----------
     hidden_units : int
-        n_h, at least 1.
+        The number n_h of hidden units, at least 1.
     activation : str
-        The name of g of the hidden layer in `dlkernels.catalogue.ACTIVATIONS`.
+        The name of the hidden layer's activation g, one of `dlkernels.catalogue.ACTIVATIONS`.
     learning_rate : float
         The step length alpha.
     num_iterations : int
         How many steps `fit` takes.
     backend : {"numba", "numpy", "python"}
-        What computes: compiled loops, vectorised NumPy, or loops of Python.
+        The implementation: compiled loops, vectorised NumPy, or Python loops.
     seed : int, optional
-        Reproduces the draw: ``numpy.random.RandomState(seed)``, W1 before W2, as in the course.
+        The initial weights come from ``numpy.random.RandomState(seed)``, W1 before W2, as in the course.
     init_scale : float
-        Weights are drawn from the normal distribution times this; biases begin at 0.
+        Initial weights are standard normal numbers times this factor; biases begin at 0.
     dtype : {None, "float32", "float64"}
-        What to compute in; by default what X is in.
+        The dtype to compute in; by default that of X.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class ShallowNetwork(Model):
 
     Notes
     -----
-    The gradients are those of `dlkernels.shallow_propagate`: Andrew Ng, "Neural Networks and Deep
-    Learning", week 3. Equal initial weights would keep the hidden units equal for ever, large ones saturate
-    tanh; hence small random ones.
+    The gradients are those of `dlkernels.shallow_propagate`, as in Andrew Ng, "Neural Networks and Deep
+    Learning", week 3. Initial weights are random, because equal weights would keep the hidden units equal for
+    ever, and small, because large weights saturate tanh.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class ShallowNetwork(Model):
             raise ValueError(f"ShallowNetwork: seed must be at most {2**32 - 1}, not {self.seed}")
 
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
-        # The legacy generator, since the course's published results were drawn with it.
+        # The legacy generator, because the course's published results were drawn with it.
         random = np.random.RandomState(self.seed)
         W1 = random.randn(self.hidden_units, n_x) * self.init_scale
         W2 = random.randn(1, self.hidden_units) * self.init_scale

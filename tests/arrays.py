@@ -167,10 +167,9 @@ def arguments(name, rng, n=3, k=4, m=5, dtype=np.float64, activation="tanh", dra
     if name == "dense_backward":
         given = {"W_next": array(2, n), "dZ_next": array(2, m), "saved": activated(n, m)}
         return given | {"A_prev": array(k, m), "activation": activation}
-    if name in ("binary_cross_entropy", "squared_error"):
-        return {"A": unit(1, m), "Y": labels()}
-    if name == "binary_cross_entropy_with_logits":
-        return {"Z": 8 * array(1, m), "Y": labels()}
+    if name in catalogue.COSTS:
+        predicted = catalogue.COSTS[name].predicted
+        return {predicted: unit(1, m) if predicted == "A" else 8 * array(1, m), "Y": labels()}
     if name == "logistic_propagate":
         return {"w": array(k, 1), "b": float(array(1)[0]), "X": array(k, m), "Y": labels()}
     if name == "logistic_descent":

@@ -8,12 +8,19 @@ from __future__ import annotations
 from numba import njit
 
 import dlkernels as dk
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, COSTS
 
 
 def _elementwise(name):
     function = getattr(dk, name)
     return njit(lambda Z: function(Z))
+
+
+def _cost(name, predicted):
+    function = getattr(dk, name)
+    if predicted == "A":
+        return njit(lambda A, Y: function(A, Y))
+    return njit(lambda Z, Y: function(Z, Y))
 
 
 def _elementwise_backward(name, derivative_from):
@@ -39,21 +46,6 @@ def dense_backward(W_next, dZ_next, saved, A_prev, activation):
 
 
 @njit
-def binary_cross_entropy(A, Y):
-    return dk.binary_cross_entropy(A, Y)
-
-
-@njit
-def binary_cross_entropy_with_logits(Z, Y):
-    return dk.binary_cross_entropy_with_logits(Z, Y)
-
-
-@njit
-def squared_error(A, Y):
-    return dk.squared_error(A, Y)
-
-
-@njit
 def dot(a, b):
     return dk.dot(a, b)
 
@@ -72,3 +64,4 @@ FUNCTIONS = {name: function for name, function in globals().items() if hasattr(f
 for _name, _activation in ACTIVATIONS.items():
     FUNCTIONS[_name] = _elementwise(_name)
     FUNCTIONS[f"{_name}_backward"] = _elementwise_backward(f"{_name}_backward", _activation.derivative_from)
+FUNCTIONS.update({name: _cost(name, cost.predicted) for name, cost in COSTS.items()})

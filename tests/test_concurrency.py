@@ -8,6 +8,8 @@ import numba
 import pytest
 from processes import available, new_process
 
+pytestmark = pytest.mark.slow
+
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
 
 CONCURRENT = """

@@ -59,6 +59,7 @@ ALSO_FLOAT32 = (
     [(name, np.float64, arrays.c_order) for name in compiled.FUNCTIONS]
     + [(name, np.float32, arrays.fortran_order) for name in ALSO_FLOAT32],
 )
+@pytest.mark.slow
 def test_same_bits(name, dtype, layout):
     rng = np.random.RandomState(1)
     for n, k, m in SHAPES:
@@ -79,6 +80,7 @@ def test_same_bits(name, dtype, layout):
         ("shallow_propagate", arrays.read_only),
     ],
 )
+@pytest.mark.slow
 def test_layouts(name, layout):
     given = arrays.arguments(name, np.random.RandomState(2), 9, 7, 30)
     assert_same(name, {k: layout(v) if isinstance(v, np.ndarray) else v for k, v in given.items()})
@@ -86,6 +88,7 @@ def test_layouts(name, layout):
 
 @pytest.mark.parametrize("dtype", [np.int64, bool, np.float64])
 @pytest.mark.parametrize("name", ["sigmoid", "relu_backward", "dot"])
+@pytest.mark.slow
 def test_mixed_numbers(name, dtype):
     """float32 beside integers and booleans: float64, as from Python."""
     given = arrays.arguments(name, np.random.RandomState(3), 3, 4, 5, np.float32)
@@ -103,6 +106,7 @@ def test_any_number_of_axes(name, shape):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", arrays.ACTIVATIONS)
+@pytest.mark.slow
 def test_single_numbers(name, dtype):
     function, derivative = getattr(dk, name), getattr(dk, f"{name}_backward")
 
@@ -136,6 +140,7 @@ def test_constants():
     assert same_bits(found[2], dk.tanh_backward(np.full(60, 1.5), Z))
 
 
+@pytest.mark.slow
 def test_any_number_as_slope_and_bias():
     @njit
     def both(Z, slope, w, b, X, Y):
@@ -172,6 +177,18 @@ def test_inside_vectorize():
     assert same_bits(sharp(z), dk.sigmoid(3.0 * z))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", arrays.ACTIVATIONS)
+def test_no_error_flags_inside_vectorize(name):
+    """A ufunc warns, or raises, if a branch that isn't taken overflows or divides by 0 in its computation."""
+    function = getattr(dk, name)
+    ufunc = vectorize(["float32(float32)", "float64(float64)"])(lambda z: function(z))
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        for dtype, largest in ((np.float32, 3e38), (np.float64, 1e308)):
+            for z in (0, 1, 266, 621, 1e15, 1e27, 1e29, 1e31, largest, np.inf):
+                ufunc(np.array([z, -z] * 9, dtype))
+
+
 # -- what is refused -----------------------------------------------------------------------------------
 
 
@@ -194,6 +211,7 @@ def test_inside_vectorize():
         ("shallow_propagate", {"Y": np.zeros((1, 4))}),
     ],
 )
+@pytest.mark.slow
 def test_same_words_for_shapes_that_do_not_fit(name, wrong):
     given = arrays.arguments(name, np.random.RandomState(0), 3, 4, 5) | wrong
     with pytest.raises(ValueError, match=f"^{name}: ") as expected:
@@ -273,6 +291,7 @@ def test_out_that_does_not_fit():
     assert same_bits(Z, before)
 
 
+@pytest.mark.slow
 def test_outs_of_a_step():
     @njit
     def step(W, X, b, Y, outs):
@@ -324,6 +343,7 @@ def test_outs_of_a_step():
 # -- in larger programs --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_outer_parallel_loop():
     """A parallel loop of the caller's: the kernels inside are serial."""
 
@@ -344,6 +364,7 @@ def test_outer_parallel_loop():
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.slow
 def test_first_use_in_two_threads(order):
     """One thread compiles a function that uses dlkernels, the other calls it from Python: neither waits."""
     code = """
@@ -377,6 +398,7 @@ for thread in threads:
     assert sorted(done.stdout.split()) == ["0.0", "0.5"]
 
 
+@pytest.mark.slow
 def test_options_of_the_caller_are_not_those_of_the_kernels(tmp_path):
     """A function that is to be inlined leaves no kernel in the cache that is to be inlined as well."""
     code = """
@@ -398,6 +420,7 @@ else:
         assert done.stdout.strip() == expected
 
 
+@pytest.mark.slow
 def test_model_in_one_function():
     """The network of `models`, trained by a compiled function of one's own."""
 
@@ -457,6 +480,7 @@ def run():
 """
 
 
+@pytest.mark.slow
 def test_cached_in_a_file_of_one_s_own(tmp_path):
     """A second process loads the machine code. The first use of dlkernels' functions is inside it."""
     (tmp_path / "mine.py").write_text(PROGRAM)

@@ -12,6 +12,7 @@ import pytest
 import dlkernels as dk
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes an hour without compilation"),
     pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads memory from /proc"),
 ]

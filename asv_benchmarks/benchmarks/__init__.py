@@ -1,6 +1,6 @@
-"""The asv suite. `asv` imports it by itself, as a package called `benchmarks`.
+"""The asv suite. asv imports this folder without its parent, as a package called `benchmarks`.
 
-Everything runs on one thread but `threads`: on a shared machine two threads measure its scheduler.
+All benchmarks but `threads` run on one thread, because two threads on a shared machine measure its scheduler.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-# JAX reads it when it is imported. The others are told in `_timed.prepared`: asv has imported NumPy by now.
+# JAX reads this variable when it is imported. For the other libraries a variable would be too late, because
+# asv has imported NumPy by now: `_timed.prepared` limits them.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-# Where `asv_benchmarks.works` is, the table of what is computed and how. At the end, since the folder holds
-# dlkernels as well, and what is to be measured is the one that is installed.
+# The benchmarks need `asv_benchmarks.works`. Its folder comes last in the path because it also holds the
+# sources of dlkernels, and the benchmarks must measure the installed dlkernels.
 sys.path.append(str(Path(__file__).resolve().parents[2]))

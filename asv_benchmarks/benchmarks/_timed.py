@@ -1,4 +1,4 @@
-"""What every timed benchmark does: an operation on each backend, and on dlkernels relative to NumPy."""
+"""The base class of the benchmarks that time an operation, on each backend and relative to NumPy."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from typing import Any
 
 from asv_benchmarks.clock import calls_that_fill, fastest, seconds
 
-#: dlkernels' own backends, then whatever else is installed.
+#: dlkernels' own backends, then the other libraries that are installed.
 BACKENDS = ("python", "numpy", "numba")
 PEERS = tuple(name for name in ("torch", "jax", "sklearn") if importlib.util.find_spec(name))
 DTYPES = ("float64", "float32")
-#: Seconds that the timed calls of one sample fill, and seconds of one turn of a ratio.
+#: The seconds that the calls of one sample fill, and the seconds of one turn of a ratio.
 SAMPLE, TURN = 2e-3, 4e-3
-#: Turns of each of the two that a ratio compares.
+#: The number of turns of each of the two functions that a ratio compares.
 PAIRS = 21
-#: Floating-point operations that pure Python isn't asked for more of in one call: some tenths of a second.
+#: The most floating-point operations for the python backend in one call: they take some tenths of a second.
 MOST_FOR_PYTHON = 5_000_000
-#: A change of `libraries/with_numpy.py` makes other figures of all that are relative to it: count up.
+#: The version of `libraries/with_numpy.py`. Count it up when a change there changes times, because all
+#: relative times are relative to these functions.
 BASELINE = 1
 
 
 def relative(ours: Callable[[], Any], baseline: Callable[[], Any], turn: float = TURN) -> float:
-    """Our time by that of the baseline: the median of the ratios of two turns, one just after the other.
+    """Return our time divided by the baseline's: the median of the ratios of two turns in succession.
 
-    Sequential times of the same code differ by up to half on a shared machine. Of 27 such ratios, measured
-    twice in processes of their own, 25 were within 8 % and the worst within 22 %.
+    Times of the same code in sequence differ by up to half on a shared machine. Of 27 such ratios, each
+    measured twice in processes of their own, 25 agreed within 8 % and the worst within 22 %.
     """
     counts = [calls_that_fill(call, turn) for call in (ours, baseline)]
     ratios = []
@@ -42,7 +43,7 @@ def relative(ours: Callable[[], Any], baseline: Callable[[], Any], turn: float =
 
 
 def on_one_thread(backend: str) -> None:
-    """Limit the library of a backend, NumPy's and scikit-learn's products, and the kernels, to one thread."""
+    """Limit the kernels, the BLAS of NumPy and scikit-learn, and a backend's own library to one thread."""
     import threadpoolctl
 
     import dlkernels as dk
@@ -51,14 +52,14 @@ def on_one_thread(backend: str) -> None:
     library = importlib.import_module(backend if backend in PEERS else "numpy")
     if backend == "torch":
         library.set_num_threads(1)
-    threadpoolctl.threadpool_limits(1)  # of what is loaded by now
+    threadpoolctl.threadpool_limits(1)  # limits the libraries that are loaded by now
 
 
 @functools.cache
 def prepared(work: Any, backend: str, dtype: str) -> Callable[[], Any]:
-    """The operation as a function without arguments, called once already: whatever compiles has compiled.
+    """Return the operation as a function without arguments, called once already so that it is compiled.
 
-    asv runs `setup` before every sample; the preparation is therefore kept.
+    The result is cached, because asv runs `setup` before every sample.
     """
     from asv_benchmarks import libraries
     from asv_benchmarks.works import arrays
@@ -84,15 +85,15 @@ def _calls(work: Any, backend: str, dtype: str) -> int:
 
 
 class _Operation:
-    """An operation in three sizes: a subclass says which, and what shape an exponent stands for."""
+    """The benchmarks of one operation. A subclass names the operation, its sizes and their shapes."""
 
     operation: str
     #: Exponents of two.
     sizes: tuple[int, ...]
-    #: What a size counts.
+    #: The name of the parameter for the size.
     axis = "log2_n"
     steps = 0
-    #: Other libraries that know the operation.
+    #: The other libraries that have the operation.
     peers: tuple[str, ...] = ()
     version = "1"
     # At least 3 samples, for at most 0.3 s, in each of two processes.
@@ -116,7 +117,7 @@ class _Operation:
         return Work("dashboard", self.operation, self.shape(size), steps=self.steps)
 
     def setup(self, backend: str, size: int, dtype: str) -> None:
-        # A sample is many calls, and its clock runs as many times slower: asv records the time of one.
+        # A sample is many calls. Its clock runs so many times slower that asv records the time of one call.
         calls = _calls(self.work(size), backend, dtype)
         self.timer = lambda: time.perf_counter() / calls
 
@@ -126,12 +127,12 @@ class _Operation:
             call()
 
     def track_relative_time(self, backend: str, size: int, dtype: str) -> float:
-        """Time by that of NumPy, in the form that doesn't change from commit to commit."""
+        """Time divided by that of NumPy code that doesn't change from commit to commit."""
         from asv_benchmarks import libraries
         from asv_benchmarks.works import arrays
 
         if backend == "python":
-            return math.nan  # asv's word for a figure that is left out; `setup` doesn't know who it is for
+            return math.nan  # asv leaves NaN out; `setup` can't skip, since `time_call` shares it
         work = self.work(size)
         baselines = libraries.module("numpy").build(work, arrays(work, dtype))
         return relative(prepared(work, backend, dtype), baselines[0]) if baselines else math.nan
@@ -141,7 +142,7 @@ class _Operation:
 
 
 def _classes(module: str, base: type[_Operation], operations: Iterable[str]) -> dict[str, type[_Operation]]:
-    """A benchmark for each operation, by the name of its class: LeakyRelu for leaky_relu."""
+    """Make a benchmark class for each operation; return them by class name: LeakyRelu for leaky_relu."""
     found = {}
     for operation in operations:
         name = "".join(word.capitalize() for word in operation.split("_"))

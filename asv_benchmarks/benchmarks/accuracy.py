@@ -1,4 +1,4 @@
-"""Errors in units in the last place, the worst over numbers that stay the same."""
+"""The worst error of sigmoid and tanh over a fixed set of numbers, in units in the last place (ulp)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ._timed import BACKENDS, DTYPES
 
 
 class Accuracy:
-    """Against arithmetic in more digits: float64 for float32, and for float64 what there is."""
+    """Compare with arithmetic in more digits: float64 for float32, and `numpy.longdouble` for float64."""
 
     params = (BACKENDS, ("sigmoid", "tanh"), DTYPES)
     param_names = ("backend", "function", "dtype")
@@ -27,7 +27,7 @@ class Accuracy:
 
         more = self.more
         random = np.random.default_rng(1)
-        # From tiny to where both functions have reached their limits, both signs.
+        # Numbers of both signs, from tiny ones to sizes at which both functions have reached their limits.
         z = (random.choice([-1.0, 1.0], 2**15) * 2.0 ** random.uniform(-30, 4.3, 2**15)).astype(dtype)
         exact = more(z)
         exact = np.tanh(exact) if function == "tanh" else 1 / (1 + np.exp(-exact))

@@ -1,4 +1,4 @@
-"""The activations and their derivatives, into memory that is there already: a class for each."""
+"""The activations and their derivatives, a class for each. They write into an existing array (`out=`)."""
 
 from __future__ import annotations
 

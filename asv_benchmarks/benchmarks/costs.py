@@ -1,4 +1,4 @@
-"""The costs, and the dot product, of as many examples: a class for each."""
+"""The costs and the dot product of vectors, a class for each."""
 
 from __future__ import annotations
 

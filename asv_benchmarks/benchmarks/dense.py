@@ -1,4 +1,4 @@
-"""A dense layer: as many units, inputs and examples as one another."""
+"""A dense layer with equal numbers of units, inputs and examples."""
 
 from __future__ import annotations
 

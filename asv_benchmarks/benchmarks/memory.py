@@ -1,4 +1,4 @@
-"""Memory that a call needs beyond what was there before it."""
+"""The memory that a call needs beyond the memory in use before it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _kilobytes(field: str) -> int:
 
 
 class Memory:
-    """Peak resident memory of the second call (`peakmem_` reports the parent's, where that is higher)."""
+    """Peak resident memory of the second call. (`peakmem_` of asv may report a higher peak of the parent.)"""
 
     params = (
         ("numpy", "numba"),
@@ -36,7 +36,7 @@ class Memory:
         m = 2**log2_m
         shape = {"dense_forward": (16, 30, m), "logistic_propagate": (30, m)}.get(operation, (30, 16, m))
         call = prepared(Work("dashboard", operation, shape), backend, "float64")
-        _CLEAR.write_text("5")  # the peak becomes what is resident now
+        _CLEAR.write_text("5")  # resets the peak to the memory that is resident now
         before = _kilobytes("VmRSS")
         call()
         return max(0, _kilobytes("VmHWM") - before) * 1024

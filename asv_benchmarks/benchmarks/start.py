@@ -1,4 +1,4 @@
-"""What a process pays before its first result: imports, and compiling or reading the kernels."""
+"""The time that a process takes before its first result: for imports, and to compile or read the kernels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ os.environ["NUMBA_CACHE_DIR"] = folder.name
 
 
 class Start:
-    """Each sample is a fresh interpreter."""
+    """Each sample runs in a fresh interpreter."""
 
     version = "1"
     repeat = (3, 10, 5.0)
@@ -37,14 +37,14 @@ class Start:
         return "import models"
 
     def timeraw_first_gradient(self) -> str:
-        """The kernels are read from disk (the first sample may have to compile them)."""
+        """The kernels are read from disk: `setup` has compiled them."""
         return _FIRST_GRADIENT
 
     timeraw_first_gradient.setup = lambda self=None: exec(_FIRST_GRADIENT, {})  # type: ignore[attr-defined]
 
 
 class Compile:
-    """With an empty cache, once each."""
+    """Compile with an empty cache, once for each dtype."""
 
     params = ("float32", "float64")
     param_names = ("dtype",)
@@ -58,5 +58,5 @@ class Compile:
         return f"{_EMPTY_CACHE}\nimport numpy, dlkernels\ndlkernels.tanh(numpy.ones(8, '{dtype}'))"
 
     def timeraw_warmup(self, dtype: str) -> str:
-        """Every kernel, serial and parallel."""
+        """Compile every kernel, serial and parallel."""
         return f"{_EMPTY_CACHE}\nimport dlkernels\ndlkernels.warmup(['{dtype}'])"

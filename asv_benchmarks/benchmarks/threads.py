@@ -1,4 +1,4 @@
-"""The compiled kernels on more and more threads."""
+"""The compiled kernels on 1, 2, 4, ... threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORKS = {
 
 
 class Threads:
-    """Time of a call on so many threads; more than the machine has CPUs are left out."""
+    """Time of a call on so many threads. Numbers of threads above the machine's CPUs are left out."""
 
     params = ((1, 2, 4, 8, 16, 32), tuple(_WORKS), DTYPES)
     param_names = ("threads", "operation", "dtype")
@@ -37,7 +37,7 @@ class Threads:
         call = _prepared(operation, dtype)
         try:
             dk.set_num_threads(threads)
-        except ValueError as error:  # the machine has fewer
+        except ValueError as error:  # the machine has fewer CPUs
             raise NotImplementedError(str(error)) from None
         calls = _calls(threads, operation, dtype)
         self.call, self.calls = call, calls
@@ -56,5 +56,5 @@ def _prepared(operation: str, dtype: str) -> Callable[[], Any]:
 
 @functools.cache
 def _calls(threads: int, operation: str, dtype: str) -> int:
-    """Counted on that many threads, which `setup` has set."""
+    """Return the calls that fill a sample on so many threads, which `setup` has set."""
     return calls_that_fill(_prepared(operation, dtype), SAMPLE)

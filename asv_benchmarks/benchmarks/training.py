@@ -1,6 +1,6 @@
 """Steps of gradient descent: logistic regression on 30 features, a network of 16 units on 30 features.
 
-Sizes are numbers of examples.
+A size is a number of examples, given by its exponent of two.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _PARAMETERS = ("W1", "b1", "W2", "b2")
 
 
 def _arguments(work: Any, g: dict[str, Any]) -> tuple[Any, ...]:
-    """What the public function of this name is given."""
+    """Return the arguments of the public function that the work names."""
     dense = {
         "dense_forward": ("W", "X", "b"),
         "dense_gradients": ("dZ", "X"),
@@ -26,9 +26,7 @@ def _arguments(work: Any, g: dict[str, Any]) -> tuple[Any, ...]:
         return (*(g[name] for name in dense[work.operation]), *activation)
     names = {
         "dot": ("a", "b"),
-        "binary_cross_entropy": ("A", "Y"),
-        "binary_cross_entropy_with_logits": ("Z", "Y"),
-        "squared_error": ("A", "Y"),
+        **{name: (cost.predicted, "Y") for name, cost in COSTS.items()},
         "logistic_propagate": ("w", "b", "X", "Y"),
         "shallow_propagate": (*_PARAMETERS, "X", "Y"),
     }

@@ -1,4 +1,4 @@
-"""JAX on the CPU: one jit around the whole work, blocked until ready.
+"""JAX on the CPU: one jit around the whole work, and each call waits until the result is ready.
 
 A matrix in Fortran order is given as its transpose, since JAX has no memory orders.
 """
@@ -21,7 +21,7 @@ def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
 
 
 def exact(name: str) -> Callable[[Any], Any]:
-    """JAX's own activation of this name. Of gelu it has an approximation, too, and takes that unless told."""
+    """Return JAX's activation of this name. Its gelu is approximate by default, so ask for the exact one."""
     function = getattr(jax.nn, name)
     return partial(function, approximate=False) if name == "gelu" else function
 

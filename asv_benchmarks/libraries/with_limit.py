@@ -1,4 +1,4 @@
-"""What the hardware can do: a plain copy or read of the same bytes, or multiply-adds in registers."""
+"""The limit of the hardware: a plain copy or read of the same bytes, or multiply-adds in registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-learn: the descents and fits, as the network of no or one hidden layer that takes the same steps."""
+"""scikit-learn: an MLPClassifier with no hidden layer or one, which takes the steps of descents and fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
 
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
-    """Full batches, no momentum, no decay, and the given parameters to start from: gradient descent."""
+    """Set it up for plain gradient descent: full batches, no momentum, no decay, given initial parameters."""
     if work.operation not in (*LOGISTIC_FITS, *SHALLOW_FITS):
         return []
     g, hidden = given, work.operation in SHALLOW_FITS
@@ -32,13 +32,13 @@ def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
         model.coefs_ = [np.ascontiguousarray(g[name] if name == "w" else g[name].T) for name in names]
         model.intercepts_ = [value[:, 0].copy() for value in biases]
         if hasattr(model, "_optimizer"):
-            del model._optimizer  # keeps the parameters of the last fit
+            del model._optimizer  # it holds the parameters of the last fit
         model.fit(rows, labels)
         return [*(weights.T for weights in model.coefs_), *model.intercepts_]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.set_params(max_iter=1).fit(rows, labels)  # lays out what `fit` fills in
+        model.set_params(max_iter=1).fit(rows, labels)  # makes the attributes that `fit` sets
     model.set_params(max_iter=work.steps)
 
     def quiet() -> Any:

@@ -1,1 +1,1 @@
-"""The pages that are made of asv's results: a landing page, and asv's own made to work without internet."""
+"""The pages made of asv's results: a landing page, and asv's own page, changed to need no internet."""

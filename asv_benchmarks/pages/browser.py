@@ -17,7 +17,7 @@ def executable() -> str | None:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Any]:
-    """A browser of Playwright's.
+    """Start Chromium; yield it as a browser of Playwright.
 
     Raises
     ------

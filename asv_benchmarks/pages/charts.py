@@ -1,4 +1,4 @@
-"""The landing page's charts: times of the backends side by side, and how often faster the kernels are."""
+"""The landing page's charts: the backends' times side by side, and the kernels' speed-ups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-#: Distinguishable for colour-blind readers, too.
+#: Colours that colour-blind readers can tell apart, too.
 COLOURS = {
     "python": "#8c8c8c",
     "numpy": "#4477aa",
@@ -44,7 +44,7 @@ def _svg(figure: Figure) -> str:
 
 
 def backends(times: dict[str, dict[tuple[str, str], float]], backends_: list[str], sizes: list[str]) -> str:
-    """Bars of seconds for each size and backend, a panel for each dtype, on one logarithmic scale."""
+    """Draw bars of seconds for each size and backend, a panel for each dtype, on one logarithmic scale."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 2.3))
         panels: Any = figure.subplots(1, len(times), sharey=True, squeeze=False)[0]
@@ -67,7 +67,7 @@ def backends(times: dict[str, dict[tuple[str, str], float]], backends_: list[str
             panel.grid(axis="y", linewidth=0.4, alpha=0.5)
             panel.set_axisbelow(True)
         least = min(value for values in times.values() for value in values.values())
-        panels[0].set_ylim(bottom=10.0 ** (math.ceil(math.log10(least)) - 1.5))  # the shortest bar is one
+        panels[0].set_ylim(bottom=10.0 ** (math.ceil(math.log10(least)) - 1.5))  # shows the shortest bar
         panels[0].set_ylabel("time of a call")
         figure.legend(
             *panels[-1].get_legend_handles_labels(), loc="upper right", ncols=len(backends_), frameon=False
@@ -76,7 +76,7 @@ def backends(times: dict[str, dict[tuple[str, str], float]], backends_: list[str
 
 
 def speed_ups(ratios: dict[str, float]) -> str:
-    """A bar for each operation: how many times the kernels' time plain NumPy takes."""
+    """Draw a bar for each operation: the time of plain NumPy divided by that of the kernels."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 0.4 + 0.19 * len(ratios)))
         axes = figure.subplots()

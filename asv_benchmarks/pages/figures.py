@@ -1,4 +1,4 @@
-"""What asv's results say, by benchmark and parameters; the newest commit first."""
+"""Read asv's results by benchmark and parameters, the newest commit first."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Parameters = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-    """What is known of one benchmark: the newest value for each combination of its parameters, and all."""
+    """The values of one benchmark for each combination of its parameters: the newest, and all commits'."""
 
     name: str
     names: tuple[str, ...]
     unit: str
     values: dict[Parameters, float]
-    #: By commit, the newest first.
+    #: The values by commit, the newest commit first.
     history: dict[Parameters, dict[str, float]]
 
     def parameters(self, name: str) -> list[Any]:
-        """The values of one parameter that have figures, in the order in which they were measured."""
+        """Return the values of one parameter for which there are figures, in the order of the figures."""
         position = self.names.index(name)
         return list(dict.fromkeys(key[position] for key in self.values))
 
@@ -39,9 +39,9 @@ class Benchmark:
 @dataclasses.dataclass(frozen=True)
 class Commit:
     hash: str
-    #: Milliseconds since 1970.
+    #: In milliseconds since 1970.
     date: int
-    #: How many figures there are of it.
+    #: The number of figures that there are for this commit.
     count: int
 
 
@@ -53,7 +53,7 @@ class Figures:
 
 
 def configuration(path: Path = CONFIGURATION) -> Config:
-    """asv's configuration, its paths made absolute."""
+    """Load asv's configuration, and make its paths absolute."""
     conf = Config.load(str(path))
     for name in ("results_dir", "html_dir", "env_dir", "benchmark_dir"):
         setattr(conf, name, str(path.parent / getattr(conf, name)))
@@ -68,7 +68,7 @@ def _literal(text: str) -> Any:
 
 
 def load(conf: Config) -> Figures:
-    """The figures of the machine that measured last.
+    """Load the figures of the machine that measured last.
 
     Raises
     ------
@@ -92,11 +92,11 @@ def load(conf: Config) -> Figures:
             own = result.get_result_params(key)
             measured = zip(itertools.product(*own), result.get_result_value(key, own), strict=True)
             for combination, value in measured:
-                if value is not None and math.isfinite(value):  # else it was left out, or failed
+                if value is not None and math.isfinite(value):  # else the benchmark was left out, or failed
                     when = (result.date, result.started_at.get(key) or 0)
                     parameters = tuple(_literal(text) for text in combination)
                     entries.append((when, result.commit_hash, key, parameters, value))
-    # Of one commit what was measured last, also where that was in another environment.
+    # For each commit take the value that was measured last, in whichever environment.
     history: dict[str, dict[Parameters, dict[str, float]]] = {}
     counts: dict[tuple[str, int], set[Any]] = {}
     for (date, _), commit, key, parameters, value in sorted(

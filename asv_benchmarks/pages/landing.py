@@ -14,11 +14,11 @@ from markupsafe import Markup
 from asv_benchmarks.pages import charts
 from asv_benchmarks.pages.figures import Benchmark, Figures
 
-#: Where asv's own page is, seen from the landing page.
+#: The address of asv's own page, relative to the landing page.
 ASV_PAGE = "asv.html"
-#: The backends that are compared with, and the one that is.
+#: The names of the two backends that the kernels are compared with, and of the kernels' backend.
 PYTHON, NUMPY, NUMBA = "python", "numpy", "numba"
-#: Commits in the table of what the kernels took relative to plain NumPy.
+#: The number of commits in the table of the kernels' speed-ups over plain NumPy.
 MOST_COMMITS = 8
 _TIME, _RELATIVE = ".time_call", ".track_relative_time"
 _SIZES = {"log2_n": "{0:,} numbers", "log2_side": "{0:,} x {0:,} x {0:,}", "log2_m": "{0:,} examples"}
@@ -31,7 +31,7 @@ _TITLES = {
 
 
 def link(benchmark: Benchmark, axis: str = "", log: bool = False, **chosen: Any) -> str:
-    """Address of asv's graph of a benchmark: its x axis (by default commits), and which curves it shows."""
+    """Return the address of asv's graph of a benchmark, with its x axis (by default commits) and curves."""
     parameters = [("x-axis", axis)] if axis else []
     parameters += [("y-axis-scale", "log")] if log else []
     for name, values in chosen.items():
@@ -41,7 +41,7 @@ def link(benchmark: Benchmark, axis: str = "", log: bool = False, **chosen: Any)
 
 
 def duration(seconds: float) -> str:
-    """Three digits and a unit."""
+    """Write seconds with three digits and a unit."""
     for factor, unit in ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms")):
         if seconds < 999.5 * factor:
             return f"{_three(seconds / factor)} {unit}"
@@ -49,7 +49,7 @@ def duration(seconds: float) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits; those before the point all."""
+    """Write three digits, or all digits before the point if there are more."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
@@ -88,12 +88,12 @@ class Operation:
         return self.times.values.get((backend, size, dtype))
 
     def speed_up(self, over: str, size: int, dtype: str) -> float | None:
-        """How many times the kernels' time another backend takes."""
+        """Return another backend's time divided by the kernels' time."""
         ours, theirs = self.seconds(NUMBA, size, dtype), self.seconds(over, size, dtype)
         return theirs / ours if ours and theirs else None
 
     def relative_time(self, size: int, dtype: str) -> float | None:
-        """The kernels' time by that of plain NumPy."""
+        """Return the kernels' time divided by that of plain NumPy."""
         return self.relative.values.get((NUMBA, size, dtype)) if self.relative else None
 
     def _largest_relative(self) -> int | None:
@@ -101,13 +101,13 @@ class Operation:
         return max((s for b, s, d in keys if b == NUMBA and d == self.dtypes[-1]), default=None)
 
     def over_plain_numpy(self) -> float | None:
-        """How many times the kernels' time plain NumPy takes, at the largest size measured."""
+        """Return plain NumPy's time divided by the kernels' time, at the largest size measured."""
         size = self._largest_relative()
         relative = self.relative_time(size, self.dtypes[-1]) if size else None
         return 1 / relative if relative else None
 
     def history(self, commits: list[str]) -> list[str]:
-        """The same for each of some commits."""
+        """Return `over_plain_numpy` for each of these commits, as text."""
         size, values = self._largest_relative(), {}
         if self.relative and size:
             values = self.relative.history[NUMBA, size, self.dtypes[-1]]
@@ -135,7 +135,7 @@ class Operation:
         return found
 
     def overview(self) -> dict[str, Any] | None:
-        """Times in float64 at the largest size that all three backends were asked for."""
+        """Return times in float64 at the largest size for which all three backends have figures."""
         dtype = self.dtypes[-1]
         three = [(s, [self.seconds(b, s, dtype) for b in (PYTHON, NUMPY, NUMBA)]) for s in self.sizes]
         complete = [(s, values) for s, values in three if None not in values]
@@ -189,7 +189,7 @@ def _times(ratio: float | None) -> str:
 
 
 def _other_table(benchmark: Benchmark) -> dict[str, Any]:
-    """A benchmark that doesn't compare operations: its last parameter across, the others down."""
+    """Lay out a benchmark that isn't timed by backend: its last parameter across, the others down."""
     across = benchmark.parameters(benchmark.names[-1]) if benchmark.names else [None]
     rows: dict[Any, dict[Any, str]] = {}
     for key, value in benchmark.values.items():
@@ -214,7 +214,7 @@ def operations(figures: Figures) -> list[Operation]:
 
 
 def render(figures: Figures) -> str:
-    """The page."""
+    """Render the page."""
     found = operations(figures)
     overview = [row for operation in found if (row := operation.overview())]
     ratios = {operation.name: ratio for operation in found if (ratio := operation.over_plain_numpy())}

@@ -1,4 +1,4 @@
-"""asv's page, with what it loads from content delivery networks lying beside it."""
+"""Make asv's page work offline: copy the files that it loads from content delivery networks beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 VENDOR = Path(__file__).resolve().parent.parent / "vendor"
-#: Files of asv's page, by what their address ends with.
+#: For each file that asv's page loads, the end of its address and the name of our copy.
 _FILES = {
     "/jquery-3.3.1.min.js": "jquery.min.js",
     "/jquery.flot.min.js": "jquery.flot.js",
@@ -25,12 +25,12 @@ _LOADING = re.compile(r"<(?:script|link)\b[^>]*?\b(?:src|href)=\"(https?:[^\"]+)
 
 
 def make_offline(page: str) -> str:
-    """The page with local addresses in the place of remote ones.
+    """Return the page with local addresses in the place of remote ones.
 
     Raises
     ------
     ValueError
-        If it loads something that isn't among the files of this project.
+        If the page loads a file of which this project has no copy.
     """
 
     def local(match: re.Match[str]) -> str:
@@ -38,7 +38,7 @@ def make_offline(page: str) -> str:
         name = next((file for ending, file in _FILES.items() if address.endswith(ending)), None)
         if name is None:
             raise ValueError(f"asv's page loads {address}, of which asv_benchmarks/vendor has no copy")
-        # The hash is that of a minified file, and what comes from beside the page needs none.
+        # Drop the hash of `integrity`: it is that of the minified file, and a local file needs none.
         tag = re.sub(r"\s(?:integrity|crossorigin|referrerpolicy)=\"[^\"]*\"", "", match[0])
         return tag.replace(address, f"vendor/{name}")
 
@@ -46,7 +46,7 @@ def make_offline(page: str) -> str:
 
 
 def drop_unmeasured(folder: Path) -> None:
-    """Take benchmarks without any figure off asv's index, which would ask for their graphs in vain."""
+    """Remove benchmarks without figures from asv's index, because asv's page would ask for missing graphs."""
     file = folder / "index.json"
     index = json.loads(file.read_text(encoding="utf-8"))
     index["benchmarks"] = {
@@ -58,7 +58,7 @@ def drop_unmeasured(folder: Path) -> None:
 
 
 def move_asv_page(folder: Path, name: str) -> None:
-    """Rename asv's page, which makes room for another first one, and give it what it loads."""
+    """Rename asv's page, to make room for the landing page, and copy the files that it loads."""
     page = (folder / "index.html").read_text(encoding="utf-8")
     (folder / name).write_text(make_offline(page), encoding="utf-8")
     shutil.copytree(VENDOR, folder / "vendor", dirs_exist_ok=True)

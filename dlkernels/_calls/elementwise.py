@@ -1,4 +1,4 @@
-"""Calls of activations and their derivatives: small and large ones each check only what they must."""
+"""Calls of activations and their derivatives, with as few checks as small and large arrays each need."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dlkernels._calls.views import flat, same_memory
 from dlkernels._compiler.options import Twins, guarded, not_refused
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them
+from dlkernels._inputs.checks import CODES
 from dlkernels._kernels import elementwise as kernels
 from dlkernels.catalogue import ACTIVATIONS
 
-#: Asked first, with the arrays as they were given. What needn't be converted nor shared out among threads is
-#: done by them. The conditions stand where they are asked, since a function for them would cost 0.05 of 0.8
-#: us.
+#: `apply` and `apply_backward` try these two first, with the arrays as they were given. They do all work that
+#: needs neither conversion of arrays nor a second thread. The conditions for the attempt are written out in
+#: both functions, since a function for them would cost 0.05 of 0.8 us.
 _serial = guarded(kernels.activation.serial, as_kernels_take_them)
 _serial_backward = guarded(kernels.activation_backward.serial, as_kernels_take_them)
 
-_CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
-#: By code: estimated nanoseconds for a byte of numbers on one thread.
+#: For each activation's code: the estimated nanoseconds for a byte of numbers, on one thread.
 _COST = [activation.nanoseconds for activation in ACTIVATIONS.values()]
 _COST_BACKWARD = [activation.backward_nanoseconds for activation in ACTIVATIONS.values()]
-#: By code: up to so many bytes the serial kernel is called at once.
-_FEW = [int(threads.NEVER_BELOW / cost) for cost in _COST]
-_FEW_BACKWARD = [int(threads.NEVER_BELOW / cost) for cost in _COST_BACKWARD]
+#: For each activation's code: the number of bytes up to which nothing else is asked before a serial call.
+_SERIAL_BYTES = [int(threads.NEVER_BELOW / cost) for cost in _COST]
+_SERIAL_BYTES_BACKWARD = [int(threads.NEVER_BELOW / cost) for cost in _COST_BACKWARD]
 
 
 def _call(kernel: Twins, cost: float, code: int, parameter: float, *arrays: Array) -> bool:
@@ -37,9 +37,9 @@ def _call(kernel: Twins, cost: float, code: int, parameter: float, *arrays: Arra
 
 
 def _shared_out(kernel: Twins, code: int, parameter: float, *arrays: Array) -> bool:
-    """Call the parallel twin for arrays of one dtype, if they are of one shape and as kernels take them.
+    """Call the parallel twin for arrays of one dtype, if they have one shape and need no conversion.
 
-    `checks` would find that out as well, and name what is wrong, in 4 us more.
+    Otherwise this returns False. `checks` would find the same out, and say what is wrong, in 4 us more.
     """
     shape = arrays[0].shape
     for array in arrays:
@@ -51,14 +51,14 @@ def _shared_out(kernel: Twins, code: int, parameter: float, *arrays: Array) -> b
 
 
 def apply(name: str, Z: Any, out: Any, parameter: float = 0.0) -> Array:
-    """g(Z) for the activation of this name, in `out` if that is given."""
-    code = _CODES[name]
+    """g(Z) for the activation of this name, written to `out` if that is given."""
+    code = CODES[name]
     if (
         type(Z) is ndarray
         and ((dtype := Z.dtype) is F32 or dtype is F64)
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
-        and ((few := Z.nbytes <= _FEW[code]) or Z.flags.carray)
+        and ((few := Z.nbytes <= _SERIAL_BYTES[code]) or Z.flags.carray)
     ):
         target = empty(Z.shape, dtype) if out is None else out
         if few or not threads.parallel_pays(_COST[code] * Z.nbytes):
@@ -73,15 +73,15 @@ def apply(name: str, Z: Any, out: Any, parameter: float = 0.0) -> Array:
 
 
 def apply_backward(name: str, dA: Any, saved: Any, out: Any, parameter: float = 0.0) -> Array:
-    """dA * g'(z) for the activation of this name, from `saved`, in `out` if that is given."""
-    code = _CODES[name]
+    """dA * g'(z) for the activation of this name, from `saved`, written to `out` if that is given."""
+    code = CODES[name]
     if (
         type(dA) is type(saved) is ndarray
         and ((dtype := dA.dtype) is F32 or dtype is F64)
         and saved.dtype is dtype
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
-        and ((few := dA.nbytes <= _FEW_BACKWARD[code]) or (dA.flags.carray and saved.flags.carray))
+        and ((few := dA.nbytes <= _SERIAL_BYTES_BACKWARD[code]) or (dA.flags.carray and saved.flags.carray))
     ):
         target = empty(dA.shape, dtype) if out is None else out
         if few or not threads.parallel_pays(_COST_BACKWARD[code] * dA.nbytes):

@@ -1,28 +1,33 @@
-"""What must not be half done when a process forks: its child would wait for ever for a thread it hasn't got.
+"""Locks that a fork waits for, so that no child process inherits them while another thread holds them.
 
-A fork waits for two locks: Numba's own, which is held while anything is compiled, and `FIRST_USE`, which is
-held while names are imported at their first use, and while the threads of parallel kernels are started.
-They are taken in this order everywhere, since who compiles may come to use a name of this package for the
-first time.
+A forked child has only the thread that forked. If another thread of the parent held a lock at that moment,
+the child would wait for that lock for ever. Therefore a fork hook first takes two locks: Numba's own, which a
+thread holds while it compiles, and `FIRST_USE`, which a thread holds while it imports a name at its first use
+or starts the threads of parallel kernels. Everybody takes them in this order, because a thread that compiles
+may use a name of this package for the first time.
 """
 
 from __future__ import annotations
 
-# It has a lock that a fork takes, and that whoever compiles may want. A fork takes first what was registered
-# last: this is imported before, for ours to be taken first.
+# `logging` has a lock, too, which its own fork hook takes, and which a thread that compiles may need. Hooks
+# run before a fork in reverse order of their registration. Importing `logging` before our hook is
+# registered makes a fork take our locks first.
 import logging  # noqa: F401
 import os
 import sys
 import threading
-from typing import Any
+
+TYPE_CHECKING = False  # not from `typing`, whose import takes longer than that of this package without Numba
+if TYPE_CHECKING:
+    from typing import Any
 
 FIRST_USE = threading.RLock()
-_held: list[Any] = []  # by the fork that is under way
+_held: list[Any] = []  # the locks that the current fork has taken
 
 
 def _before() -> None:
     FIRST_USE.acquire()
-    if "numba" not in sys.modules:  # nobody compiles, and whoever imports it for us has to wait
+    if "numba" not in sys.modules:  # no thread compiles, and one that imports Numba for us has to wait
         _held[:] = [FIRST_USE]
         return
     from dlkernels._compiler.internals import compiler_lock

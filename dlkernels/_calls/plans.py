@@ -14,10 +14,10 @@ from dlkernels._inputs.arrays import Array
 
 
 class Plan(NamedTuple):
-    """What is the same for all calls with one dtype and shape. Working it out takes 5 us, so it is kept.
+    """Everything that is the same for all calls with one dtype and shape.
 
-    `work` is the estimated time in nanoseconds. The workspace has `alone` numbers for one worker, and `share`
-    more for each other one.
+    Computing a plan takes 5 us, so callers keep it. `work` is the estimated time in nanoseconds. The
+    workspace has `alone` numbers for one worker, and `share` more for each further worker.
     """
 
     twins: Twins
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
 def plan(
     twins: Twins, work: float, workspace_size: Callable[..., int], dtype: np.dtype[Any], *shape: int
 ) -> Plan:
-    """The plan of a kernel; `workspace_size` takes the shape, the number of workers and an array."""
+    """Make the plan of a kernel; `workspace_size` takes the shape, the number of workers and an array."""
     like = np.empty(0, dtype)
     alone = workspace_size(*shape, 1, like)
     return Plan(twins, work, alone, alone - workspace_size(*shape, 0, like))

@@ -4,8 +4,8 @@ Numba's parallel loops run on one of three layers, and each has a way to bring a
 aborts when two Python threads launch at once; GNU OpenMP (`omp`) kills a forked child at its first launch;
 `tbb` survives both, but a child forked while other threads are inside a kernel waits for ever. Since the
 serial twin of every kernel gives the same bits, it stands in wherever the layer can't be used safely:
-in a forked child always, and on `workqueue` wherever there is a second Python thread, which might run
-somebody else's parallel loop. No setting of Numba's that another library may rely on is touched.
+always in a forked child, and on `workqueue` wherever there is a second Python thread, which might run a
+parallel loop of another package. This module changes no setting of Numba that another package may rely on.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from dlkernels._compiler import internals
 from dlkernels._compiler.options import Twins
 from dlkernels._inputs import values
 
-#: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us
-#: with tbb or omp and 60-150 us with workqueue; on two threads, tbb's asleep before a run of calls, 30 us of
-#: work took as long as 26 to 36 us of it alone, 50 us 0.8 times as long.
+#: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us with
+#: tbb or omp and 60-150 us with workqueue. Measured with tbb on two threads that were asleep at the
+#: start: 30 us of serial work took 26 to 36 us in parallel, and 50 us took 0.8 times as long as serially.
 _WORTH_IT = {"tbb": 35_000, "omp": 35_000, "workqueue": 600_000}
-#: Below this a kernel is always serial, and the threads need not be started to know it.
+#: Below this much work a kernel is serial on every layer, so the layer need not be known, nor started.
 NEVER_BELOW = min(_WORTH_IT.values())
 
 _lock = threading.Lock()
 _requested: int | None = None
-_blocks: list[tuple[object, int]] = []  # the numbers of `threads` blocks that are open, the last one counts
+_blocks: list[tuple[object, int]] = []  # a number for each open block of `threads`; the last one counts
 _layer: str | None = None
 #: Which twin `always` has chosen, else None.
 forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
@@ -46,14 +46,15 @@ forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", d
 
 def _after_fork_in_child() -> None:
     global _lock, _forked
-    _lock = threading.Lock()  # the parent's may have been held
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
     _forked = _forked or internals.threads_started()
 
 
 def _looks_forked() -> bool:
-    """Whether Numba's threads were started in a process that this one was forked from, before our import.
+    """Whether this process was forked, before our import, from one in which Numba had started its threads.
 
-    They are marked as started, but on Linux no thread besides this one is there.
+    Numba then says that its threads are started, but the process has no thread besides this one. Only Linux
+    lists the threads of a process in /proc; elsewhere the answer is False.
     """
     try:
         return internals.threads_started() and len(os.listdir("/proc/self/task")) == 1
@@ -68,9 +69,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _load_tbb() -> str:
-    """Load the tbb of this environment, which lies in a folder that the loader doesn't search.
+    """Load the tbb of this environment, which lies in a folder that the dynamic loader doesn't search.
 
-    Returns what was in the way, else nothing.
+    Returns the reason if that is impossible, else an empty string.
     """
     try:
         files = importlib.metadata.files("tbb") or []
@@ -87,12 +88,12 @@ def _load_tbb() -> str:
 
 
 _started_by_others = internals.threads_started()
-# At import, because Numba chooses a layer as soon as it compiles a parallel loop. Takes 2 ms.
+# tbb is loaded here, at import (2 ms), because Numba chooses a layer when it first compiles a parallel loop.
 _tbb_problem = _load_tbb()
 
 
 def layer() -> str:
-    """The threading layer in use: "tbb", "omp" or "workqueue"; starts it if none has been started."""
+    """The threading layer in use: "tbb", "omp" or "workqueue". If none has been started, this starts one."""
     global _layer
     if _layer is None:
         with internals.compiler_lock, forks.FIRST_USE:
@@ -103,8 +104,8 @@ def layer() -> str:
 
 
 def maximum() -> int:
-    """The most threads a kernel can get: NUMBA_NUM_THREADS, else the CPUs this process may use."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    """The most threads that a kernel can get: NUMBA_NUM_THREADS, else the CPUs that this process may use."""
+    return int(internals.settings.NUMBA_NUM_THREADS)
 
 
 def get_num_threads() -> int:
@@ -113,8 +114,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        The number of the innermost `threads` block, else that given to `set_num_threads`, else Numba's
-        maximum.
+        The number given to the innermost open `threads` block, else the number given to `set_num_threads`,
+        else Numba's maximum.
 
     Examples
     --------
@@ -133,18 +134,18 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Set how many threads the kernels use, in every thread of this process.
 
-    The results don't depend on it, to the last bit.
+    The number of threads changes no bit of any result.
 
     Parameters
     ----------
     n : int
-        At least 1, at most the maximum that Numba was started with (environment variable
+        At least 1, and at most the maximum that Numba was started with (the environment variable
         NUMBA_NUM_THREADS, else the number of CPUs).
 
     Raises
     ------
     TypeError
-        If `n` is no integer.
+        If `n` is not an integer.
     ValueError
         If `n` is out of range.
 
@@ -178,12 +179,12 @@ def threads(n: int) -> Iterator[None]:
     Parameters
     ----------
     n : int
-        As for `set_num_threads`.
+        The number of threads, as for `set_num_threads`.
 
     Raises
     ------
     TypeError, ValueError
-        As `set_num_threads`.
+        In the same cases as `set_num_threads`.
 
     Examples
     --------
@@ -205,7 +206,7 @@ def threads(n: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def always(parallel: bool | None) -> Iterator[None]:
-    """Choose the twin by hand inside a ``with`` block (None: by size): for warming up and for tests."""
+    """Choose the twin by hand inside a ``with`` block, for warming up and tests. None: choose by size."""
     token = forced.set(parallel)
     try:
         yield
@@ -223,7 +224,7 @@ def parallel_pays(work: float) -> bool:
             return False
     elif not chosen:
         return False
-    # Every thread that runs Python has a frame, also those that `threading` didn't start.
+    # Every thread that runs Python has a frame, even if `threading` didn't start it.
     return layer() != "workqueue" or len(sys._current_frames()) == 1
 
 
@@ -233,7 +234,7 @@ def twin(kernel: Twins, work: float) -> Callable[..., Any]:
 
 
 def twin_and_workers(kernel: Twins, work: float) -> tuple[Callable[..., Any], int]:
-    """As `twin`, and for how many threads it needs scratch memory."""
+    """As `twin`, together with the number of workers, for each of which the workspace must have room."""
     if not parallel_pays(work):
         return kernel.serial, 1
     wanted = get_num_threads()
@@ -241,13 +242,13 @@ def twin_and_workers(kernel: Twins, work: float) -> tuple[Callable[..., Any], in
 
 
 def in_parallel(kernel: Twins, *arguments: Any) -> Any:
-    """Call the parallel twin, where `parallel_pays`."""
+    """Call the parallel twin; the caller has checked that `parallel_pays`."""
     return _launch(kernel, get_num_threads(), *arguments)
 
 
 def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
-    # Numba has a number of threads for each Python thread. Its own functions that get and set it take
-    # 0.7 and 1 us, so it is set only where it differs.
+    # Numba keeps a number of threads for each Python thread. Its public functions that get and set this
+    # number take 0.7 and 1 us, so it is read by a private function, and set only where it differs.
     before = internals.threads_of_caller()
     if before != wanted:
         numba.set_num_threads(wanted)
@@ -259,7 +260,7 @@ def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
 
 
 def explain() -> str:
-    """Which threading layer is in use, why, and where kernels run serial on it, in one line."""
+    """One line that says which threading layer is in use, why, and where kernels run serially on it."""
     name = layer()
     serial = "serial in forked processes"
     if name == "workqueue":
@@ -270,10 +271,10 @@ def explain() -> str:
 def _why(name: str) -> str:
     if _started_by_others:
         return "started before dlkernels was imported"
-    wanted = str(numba.config.THREADING_LAYER).lower()
+    wanted = str(internals.settings.THREADING_LAYER).lower()
     if wanted != "default":
         return f"NUMBA_THREADING_LAYER is {wanted}"
-    order = list(numba.config.THREADING_LAYER_PRIORITY)
+    order = list(internals.settings.THREADING_LAYER_PRIORITY)
     passed_over = [
         f"{other} {_tbb_problem if other == 'tbb' and _tbb_problem else 'is not usable here'}"
         for other in order[: order.index(name)]

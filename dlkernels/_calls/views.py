@@ -1,8 +1,8 @@
 """Arrays as kernels take them.
 
-Numba compiles a kernel once more for each kind of array that it meets: another order, another number of axes,
-or one that is read-only. Therefore all arrays are handed over as one kind: in C order, and not marked as
-read-only. A matrix in Fortran order is handed over as its transpose.
+Numba types an array by its order, its number of axes and whether it is read-only, and compiles a kernel once
+more for each type. Therefore kernels get arrays in C order only, and none that is marked as read-only. A
+matrix in Fortran order is handed over as its transpose, which is in C order.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dlkernels._calls.threads import forced
 from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them, native
 
 
-def simple(a: Any, b: Any, c: Any) -> bool:
-    """Whether these are arrays of one of our dtypes, the first two matrices, and nobody chose a twin by hand.
+def may_be_direct(a: Any, b: Any, c: Any) -> bool:
+    """Whether a direct call can be tried: float arrays of one dtype, the first two of them matrices.
 
-    The byte order is the machine's then. A loop over any number of arrays takes 1.1 us for three, this takes
-    0.6 to 0.7.
+    No twin may have been chosen by hand, either. Arrays that pass have the machine's byte order. This
+    function takes 0.6 to 0.7 us; a loop over any number of arrays took 1.1 us for three.
     """
     return (
         type(a) is type(b) is type(c) is np.ndarray
@@ -35,8 +35,8 @@ def natives(out: Any, count: int) -> bool:
     return type(out) is tuple and len(out) == count and all(map(native, out))
 
 
-def matrices(*arguments: Any) -> bool:
-    """Whether the arrays of a direct call are as kernels take them; the last one is its workspace."""
+def accepted_directly(*arguments: Any) -> bool:
+    """Whether the arrays of a direct call are as kernels take them. The last one, a workspace, always is."""
     return as_kernels_take_them(*arguments[:-1])
 
 
@@ -51,21 +51,24 @@ class _Memory:
 
 
 def unmarked(array: Array) -> Array:
-    """An array, or if it is read-only a view of its memory that isn't marked so. Kernels only read it."""
+    """The array, or for a read-only one a view that isn't marked as read-only. Kernels only read it."""
     return array if array.flags.writeable else np.asarray(_Memory(array))
 
 
 def flat(array: Array) -> Array:
-    """All numbers of an array in C order as a vector that shares its memory."""
+    """All numbers of an array that is in C order, as a vector that shares its memory."""
     return unmarked(array).ravel()
 
 
 def in_c_order(matrix: Array) -> tuple[Array, bool]:
-    """A matrix in C order, or the transpose of one in Fortran order; and whether it is the transpose."""
+    """The matrix if it is in C order, else its transpose, which is; and whether it is the transpose."""
     rows, transposed = (matrix, False) if matrix.flags.c_contiguous else (matrix.T, True)
     return unmarked(rows), transposed
 
 
 def same_memory(a: Array, b: Array) -> bool:
-    """Of two arrays in C order that are the same memory or share none: whether they are the same."""
+    """Whether two arrays in C order are the same memory.
+
+    The caller has checked that they are the same memory or apart, so asking for any overlap is enough.
+    """
     return a is b or np.may_share_memory(a, b)

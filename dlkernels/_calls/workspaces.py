@@ -11,19 +11,19 @@ from dlkernels._inputs.arrays import F32, F64, Array
 
 
 class _Kept(threading.local):
-    """The workspaces of a thread, by the letters of the dtypes; they go with the thread."""
+    """The workspaces of one thread, by the characters of their dtypes. They are freed with the thread."""
 
     f, d = np.empty(0, F32), np.empty(0, F64)
 
 
 _kept = _Kept()
-#: A larger workspace isn't kept: 64 MB of float64.
+#: The largest workspace that is kept, in numbers: 64 MB of float64.
 _MOST_KEPT = 2**23
 _LINE = 64
 
 
 def kept(dtype: np.dtype[Any]) -> Array:
-    """The workspace that this thread has; perhaps an empty one."""
+    """The workspace that is kept for this thread; it may be too small, or empty."""
     memory: Array = getattr(_kept, dtype.char)
     return memory
 
@@ -31,9 +31,9 @@ def kept(dtype: np.dtype[Any]) -> Array:
 def workspace(size: int, dtype: np.dtype[Any]) -> Array:
     """An array of at least `size` numbers, which begins on a cache line.
 
-    It is kept for this thread's next call, unless it is too large. The system hands out large memory anew
-    each time it is allocated: for a product of 1000 x 1000 matrices that made 2400 page faults, which were 6
-    of its 28 ms.
+    It is kept for this thread's next call, unless it is too large. If it weren't, the operating system would
+    map the memory anew at each call: for a product of 1000 x 1000 matrices this caused 2400 page faults,
+    which took 6 of its 28 ms.
     """
     array = kept(dtype)
     if array.size >= size:

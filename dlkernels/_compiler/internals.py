@@ -1,12 +1,15 @@
 """Everything that this package uses of Numba and llvmlite beyond their documented interfaces.
 
-No other module names these: when a new version of Numba moves one of them, this is the only file to change.
-Beside each stands why it is needed. All of them were last seen in Numba 0.68.1 with llvmlite 0.50, and in
-0.61.0 with 0.44, the oldest versions that are supported.
+No other module imports a private name of Numba, so that this is the file to change when a new version of
+Numba moves one. Each entry says why it is needed, and in which version its names were last seen. "Numba 0.68"
+means Numba 0.68.1 with llvmlite 0.50. All were also seen in Numba 0.61.0 with llvmlite 0.44, the oldest
+supported versions.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,8 +25,11 @@ from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc import parallel
 
-#: The classes that `cache` derives its own from. Numba's documented cache decides by a time stamp of one
-#: file whether a kernel is stale, and keeps its files beside the sources.
+#: The base classes of the classes in `cache`. Numba's documented cache can't be used instead: it keeps its
+#: files beside the sources, and decides by the time stamp of one file whether a kernel is stale. These
+#: four names were last seen in Numba 0.68, as were the attributes and methods that `cache` overrides or
+#: calls: `_cache_file`, `_cache_path`, `_data_path`, `_dump`, `_impl`, `_impl_class`, `_load_data`,
+#: `_locator_classes`, `_open_for_write` and `_save_data`.
 CacheFiles, CacheFormat, Cache, Locator = (
     IndexDataCacheFile,
     CompileResultCacheImpl,
@@ -31,34 +37,45 @@ CacheFiles, CacheFormat, Cache, Locator = (
     _CacheLocator,
 )
 
-#: Held while anything is compiled or read from the cache. A fork has to wait for it (`_calls.forks`).
+#: The lock that Numba holds while it compiles a function or loads one from the cache. A fork has to wait for
+#: this lock (`_calls.forks`). `global_compiler_lock` was last seen in Numba 0.68.
 compiler_lock = global_compiler_lock
 
-#: What `numba.njit` returns. `options` derives a class from it, for functions that Python doesn't call.
+#: The class of dispatchers, which `numba.njit` returns. `options` derives a class from it, for functions that
+#: Python doesn't call. `CPUDispatcher` was last seen in Numba 0.68.
 Dispatcher = CPUDispatcher
 
-#: Whether functions are compiled at all, and whether indices are checked: environment variables that Numba
-#: documents and keeps in an object that it doesn't.
+#: Numba's settings, for instance whether functions are compiled at all, and whether indices are checked.
+#: Numba documents the environment variables, but not the object that keeps their values: `numba.core.config`,
+#: last seen in Numba 0.68.
 settings = config
 
 
 # -- compile options -------------------------------------------------------------------------------------
 
+#: Options of `numba.njit` that its documentation doesn't list: no references to arrays are counted; no
+#: function is made that C can call, nor one that Python can call. Last seen in Numba 0.68.
+UNCOUNTED = {"_nrt": False}
+NOT_FROM_C = {"no_cfunc_wrapper": True}
+NOT_FROM_PYTHON = {"no_cpython_wrapper": True}
+
 
 def parallel_options(**chosen: bool) -> Any:
-    """Which transformations `parallel=` makes.
+    """A value for the option `parallel=`, which says what Numba may turn into parallel loops.
 
-    A dict is documented. But Numba empties the dict at the first compilation of a function, and uses its
-    defaults for the second.
+    Numba documents a dict for this. But Numba empties the dict when it first compiles a function, and
+    compiles the function for the next types with the default transformations. Numba doesn't
+    empty a `ParallelOptions`, which was last seen in Numba 0.68.
     """
     return ParallelOptions(chosen)
 
 
 def refuse_what_is_not_compiled(dispatcher: Any, accepts: Callable[..., bool], refusal: Any) -> None:
-    """Make a compiled function return `refusal` for kinds of arguments that `accepts` doesn't want compiled.
+    """Make a compiled function return `refusal` for types of arguments that `accepts` doesn't want compiled.
 
-    Numba calls `_compile_for_args` when it meets a kind of arguments for the first time, and calls what that
-    returns in place of the function.
+    When a dispatcher meets types of arguments for the first time, it calls its method `_compile_for_args`,
+    and then calls whatever this method returns in place of the compiled function. Numba has no documented way
+    to refuse types without an exception. `_compile_for_args` was last seen in Numba 0.68.
     """
     compile_for = dispatcher._compile_for_args
     dispatcher._compile_for_args = lambda *arguments: (
@@ -67,9 +84,11 @@ def refuse_what_is_not_compiled(dispatcher: Any, accepts: Callable[..., bool], r
 
 
 def widen_vectors(function: ir.Function, bits: int) -> None:
-    """Let LLVM's vectoriser use registers of so many bits in a function.
+    """Let LLVM's vectoriser use registers of `bits` bits in a function.
 
-    llvmlite knows no attributes that have values, but prints whatever it finds in the set of attributes.
+    `function.attributes` is a set whose method `add` refuses attributes that have a value. But llvmlite
+    prints every member of the set into the LLVM code. `set.add` avoids the refusal. Both were last seen in
+    Numba 0.68.
     """
     set.add(function.attributes, f'"prefer-vector-width"="{bits}"')
 
@@ -78,17 +97,43 @@ def widen_vectors(function: ir.Function, bits: int) -> None:
 
 
 def set_cache(dispatcher: Any, cache: Any) -> None:
-    """Let a compiled function keep its machine code in this cache; `cache=True` would choose Numba's own."""
+    """Let a compiled function keep its machine code in this cache.
+
+    The documented option `cache=True` would choose Numba's own cache. `_cache` was last seen in Numba 0.68.
+    """
     dispatcher._cache = cache
 
 
+@contextlib.contextmanager
+def only_given_locators() -> Iterator[None]:
+    """Within this, a cache is placed by the locators of its class alone.
+
+    From version 0.62 on, Numba asks the classes first that NUMBA_CACHE_LOCATOR_CLASSES names, and these know
+    nothing of our folder.
+    """
+    named = getattr(config, "CACHE_LOCATOR_CLASSES", None)
+    if named:
+        config.CACHE_LOCATOR_CLASSES = ""
+    try:
+        yield
+    finally:
+        if named:
+            config.CACHE_LOCATOR_CLASSES = named
+
+
 def has_cache(dispatcher: Any) -> bool:
-    """False for a Python function, which is what `numba.njit` returns without compilation."""
+    """Whether this is a dispatcher, and not a Python function, which `numba.njit` returns uncompiled.
+
+    `_cache` was last seen in Numba 0.68.
+    """
     return hasattr(dispatcher, "_cache")
 
 
 def user_cache_folder(name: str) -> str:
-    """The folder where this user's programs keep what they can compute again."""
+    """The system's folder for the caches of this user's programs.
+
+    Numba carries a copy of the package appdirs for this: `numba.misc.appdirs`, last seen in Numba 0.68.
+    """
     folder: str = AppDirs(appname=name, appauthor=False).user_cache_dir
     return folder
 
@@ -96,18 +141,22 @@ def user_cache_folder(name: str) -> str:
 # -- calls by name ---------------------------------------------------------------------------------------
 
 
-def call_means(function: Any, definition: Callable[..., Any], name: str) -> None:
-    """Let calls of a Python object, inside compiled code, be what an intrinsic's `definition` says.
+def define_call(function: Any, definition: Callable[..., Any], name: str) -> None:
+    """Let compiled code call a Python object; `definition`, as of an intrinsic, says how.
 
-    `numba.extending.intrinsic` makes an object of its own that Python can't call. An overload that calls the
-    intrinsic would be one more function to compile, for each kind of arguments: sixty of these took 2 of
-    40 s.
+    `numba.extending.intrinsic` itself won't do: it returns a new object, which Python can't call. An overload
+    of the Python object that calls the intrinsic would be one more function to compile for each combination
+    of argument types: sixty of these took 2 of 40 s. `infer_global` and `make_intrinsic_template` were last
+    seen in Numba 0.68.
     """
     infer_global(function, types.Function(make_intrinsic_template(function, definition, name)))
 
 
 def definition_of(intrinsic: Any) -> Callable[..., Any]:
-    """The Python function that an intrinsic was made from."""
+    """The Python function that an intrinsic was made from, for `define_call`.
+
+    `_defn` was last seen in Numba 0.68.
+    """
     definition: Callable[..., Any] = intrinsic._defn
     return definition
 
@@ -115,9 +164,11 @@ def definition_of(intrinsic: Any) -> Callable[..., Any]:
 def call_by_name(
     context: Any, builder: Any, name: str, returned: Any, expected: Sequence[Any], values: Sequence[Any]
 ) -> Any:
-    """Instructions that call a compiled function that the module only declares.
+    """Generate a call of a compiled function that the module of the caller declares, but doesn't define.
 
-    An error that the function raises is raised by the caller, as it is for functions that Numba links.
+    Numba documents no way to call such a function by name. If the function raises an error, its caller raises
+    the same error, as with functions that Numba links. The methods of `context.call_conv`, and
+    `get_dummy_value`, were last seen in Numba 0.68.
     """
     convention = context.call_conv
     kind = convention.get_function_type(returned, expected)
@@ -129,21 +180,28 @@ def call_by_name(
 
 
 def declared(builder: Any, kind: ir.FunctionType, name: str) -> Any:
-    """A function that is defined elsewhere, by its name: also LLVM's own, such as `llvm.fma.v16f32`."""
+    """Declare a function that is defined elsewhere, such as a piece or LLVM's own `llvm.fma.v16f32`.
+
+    A module may declare a name only once. `cgutils` takes care of that, and was last seen in Numba 0.68.
+    """
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
 def publish(name: str, compiled: Any) -> None:
-    """From now on whatever is compiled or loaded in this process finds the machine code under this name.
+    """Tell LLVM the address of compiled code, for all code that is compiled or loaded later in this process.
 
-    LLVM ends the process if it links code that needs a name which nobody has published.
+    LLVM ends the process if it links code that needs a name which nobody has published. Numba documents no
+    way to get the address. `get_pointer_to_function` and `llvm_func_name` were last seen in Numba 0.68.
     """
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     llvmlite.binding.add_symbol(name, address)
 
 
 def names_needed(library: Any, prefix: str) -> list[str]:
-    """The names that begin with `prefix` and that compiled code needs, but doesn't define."""
+    """The names with this prefix that compiled code declares but doesn't define: the pieces that it calls.
+
+    Only the LLVM module of a library knows them. `_get_module_for_linking` was last seen in Numba 0.68.
+    """
     return [function.name for function in _declarations(library._get_module_for_linking(), prefix)]
 
 
@@ -154,21 +212,24 @@ def _declarations(module: Any, prefix: str) -> Iterator[Any]:
 
 
 class LinkableCopy:
-    """A copy of a compiled function for other people's functions to have linked in, under another name.
+    """A copy of a compiled function, under another name, for Numba to link into functions that users compile.
 
-    What it needs under the keys of `renamed`, it needs under their values. The function is never inlined, so
-    that it gives the same bits wherever it is linked. Numba asks a library that it links for no more than
-    what is here.
+    The function calls other functions by name. `renamed` maps each name that the original calls to the name
+    that the copy calls instead. The copy is never inlined, so that it gives the same bits wherever it is
+    linked. A library that Numba links has many attributes, but Numba uses only those that this class defines:
+    `_reload_init`, `_ensure_finalized` and `_get_module_for_linking`, last seen in Numba 0.68.
     """
 
     def __init__(self, compiled: Any, name: str, renamed: dict[str, str]) -> None:
-        self._reload_init = compiled.library._reload_init
-        self._module = compiled.library._get_module_for_linking().clone()
-        function = self._module.get_function(compiled.fndesc.llvm_func_name)
-        function.name = name
-        function.add_function_attribute("noinline")
-        for old, new in renamed.items():
-            self._module.get_function(old).name = new
+        self._reload_init = getattr(compiled.library, "_reload_init", ())  # of 0.62 and later
+        module = compiled.library._get_module_for_linking().clone()
+        for old, new in {compiled.fndesc.llvm_func_name: name, **renamed}.items():
+            module.get_function(old).name = new
+        # As text, because llvmlite up to 0.47 adds an attribute of a function to the function's result.
+        line = rf'^(define .*@"?{re.escape(name)}"?\(.*\)(?: (?:local_)?unnamed_addr)?)'
+        text, count = re.subn(line, r"\1 noinline", str(module), flags=re.M)
+        assert count == 1, name
+        self._module = llvmlite.binding.parse_assembly(text)
 
     def _ensure_finalized(self) -> None:
         pass
@@ -183,11 +244,13 @@ class LinkableCopy:
 def array_over(
     context: Any, builder: Any, source_type: Any, source: Any, result_type: Any, transposed: bool = False
 ) -> Any:
-    """A contiguous array as one in C order that shares its memory, and keeps it alive.
+    """Generate an array in C order that shares the memory of a contiguous array, and keeps it alive.
 
-    The result has one axis, or the axes of the source: in reversed order if it is the `transposed`.
+    The result has one axis, or the axes of the source, in reversed order if it is to be `transposed`. Numba
+    documents no way to build an array over given memory. `make_array`, `populate_array` and
+    `impl_ret_borrowed` were last seen in Numba 0.68.
     """
-    # Imported here: it takes 30 ms, for which a program that compiles nothing need not wait.
+    # Imported here, because these imports take 30 ms, which a program that compiles nothing need not spend.
     from numba.core.imputils import impl_ret_borrowed
     from numba.np.arrayobj import make_array, populate_array
 
@@ -212,10 +275,11 @@ def array_over(
 
 
 def find_new_implementations() -> None:
-    """Let Numba notice overloads that were registered while it compiles a function.
+    """Let Numba notice overloads that are registered while it compiles a function.
 
-    It looks for them when it begins. Looking takes 0.2 s before the first compilation of a process, so
-    nothing is done then: Numba will look anyway.
+    Numba itself looks for new overloads only when it begins to compile. Before the first compilation of a
+    process this function does nothing, because looking takes 0.2 s then, and Numba will look anyway.
+    `cpu_target.typing_context.refresh` was last seen in Numba 0.68.
     """
     import sys
 
@@ -227,18 +291,25 @@ def find_new_implementations() -> None:
 
 
 def threads_started() -> bool:
-    """Whether the threads of parallel loops run. `numba.threading_layer` raises an error where they don't."""
+    """Whether Numba's thread pool has been started.
+
+    `numba.threading_layer` would raise an error if not. `_is_initialized` was last seen in Numba 0.68.
+    """
     return bool(parallel._is_initialized)
 
 
 def start_threads() -> None:
-    """Start the threads; otherwise the first parallel loop does."""
+    """Start Numba's thread pool, which fixes the threading layer.
+
+    Otherwise the first parallel loop would start it. `_launch_threads` was last seen in Numba 0.68.
+    """
     parallel._launch_threads()
 
 
 def threads_of_caller() -> int:
-    """How many threads parallel loops get that the calling Python thread starts.
+    """The number of threads for parallel loops that are started by the calling Python thread.
 
-    `numba.get_num_threads` returns the same, behind checks that take 0.7 us.
+    `numba.get_num_threads` returns the same number, but its checks take 0.7 us. `_get_num_threads` was last
+    seen in Numba 0.68.
     """
     return int(parallel._get_num_threads())

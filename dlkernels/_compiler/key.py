@@ -1,4 +1,4 @@
-"""What decides what a kernel compiles to, as one short hash."""
+"""The cache key: one short hash of everything that decides to which machine code a kernel compiles."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import llvmlite
+import llvmlite.binding
 import numba
 
 from dlkernels._compiler import internals
 
 PACKAGE = Path(__file__).resolve().parent.parent
-#: The folders and modules that kernels are compiled from, and that import nothing else of this package.
+#: The folders and modules that kernels are compiled from. They import no other module of this package.
 SOURCES = ("_compiler", "_simd", "_elementary", "_kernels", "catalogue")
-#: Settings of Numba that change the machine code it makes. (The processor is in Numba's own key.)
+#: Settings of Numba that change the machine code.
 _SETTINGS = (
     "OPT",
     "LOOP_VECTORIZE",
@@ -30,7 +30,7 @@ _SETTINGS = (
 def sources() -> Iterator[Path]:
     """The files that kernels are compiled from, in a fixed order."""
     for name in SOURCES:
-        # An installation may hold bytecode only.
+        # An installation may hold compiled bytecode without the sources.
         for suffix in (".py", ".pyc"):
             found = sorted((PACKAGE / name).rglob(f"*{suffix}")) or [PACKAGE / f"{name}{suffix}"]
             found = [file for file in found if file.is_file() and "__pycache__" not in file.parts]
@@ -41,10 +41,11 @@ def sources() -> Iterator[Path]:
 
 @functools.cache
 def key() -> str:
-    """The hash of the sources, of Numba's version and of its settings.
+    """The hash of the sources, of Numba's version and settings, and of the processor's instruction sets.
 
-    Machine code that was kept under one key is right wherever the key is the same. Changes of other files,
-    such as the public functions with their docstrings, leave the key and the kept machine code alone.
+    Machine code that one process keeps under a key is right for every process with the same key. A change of
+    any other file, such as a docstring of a public function, leaves the key and the kept machine code as they
+    are.
     """
     digest = hashlib.sha256()
     for source in sources():
@@ -52,5 +53,8 @@ def key() -> str:
         digest.update(source.read_bytes())
     settings = [numba.__version__, llvmlite.__version__, sys.version]
     settings += [f"{name}={getattr(internals.settings, name, None)}" for name in _SETTINGS]
+    settings.append(
+        llvmlite.binding.get_host_cpu_features().flatten()
+    )  # the size of tiles (`_simd.registers`)
     digest.update("\n".join(settings).encode())
     return digest.hexdigest()[:16]

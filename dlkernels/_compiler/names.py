@@ -1,7 +1,7 @@
 """The names under which kernels find the machine code of the pieces that they call (see `pieces`).
 
-A name is ``dlkernels.KEY.FUNCTION.DTYPE``. KEY is the key of the cache: another version of this package, or
-other settings of Numba, never meet under one name.
+A name is ``dlkernels.KEY.FUNCTION.DTYPE``. KEY is the cache key. Therefore pieces of two versions of this
+package, or pieces compiled with different settings of Numba, never have the same name.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 from dlkernels._compiler import internals
 from dlkernels._compiler.key import key
 
-#: What begins the names of all pieces, and of the copies that are linked into functions of users.
+#: The prefix of the names of pieces, and that of the names of their copies in functions that users compile.
 PUBLISHED, LINKED = f"dlkernels.{key()}.", f"dlkernels.linked.{key()}."
 
-#: What compiles a piece for a dtype and publishes it, by the name of its function.
+#: For the name of each piece's function: a callable that compiles the piece for a dtype and publishes it.
 _publishers: dict[str, Callable[[str], Any]] = {}
 
 
 def add_piece(function: str, publish_for: Callable[[str], Any]) -> None:
-    """Let the pieces of a function be found; each dtype is published when it is first needed."""
+    """Register a piece; `publish_for` is called with a dtype when that dtype is first needed."""
     if function in _publishers:
         raise ValueError(f"there are two pieces {function}")
     _publishers[function] = publish_for
@@ -32,6 +32,6 @@ def needed(library: Any) -> list[str]:
 
 
 def publish(name: str) -> Any:
-    """The piece of this name, which LLVM knows from now on: compiled, or read from the cache."""
+    """Compile the piece of this name or load it from the cache, publish the name, and return the piece."""
     function, _, dtype = name.removeprefix(PUBLISHED).rpartition(".")
     return _publishers[function](dtype)

@@ -13,13 +13,13 @@ from numba.extending import register_jitable
 
 from dlkernels._compiler import cache, internals
 
-#: 0, 1, False and True as variables of compiled code. For a literal among the arguments of a function Numba
-#: compiles the function once more.
+#: 0, 1, False and True as arguments for compiled functions. A literal has a type of its own, for which Numba
+#: would compile the called function once more. These constants have the types of variables.
 ZERO, ONE, FALSE, TRUE = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)
 #: Loops may reorder sums and form fused multiply-adds. NaN and infinity keep their meaning.
 _SUMS = {"contract", "reassoc", "nsz"}
-#: Functions of one number may form fused multiply-adds only: exp and tanh round by adding and taking away a
-#: large number, and reordering would cancel the two.
+#: Functions of one number may form fused multiply-adds, but may not reorder sums: exp and tanh round a number
+#: by adding a large number and subtracting it again, and reordering would cancel the two.
 _SCALARS = {"contract"}
 #: Only `prange` becomes parallel. Expressions of whole arrays stay as they are written.
 _PRANGE_ONLY = internals.parallel_options(
@@ -32,21 +32,22 @@ _PRANGE_ONLY = internals.parallel_options(
     stencil=False,
     fusion=False,
 )
-#: Options that all kernels share. While Numba compiles a function that calls a kernel, the kernel inherits
-#: each of fastmath, error_model, forceinline and _nrt from that function, unless the kernel sets it itself.
-#: Nothing is called from C, so no wrapper for C is made.
+#: Options that all kernels share. Every kernel sets fastmath, error_model, forceinline and _nrt, because
+#: Numba otherwise copies them from the function that calls it. Nothing is called from C, so no wrapper for C
+#: is made.
 _COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "forceinline": False,
-    "no_cfunc_wrapper": True,
+    **internals.NOT_FROM_C,
 }
 #: Kernels don't count references to arrays: whoever calls a kernel keeps its arrays alive. Therefore a kernel
 #: can neither allocate arrays nor return them, and gets its workspace as an argument. Counting cost 10 ns for
-#: each row that a loop cuts out of an array, and 60 ns for each array that came from Python.
-LOOPS: dict[str, Any] = _COMMON | {"fastmath": _SUMS, "_nrt": False}
-#: Functions of one number are inlined by force: LLVM finds tanh in float64 too long to inline, and a loop
-#: with a call in it isn't vectorised (6.3 ns a number instead of 1.3). Also for `numba.extending.overload`.
+#: each row that a loop takes as a slice of an array, and 60 ns for each array that came from Python.
+LOOPS: dict[str, Any] = _COMMON | internals.UNCOUNTED | {"fastmath": _SUMS}
+#: Functions of one number are inlined by force. LLVM finds tanh in float64 too long to inline, and doesn't
+#: vectorise a loop that contains a call (6.3 ns a number instead of 1.3). These options also fit
+#: `numba.extending.overload`.
 SCALAR_OPTIONS: dict[str, Any] = {"fastmath": _SCALARS, "error_model": "numpy", "forceinline": True}
 
 #: Whether kernels run as plain Python (NUMBA_DISABLE_JIT=1).
@@ -61,9 +62,10 @@ class Twins(NamedTuple):
 
 
 class _Inner(internals.Dispatcher):
-    """A compiled function without an entry for Python, which takes a tenth of the time of compiling.
+    """A compiled function that only compiled code can call. The wrapper for Python isn't compiled.
 
-    Tests call such functions from Python all the same: then an ordinary compiled function makes the call.
+    The wrapper takes a tenth of the time of compiling. Tests call such a function from Python all the same:
+    then an ordinary compiled function makes the call.
     """
 
     def __call__(self, *arguments: Any) -> Any:
@@ -74,8 +76,9 @@ class _Inner(internals.Dispatcher):
     def compile(self, signature: Any) -> Any:
         compiled = super().compile(signature)
         for overload in self.overloads.values():
-            # Numba itself refuses to return an array here. It accepts a tuple of arrays, whose references
-            # the caller would then count down without anybody having counted them up.
+            # Where references aren't counted, Numba itself refuses a function that returns an array. But it
+            # accepts one that returns a tuple of arrays. The caller would then release references that nobody
+            # has acquired.
             if "array(" in str(overload.signature.return_type):
                 raise TypingError(f"{self.__name__} returns an array, but counts no references")
         return compiled
@@ -88,29 +91,29 @@ def for_python(function: Any) -> Any:
 
 def loops(body: Callable[..., Any]) -> Any:
     """Compile a loop nest that other kernels call. It is serial, and kept in the cache."""
-    compiled = numba.njit(no_cpython_wrapper=True, **LOOPS)(body)
+    compiled = numba.njit(**LOOPS, **internals.NOT_FROM_PYTHON)(body)
     if not UNCOMPILED:
         compiled.__class__ = _Inner
     return cache.attach(compiled)
 
 
 def entry(body: Callable[..., Any]) -> Any:
-    """As `loops`, for a function that Python calls."""
+    """Compile a loop nest that Python calls. Apart from that, as `loops`."""
     return cache.attach(numba.njit(**LOOPS)(body))
 
 
 def inlined(body: Callable[..., Any]) -> Any:
-    """Compile a loop nest as a part of its caller. LLVM then sees which of the arrays are the same one."""
+    """Compile a loop nest as a part of its caller, so that LLVM sees which of its arrays are the same one."""
     return numba.njit(fastmath=_SUMS, inline="always", **_COMMON)(body)
 
 
 def inlined_late(body: Callable[..., Any]) -> Any:
-    """As `inlined`, but LLVM optimises the function before it becomes a part of its caller."""
+    """As `inlined`, but LLVM optimises the function by itself before it inlines it into the caller."""
     return numba.njit(**(LOOPS | {"forceinline": True}))(body)
 
 
 def shared(body: Callable[..., Any]) -> Any:
-    """Leave a function to Python as it is, and let compiled functions call it as well."""
+    """Leave a Python function as it is, and let compiled functions call it as well."""
     return register_jitable(error_model="numpy")(body)
 
 
@@ -121,7 +124,7 @@ def scalar(body: Callable[..., Any]) -> Any:
 
 def twins(body: Callable[..., Any]) -> Twins:
     """Compile a kernel whose outer loop is a `prange`: once as a serial loop, once in parallel."""
-    # The parallel one gets a name of its own, since Numba's cache tells functions apart by their names.
+    # The parallel twin gets a name of its own, since Numba's cache tells functions apart by their names.
     parallel = numba.njit(parallel=_PRANGE_ONLY, **LOOPS)(_renamed(body, "_parallel"))
     return Twins(entry(body), cache.attach(parallel))
 
@@ -138,11 +141,11 @@ def _renamed(body: Any, suffix: str) -> Any:
 
 
 def guarded(compiled: Any, accepts: Callable[..., bool], refusal: Any = False) -> Any:
-    """Let a compiled function be called with anything: it returns `refusal` for what it doesn't accept.
+    """Change a compiled function so that it returns `refusal` for types of arguments that `accepts` refuses.
 
-    Numba finds out by itself, in 0.03 us an array, whether a function is compiled for the kinds of its
-    arguments. `accepts` is asked only where it isn't; the same checks in Python take 0.15 us an array. Numba
-    looks neither at the byte order of an array nor at its alignment: the caller must.
+    Types that are already compiled run at once: the dispatcher recognises them in 0.03 us an array, where
+    checks in Python take 0.15. For other types `accepts` is asked before anything is compiled. The dispatcher
+    looks neither at the byte order of an array nor at its alignment, so the caller must.
     """
     if UNCOMPILED:
         return lambda *arguments: compiled(*arguments) if accepts(*arguments) else refusal

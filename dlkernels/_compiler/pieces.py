@@ -1,8 +1,7 @@
 """Pieces: parts of kernels that are compiled once, and that kernels call by name.
 
-Numba links a function into everything that calls it, and optimises it there again. A kernel and its parallel
-twin are several such callers, so what a kernel does with its share of the work would be optimised seven times
-for each dtype. A piece is compiled by itself, once for each dtype:
+Numba links a function into each of its callers, and optimises it there again: into the serial kernel, into
+the parallel one, into each function that calls these. A piece is compiled by itself, once for each dtype:
 
     @piece
     def share(x: Row, n: Int): ...          # annotated with the kinds of its arguments
@@ -12,20 +11,20 @@ for each dtype. A piece is compiled by itself, once for each dtype:
         for s in prange(4):
             share(x, s)                     # a call like any other
 
-The machine code of a piece is published under a name, and its callers only say that they need this name. LLVM
-finds the address when it links a caller: at once if the caller has just been compiled, and in a later process
-when the caller is read from the cache. The piece must be published before. While a caller is compiled, the
-call itself sees to that; `cache` does when it reads a caller from disk, where the names stand beside the
-machine code.
+The machine code of a piece is published under a name: LLVM is told its address. The code of a caller only
+declares the name. LLVM looks up the address when it links the caller: at once if the caller has just been
+compiled, or in a later process when the caller is read from the cache. The piece must be published before
+that. While Numba compiles a caller, each call of a piece publishes the piece. When `cache` reads a caller
+from disk, it first publishes the pieces whose names were saved together with the machine code.
 
-A name holds the key of the cache, the function and the dtype. Another version of this package, other settings
-or another dtype therefore never meet under one name. Names are known to one process only, and a forked child
-has those of its parent together with the machine code.
+A name consists of the cache key, the function and the dtype. Pieces of two versions of this package, of two
+settings of Numba or of two dtypes therefore never have the same name. Each process publishes names for
+itself; a forked child inherits the names of its parent together with the machine code.
 
-Functions that users compile are kept in caches of their own, which know nothing of names. They get a copy
-linked in (`Piece.linked`).
+Functions that users compile are kept in other caches, which know nothing of these names. Numba links copies
+of the pieces into such functions (`Piece.linked`).
 
-Without compilation a piece is called as the Python function that it is.
+If compilation is switched off (NUMBA_DISABLE_JIT=1), calling a piece calls its Python function.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from dlkernels._compiler.options import UNCOMPILED, for_python, loops
 
 
 class Kind:
-    """A kind of argument: the type that it has in a kernel for one type of numbers."""
+    """A kind of argument. `type_for` gives its Numba type from the type of the kernel's numbers."""
 
     def __init__(self, type_for: Callable[[Any], Any]) -> None:
         self.type_for = type_for
@@ -54,19 +53,19 @@ class Kind:
 
 #: A vector of numbers of the kernel's dtype.
 Row: Any = Kind(lambda number: types.Array(number, 1, "C"))
-#: A matrix of them, in C order.
+#: A matrix of such numbers, in C order.
 Table: Any = Kind(lambda number: types.Array(number, 2, "C"))
-#: One number of that dtype, and three of them (only as what a piece returns).
+#: One number of the kernel's dtype, and a tuple of three such numbers (only as the result of a piece).
 Number: Any = Kind(lambda number: number)
 Numbers: Any = Kind(lambda number: types.UniTuple(number, 3))
-#: Whatever the dtype: an integer, a number in double precision, a truth value.
+#: Independent of the kernel's dtype: an integer, a number in double precision, a truth value.
 Int: Any = Kind(lambda number: types.int64)
 Real: Any = Kind(lambda number: types.float64)
 Flag: Any = Kind(lambda number: types.boolean)
 
 
 def type_for(kind: Any, number: Any) -> Any:
-    """The type of an argument of this kind; a group of arguments is a NamedTuple of kinds."""
+    """The Numba type of an argument of this kind; for a NamedTuple of kinds, that of a group of arguments."""
     if isinstance(kind, Kind):
         return kind.type_for(number)
     fields = [type_for(field, number) for field in typing.get_type_hints(kind).values()]
@@ -74,7 +73,7 @@ def type_for(kind: Any, number: Any) -> Any:
 
 
 class Piece:
-    """A function with machine code of its own for each dtype; see the module.
+    """A function that is compiled once for each dtype and called by name; see the docstring of this module.
 
     `compiled` is the function, compiled by `options.loops` or `options.entry`.
     """
@@ -84,15 +83,12 @@ class Piece:
         self.compiled, self.__doc__ = compiled, body.__doc__
         self.__wrapped__ = body
         self.name = f"{body.__module__}.{body.__qualname__}"
-        kinds = typing.get_type_hints(body)
-        self._returned = kinds.pop("return", None)
-        self._kinds = list(kinds.values())
         self._results: dict[Any, Any] = {}
         self._libraries: dict[Any, list[Any]] = {}
         if UNCOMPILED:
             return
         names.add_piece(self.name, self._publish_for)
-        internals.call_means(self, self._definition(names.PUBLISHED, self._publish), body.__name__)
+        internals.define_call(self, self._definition(names.PUBLISHED, self._publish), body.__name__)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the piece from Python, as tests do."""
@@ -104,22 +100,29 @@ class Piece:
 
     @functools.cached_property
     def linked(self) -> Any:
-        """The same function for compiled code that others may keep on disk: it is linked into that code."""
+        """The same piece for functions that users compile, which Numba links a copy into."""
         return self.compiled if UNCOMPILED else intrinsic(self._definition(names.LINKED, self._link))
 
+    @functools.cached_property
+    def _kinds(self) -> dict[str, Any]:
+        """The annotations. They are strings: to evaluate those of all pieces takes 4 ms, so imports don't."""
+        return typing.get_type_hints(self.__wrapped__)
+
     def signature(self, number: Any) -> tuple[Any, ...]:
-        """The types of its arguments, for a type of numbers."""
-        return tuple(type_for(kind, number) for kind in self._kinds)
+        """The Numba types of the arguments, where the kernel's numbers have the type `number`."""
+        return tuple(type_for(kind, number) for name, kind in self._kinds.items() if name != "return")
 
     def returned(self, number: Any) -> Any:
-        """The type of what it returns."""
-        return types.none if self._returned in (None, type(None)) else type_for(self._returned, number)
+        """The Numba type of the result, where the kernel's numbers have the type `number`."""
+        kind = self._kinds.get("return", type(None))
+        return types.none if kind is type(None) else type_for(kind, number)
 
     def published(self, number: Any) -> Any:
-        """Numba's result of compiling it for a type of numbers, whose name LLVM knows from now on."""
+        """Compile the piece for a type of numbers and publish it, if not done yet; return Numba's result."""
         result = self._results.get(number)
         if result is None:
-            # A fork waits for this lock. So no child inherits the lock of llvmlite, which is held meanwhile.
+            # llvmlite holds a lock of its own meanwhile. A fork waits for Numba's lock, so that no child
+            # inherits llvmlite's lock while it is held.
             with internals.compiler_lock:
                 result = self._compile(number)
                 internals.publish(f"{names.PUBLISHED}{self.name}.{number}", result)
@@ -137,7 +140,7 @@ class Piece:
         return result
 
     def libraries(self, number: Any) -> list[Any]:
-        """What a function of a user has linked in: this piece and all that it calls, as copies."""
+        """Copies of this piece and of all pieces that it calls, for Numba to link into a user's function."""
         if number not in self._libraries:
             result = self.published(number)
             called = names.needed(result.library)
@@ -161,12 +164,12 @@ class Piece:
         context.add_linking_libs(self.libraries(number))
 
     def _definition(self, prefix: str, prepare: Callable[[Any, Any], None]) -> Callable[..., Any]:
-        """How Numba types and compiles a call of this piece; `prepare` sees to it that LLVM finds it."""
+        """How Numba types and compiles a call of this piece; `prepare` makes LLVM know its machine code."""
 
         def call(typing_context, *arguments):  # type: ignore[no-untyped-def]
-            number = next(kind.dtype for kind in _single(arguments) if isinstance(kind, types.Array))
+            number = next(kind.dtype for kind in _flattened(arguments) if isinstance(kind, types.Array))
             expected, returned = self.signature(number), self.returned(number)
-            if len(arguments) != len(expected) or not all(map(_fit, arguments, expected)):
+            if len(arguments) != len(expected) or not all(map(_accepts, arguments, expected)):
                 raise TypingError(f"{self.name} takes {expected}, not {arguments}")
 
             def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
@@ -187,32 +190,32 @@ class Piece:
 
 
 def piece(body: Callable[..., Any]) -> Piece:
-    """Make a piece of a function whose arguments are annotated with their kinds."""
+    """Make a piece from a function whose arguments are annotated with their kinds."""
     return Piece(loops(body))
 
 
-def _single(kinds: Any) -> Iterator[Any]:
-    """The types of all arguments, those in groups one by one."""
+def _flattened(kinds: Any) -> Iterator[Any]:
+    """The types of all arguments; the members of a group are yielded one by one."""
     for kind in kinds:
         if isinstance(kind, types.BaseTuple):
-            yield from _single(kind)
+            yield from _flattened(kind)
         else:
             yield kind
 
 
-def _fit(given: Any, expected: Any) -> bool:
-    """Whether a call with these types is meant. An integer may have any width."""
+def _accepts(given: Any, expected: Any) -> bool:
+    """Whether an argument of type `given` may be passed as type `expected`. Integers may have any width."""
     if isinstance(expected, types.BaseNamedTuple):
         same_group = (
             isinstance(given, types.BaseNamedTuple) and given.instance_class is expected.instance_class
         )
-        return same_group and all(map(_fit, given, expected))
+        return same_group and all(map(_accepts, given, expected))
     whole = isinstance(given, types.Integer) and expected is types.int64
     return whole or types.unliteral(given) == expected
 
 
 def _cast(context: Any, builder: Any, value: Any, before: Any, after: Any) -> Any:
-    """A value of one of the types that `_fit`, as the other."""
+    """Convert a value from type `before` to type `after`, once `_accepts` has accepted the two."""
     if isinstance(after, types.BaseTuple):
         fields = [
             _cast(context, builder, builder.extract_value(value, i), field_before, field_after)

@@ -1,1 +1,1 @@
-"""Reading, converting, scaling and splitting of data sets."""
+"""Read, convert, scale and split data sets."""

@@ -1,4 +1,4 @@
-"""Other people's arrays to columns of examples, scaled and split."""
+"""Convert arrays to the layout of this package, one example a column; scale them and split them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array: TypeAlias = NDArray[Any]
 
 
 class DataError(ValueError):
-    """Data that can't be used as it is; the message says what was found and what was expected."""
+    """Raised for data that can't be used as they are; the message says what was found and expected."""
 
 
 def _finite(function: str, name: str, value: Any) -> Array:
@@ -25,7 +25,7 @@ def _finite(function: str, name: str, value: Any) -> Array:
 
 
 def rows_to_columns(X: Any) -> Array:
-    """Examples as rows, as scikit-learn and CSV files have them, to examples as columns.
+    """Convert examples as rows, the layout of scikit-learn and CSV files, to examples as columns.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def rows_to_columns(X: Any) -> Array:
 
 
 def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
-    """Images to examples as columns: each column is one image, read row by row.
+    """Convert images to examples as columns: each column is one image, read row by row.
 
     Parameters
     ----------
     images : array_like, shape (m, height, width, channels)
-        One image after the other.
+        The m images.
     scale : float
-        What each number is multiplied by; the default takes bytes to between 0 and 1.
+        The factor by which each number is multiplied. The default maps bytes to numbers from 0 to 1.
 
     Returns
     -------
@@ -78,14 +78,16 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
     Raises
     ------
     DataError
-        If `images` doesn't have 4 axes, or is scaled to between 0 and 1 already.
+        If `images` doesn't have 4 axes, or if `scale` is the default but the numbers seem to be scaled to
+        between 0 and 1 already.
     TypeError
         If `images` holds anything but real numbers.
 
     Notes
     -----
-    This is ``images.reshape(m, -1).T``. The tempting ``images.reshape(-1, m)`` has the right shape, too, but
-    its columns hold bits of all images: a model trains on them without complaint and learns little.
+    The result is ``images.reshape(m, -1).T * scale``. The tempting ``images.reshape(-1, m)`` has the right
+    shape, too, but each of its columns mixes numbers of many images: a model trains on them without complaint
+    and learns little.
 
     Examples
     --------
@@ -125,16 +127,16 @@ def standardize(X_train: Any, X_test: Any = None) -> Any:
     Parameters
     ----------
     X_train : array_like, shape (n_x, m)
-        Examples as columns; mean and deviation are theirs.
+        Training examples as columns. Only they determine the means and standard deviations.
     X_test : array_like, shape (n_x, m_test), optional
         Held-out examples, scaled in the same way.
 
     Returns
     -------
     X_train : ndarray
-        A feature that never changes becomes 0.
+        The scaled training examples. A feature that is the same in all of them becomes 0.
     X_test : ndarray
-        Only if it was given.
+        The scaled held-out examples, returned only if `X_test` was given.
 
     Raises
     ------
@@ -157,9 +159,9 @@ def standardize(X_train: Any, X_test: Any = None) -> Any:
         raise DataError(
             f"{f}: X_train must have shape (n_x, m) with at least 1 example but has shape {train.shape}"
         )
-    # Rounding may leave a constant feature a deviation of 1e-17: compare its extremes instead.
+    # Rounding may give a constant feature a deviation of 1e-17 instead of 0: compare its extremes instead.
     constant = (train.max(axis=1) == train.min(axis=1))[:, np.newaxis]
-    # Squares of numbers like 1e200 or 1e-200 would be infinite or 0: a feature is divided by its size first.
+    # Divide each feature by its largest magnitude first: squares of 1e200 or 1e-200 would be infinite or 0.
     size = np.where(constant, 1, np.abs(train).max(axis=1, keepdims=True))
     shift = np.where(constant, train[:, :1], (train / size).mean(axis=1, keepdims=True))
     deviation = np.where(constant, 1, (train / size).std(axis=1, keepdims=True))
@@ -188,14 +190,14 @@ def train_test_split(
     Y : array_like, shape (1, m)
         Labels, 0 or 1.
     test_fraction : float
-        The share to hold out, between 0 and 1. Of each label at least one example stays.
+        The share to hold out, between 0 and 1. At least one example of each label stays for training.
     seed : int
         The same seed gives the same split.
 
     Returns
     -------
     X_train, Y_train, X_test, Y_test : ndarray
-        Examples stay in the order they had.
+        The two parts of X and Y; examples keep their order.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading data sets from files: every number checked, nothing unpickled."""
+"""Read data sets from files. Every number is checked, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 
 
 def readable(path: Path) -> None:
-    """An error in words that a reader of the message knows, whatever a format's library would say."""
+    """Refuse a file that can't be opened, in plain words instead of those of a format's library."""
     try:
         special = path.exists() and not path.is_file()  # opening a pipe would wait for its other end
         if not special:
@@ -33,7 +33,10 @@ def readable(path: Path) -> None:
 
 
 def read_npz(path: Path) -> dict[str, Any]:
-    """X and Y, or the four arrays of `_SPLIT`, checked; perhaps feature_names, a tuple."""
+    """Return the checked arrays by name: X and Y, or the four of `_SPLIT`.
+
+    A tuple "feature_names" is added if the file has these names.
+    """
     readable(path)
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not a .npz file (write one with numpy.savez)")
@@ -43,7 +46,7 @@ def read_npz(path: Path) -> dict[str, Any]:
             arrays: dict[str, Any] = {key: _member(path, archive, key) for key in keys}
     except DataError:
         raise
-    except Exception as error:  # what a damaged file makes its readers raise is without end
+    except Exception as error:  # a damaged file makes its readers raise almost anything
         raise DataError(f"{path}: damaged .npz file: {str(error) or type(error).__name__}") from None
     for suffix in ("",) if "X" in arrays else ("_train", "_test"):
         _check_pair(path, arrays, f"X{suffix}", f"Y{suffix}")
@@ -142,7 +145,7 @@ def _names(path: Path, arrays: dict[str, Any], n_x: int) -> tuple[str, ...]:
 
 
 def read_csv(path: Path, label: str) -> tuple[tuple[str, ...], Array, Array]:
-    """Feature names, rows (m, n_x) and labels (m,)."""
+    """Return the feature names, the rows (m, n_x) and the labels (m,)."""
     readable(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -214,7 +217,7 @@ def _cell(path: Path, line: int, name: str, text: str) -> float:
 
 
 def read_h5(path: Path) -> tuple[dict[str, Array], dict[str, Array], tuple[str, ...]]:
-    """Images (m, h, w, c) and labels (1, m), by "train" and "test", and the two classes' names, if any."""
+    """Return images (m, h, w, c) and labels (1, m), each by "train" and "test", and the class names."""
     h5py = need("h5py", "an HDF5 file")
     readable(path)
     try:
@@ -224,7 +227,7 @@ def read_h5(path: Path) -> tuple[dict[str, Array], dict[str, Array], tuple[str, 
             classes = _classes(h5py, file)
     except DataError:
         raise
-    except Exception as error:  # as for .npz
+    except Exception as error:  # a damaged file makes its readers raise almost anything
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: not an HDF5 file, or a damaged one: {reason}") from None
     for part in ("train", "test"):
@@ -238,7 +241,7 @@ def read_h5(path: Path) -> tuple[dict[str, Array], dict[str, Array], tuple[str, 
 
 
 def _classes(h5py: Any, file: Any) -> tuple[str, ...]:
-    """The names of the two classes, or nothing where they aren't two strings."""
+    """Return the names of the two classes, or () if the file doesn't hold two strings."""
     member = file.get("list_classes")
     if not isinstance(member, h5py.Dataset) or member.shape != (2,) or member.dtype.kind not in "SUO":
         return ()
@@ -253,7 +256,7 @@ def _dataset(path: Path, h5py: Any, file: Any, key: str) -> Array:
         )
     array = np.asarray(file[key][()])
     if array.dtype.kind == "u" and array.dtype.itemsize == 1:
-        return array  # an eighth of the size of floats
+        return array  # bytes take an eighth of the memory of float64
     return _numbers(path, key, array) if array.dtype.kind == "f" else _integers(path, key, array)
 
 

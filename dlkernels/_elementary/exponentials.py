@@ -1,12 +1,16 @@
-"""e^x and what is made of it: sigmoid, tanh, and SiLU.
+"""e^x, and the functions that are made of it: sigmoid, tanh, and SiLU.
 
 Range reduction: x = k ln 2 + r with |r| <= ln 2 / 2, so e^x = 2^k e^r, and e^r = 1 + r + r² q(r), where the
 polynomial q interpolates at Chebyshev nodes. (The tests compute its coefficients anew, with mpmath.)
 
-Worst errors over the whole range are in MEASUREMENTS of `_kernels`.
+The worst errors over the whole range are in `_kernels/MEASUREMENTS-2026-11.md`. Read `formats` first: it
+explains how a function is written for both formats, the constants `magic` and `magic_lifted`, and the word
+*lifted*.
 """
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 
@@ -39,21 +43,23 @@ EXP_FROM_0_64 = coefficients(
 )  # fmt: skip
 
 
+@functools.cache
 def exp_polynomial(f):
-    """q for |r| <= ln 2 / 2."""
+    """The function q of e^r = 1 + r + r² q(r), for |r| <= ln 2 / 2."""
     return horner(EXP_32) if f is F32 else in_fours(EXP_64)
 
 
 def _half_expm1_polynomial(f):
-    """q of (e^2s - 1) / 2 = s + s² q(s), for 0 <= s <= ln 2 / 2."""
+    """The function q of (e^2s - 1) / 2 = s + s² q(s), for 0 <= s <= ln 2 / 2."""
     doubled = tuple(
         f.real(float(c) * 2 ** (i + 1)) for i, c in enumerate(EXP_FROM_0_32 if f is F32 else EXP_FROM_0_64)
     )
     return horner(doubled) if f is F32 else in_fours(doubled)
 
 
+@functools.cache
 def _exp_parts(f, magic):
-    """What makes (e^r - 1, 2^k) of x: e^x is 2^k e^r. With `magic_lifted`, 2^k is lifted."""
+    """The function x -> (e^r - 1, 2^k), where e^x = 2^k e^r. If `magic` is `magic_lifted`, 2^k is lifted."""
     integer, shift, log2e, ln2_high, ln2_low = f.integer, f.shift, f.log2e, f.ln2_high, f.ln2_low
     q = exp_polynomial(f)
 
@@ -74,7 +80,7 @@ def exp_nonpositive(f):
 
     @scalar
     def exp_nonpositive(x):
-        """e^x for x <= 0, down to the subnormal numbers: 2^k is lifted, so that it is a normal number."""
+        """e^x for x <= 0, subnormal results included: 2^k is lifted meanwhile, and so a normal number."""
         u, power = exp_parts(limit if x < limit else x)
         return (one + u) * power * unlifting
 
@@ -84,13 +90,13 @@ def exp_nonpositive(f):
 @per_format
 def expm1_nonpositive(f):
     one = f.one
-    # Below it the result is -1.
+    # For x below this limit the result is -1.
     limit = -(f.real(f.shift) + f.two) * f.ln2
     exp_parts = _exp_parts(f, f.magic)
 
     @scalar
     def expm1_nonpositive(x):
-        """e^x - 1 for x <= 0, as 2^k (e^r - 1) + (2^k - 1): near 0, where k is 0, this doesn't cancel."""
+        """e^x - 1 for x <= 0, as 2^k (e^r - 1) + (2^k - 1); near 0, where k is 0, nothing cancels."""
         u, power = exp_parts(limit if x < limit else x)
         return power * u + (power - one)
 
@@ -104,7 +110,11 @@ def sigmoid(f):
 
     @scalar
     def sigmoid(z):
-        """1 / (1 + e^-z), as e^z / (1 + e^z) for z < 0: nothing overflows."""
+        """1 / (1 + e^-z) for z >= 0, and e^z / (1 + e^z) for z < 0, so that nothing overflows.
+
+        With e = e^-|z| and q = e / (1 + e) these are 1 - q and e - e q. In this form the rounding error
+        of q changes the result by that error times q (for z >= 0) or times e (for z < 0) only.
+        """
         e = exp(to_real(integer(to_integer(z) | sign_bit)))
         above = one if z >= zero else e
         return above - above * (e / (one + e))
@@ -115,22 +125,23 @@ def sigmoid(f):
 @per_format
 def tanh(f):
     integer, one, half = f.integer, f.one, f.half
-    # 2 x is reduced to 2 s.
+    # For x = |z|, 2 x is reduced to 2 s. The constants are scaled so that x itself can be reduced to s.
     log2e, ln2_high, ln2_low = f.two * f.log2e, f.half * f.ln2_high, f.half * f.ln2_low
     shift, sign_bit, magic = f.shift, f.sign_bit, f.magic
-    # From there on tanh is 1.
+    # From this limit on tanh is 1.
     limit = f.real(10 if f is F32 else 20)
-    # One half would be a tie at z = 0, and the even neighbour of magic is the lower one.
+    # Taking away one half makes rounding to the nearest a rounding down. It must be a little less than one
+    # half: at z = 0 one half would be a tie, which rounds to the even neighbour of magic, the lower one.
     down = np.nextafter(f.half, f.zero)
     q = _half_expm1_polynomial(f)
 
     @scalar
     def tanh(z):
-        """m / (m + 1) for m = (e^2|z| - 1) / 2, the sign put back.
+        """m / (m + 1) for m = (e^2|z| - 1) / 2, with the sign of z.
 
-        2 |z| = k ln 2 + 2 s, so m = 2^k (e^2s - 1) / 2 + (2^k - 1) / 2. k is rounded down, so that s >= 0 and
-        m doesn't cancel. The quotient is taken from 1, or from m where that is less, which leaves little of
-        its errors.
+        2 |z| = k ln 2 + 2 s, so m = 2^k (e^2s - 1) / 2 + (2^k - 1) / 2. k is rounded down. Then s >= 0, and
+        both terms of m are positive or 0: nothing cancels. With c = min(m, 1) the result is computed as
+        c - c (c / (m + 1)), which equals m / (m + 1), but keeps little of the quotient's rounding errors.
         """
         x = to_real(integer(to_integer(z) & ~sign_bit))
         x = limit if x > limit else x
@@ -153,20 +164,22 @@ def silu(f):
 
     @scalar
     def silu(z):
-        """z / (1 + e^-z), as z e^z / (1 + e^z) for z < 0.
+        """z / (1 + e^-z) for z >= 0, and z e^z / (1 + e^z) for z < 0.
 
-        There e^z is multiplied while it is lifted: where it is a subnormal number of few bits, z e^z isn't.
+        For z < 0, z e^z is computed while e^z is lifted: where e^z is a subnormal number of few bits, z e^z
+        has more of them.
         """
-        z = limit if z < limit else z
         x = to_real(integer(to_integer(z) | sign_bit))
-        u, power = exp_parts(limit if x < limit else x)
+        x = limit if x < limit else x
+        u, power = exp_parts(x)
         divisor = one + (one + u) * power * unlifting
-        return z / divisor if z >= zero else (z + z * u) * power / divisor * unlifting
+        return z / divisor if z >= zero else (x + x * u) * power / divisor * unlifting
 
     return silu
 
 
-#: The place z0 where SiLU is lowest, 1 + z0 + e^z0 = 0, and e^z0. Each is followed by what it lacks, rounded.
+#: z0, where SiLU is lowest (1 + z0 + e^z0 = 0), and e^z0. Each is followed by its correction: the exact
+#: number is the sum of the two.
 SILU_LOWEST_32 = coefficients(
     np.float32, -1.2784645557403564, 1.2979282537628478e-08, 0.27846455574035645, -1.2979282537628478e-08
 )
@@ -180,35 +193,36 @@ def silu_slope(f):
     integer, sign_bit, one, zero, limit, shift = f.integer, f.sign_bit, f.one, f.zero, f.exp_limit, f.shift
     log2e, ln2_high, ln2_low, magic, unlifting = f.log2e, f.ln2_high, f.ln2_low, f.magic_lifted, f.unlifting
     lowest, lacking, c, c_lacking = SILU_LOWEST_32 if f is F32 else SILU_LOWEST_64
-    # z0 in two parts, the first of so few bits that its sum with k ln2_high is exact.
+    # z0 in two parts. The first has so few bits that its sum with k ln2_high is exact.
     lowest_high = f.real((np.float16 if f is F32 else np.float32)(lowest))
     lowest_low = lowest - lowest_high
     far, q = -f.two, exp_polynomial(f)
 
     @scalar
     def silu_slope(z):
-        """The derivative of SiLU: e^z (1 + z + e^z) / (1 + e^z)² for z < 0, for others 1 less that of -z.
+        """The derivative of SiLU: e^z (1 + z + e^z) / (1 + e^z)² for z < 0, and 1 - silu_slope(-z) else.
 
-        The sum is 0 at z0, and cancels near it. With d = z - z0 and c = e^z0 it is d + c (e^d - 1), whose two
-        terms have the same sign, and e^z is c e^d.
+        The sum 1 + z + e^z is 0 at z0 and cancels near it. With d = z - z0 and c = e^z0 the sum is
+        d + c (e^d - 1), whose two terms have the same sign; and e^z is c e^d. Below -2 the sum is formed as
+        1 + z + e^z after all, because d would be rounded there.
         """
         x = to_real(integer(to_integer(z) | sign_bit))
         x = limit if x < limit else x
         d = x - lowest
         t = d * log2e + magic
         k = t - magic
-        # From x, since d was rounded.
+        # r is computed from x, not from d, because d was rounded.
         r = ((x - (k * ln2_high + lowest_high)) - lowest_low) - (k * ln2_low + lacking)
         u, lifted_power = r + r * r * q(r), to_real(integer(to_integer(t) << shift))
         power = lifted_power * unlifting
         e_over_power = c + (c * u + c_lacking)
         e = e_over_power * power
-        # The two terms of the sum; in the second form d would be rounded.
+        # The two terms of the sum: first as d and c (e^d - 1), then, below -2, as 1 + z and e^z.
         first, second = d, c * (power * u + (power - one)) - lacking
         if x < far:
             first, second = one + x, e
         lifted = (first * e_over_power + second * e_over_power) * lifted_power
-        # (1 + e)², with fewer rounding errors than a product has.
+        # The divisor is (1 + e)², in a form with fewer rounding errors than the product of two sums.
         slope = lifted / (one + (e * e + (e + e))) * unlifting
         return one - slope if z >= zero else slope
 

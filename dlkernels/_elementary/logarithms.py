@@ -1,9 +1,13 @@
 """log x and log(1 + x).
 
-The polynomials interpolate at Chebyshev nodes. (The tests compute their coefficients anew, with mpmath.)
+Both reduce their argument to 1 + g within [sqrt(1/2), sqrt(2)], where log(1 + g) = 2 artanh(g / (2 + g)) is
+found from a polynomial. The polynomials interpolate at Chebyshev nodes. (The tests compute their coefficients
+anew, with mpmath.) Read `formats` first: it explains how a function is written for both formats.
 """
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 
@@ -20,6 +24,7 @@ LOG_64 = coefficients(
 )  # fmt: skip
 
 
+@functools.cache
 def _log1p_core(f):
     two, half = f.two, f.half
     p = horner(LOG_32 if f is F32 else LOG_64)
@@ -43,7 +48,7 @@ def log1p_unit(f):
 
     @scalar
     def log1p_unit(e):
-        """log(1 + e) for 0 <= e <= 1; where 1 + e > sqrt(2) it is ln 2 + log((1 + e) / 2)."""
+        """log(1 + e) for 0 <= e <= 1, as ln 2 + log((1 + e) / 2) where 1 + e > sqrt(2)."""
         large = e > sqrt2_minus_1
         g = half * (e - one) if large else e
         return log1p_core(g) + (ln2 if large else zero)
@@ -61,7 +66,7 @@ def log(f):
 
     @scalar
     def log(x):
-        """log x: x = 2^k (1 + g) with 1 + g within [sqrt(1/2), sqrt(2)]."""
+        """log x, as k ln 2 + log(1 + g), where x = 2^k (1 + g) and 1 + g is within [sqrt(1/2), sqrt(2)]."""
         subnormal = x < tiny
         y = x * lifting if subnormal else x
         bits = integer(to_integer(y) - sqrt_half_bits)
@@ -83,7 +88,7 @@ def log1p(f):
 
     @scalar
     def log1p(x):
-        """log(1 + x): the logarithm of the rounded sum, corrected by what the rounding lost."""
+        """log(1 + x), as log u + lost / u, where u is 1 + x rounded, and `lost` is its rounding error."""
         u = one + x
         lost = x - (u - one)
         return log_(u) + (lost / u if (u > zero) & (u < infinity) else zero)

@@ -1,4 +1,4 @@
-"""The activations as functions of graphs, one for each entry of the catalogue."""
+"""Make the activations of `dlkernels.graph`: a function of nodes for each entry of the catalogue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PARAMETER = """
 
 
 def functions(module: str) -> dict[str, Callable[..., Variable]]:
-    """A function for each activation, by name; they belong to this module."""
+    """Return a function for each activation, by name. Each says that it belongs to the module `module`."""
     found = {}
     for activation in ACTIVATIONS.values():
         name = activation.name

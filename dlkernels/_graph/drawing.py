@@ -1,4 +1,4 @@
-"""A computation graph as a picture: from left to right, values above the lines, derivatives below."""
+"""Draw a computation graph from left to right, each node's value above it and its derivative below it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Any, TypeAlias
 from dlkernels._graph.text import short_text
 from dlkernels.extras import need
 
-#: A node with its name and its formula. (What a node is, `nodes` says, which imports this module.)
+#: A node's name, its formula, and the node, which is typed Any because `nodes` imports this module.
 Line: TypeAlias = tuple[str, str, Any]
 
 _FORWARD, _BACKWARD = "#2255aa", "#bb2233"
 _FORMATS = (".svg", ".png", ".pdf")
 
 
-#: Inches that a letter takes, between columns, and between rows.
+#: Inches: the width of a letter, the gap between columns, and the height of a row.
 _LETTER, _GAP, _ROW = 0.085, 0.75, 1.1
 
 
 def _texts(name: str, formula: str, node: Any) -> tuple[str, str, str]:
-    """What stands in a node's box, above it and below it: of arrays the shapes."""
+    """Return the texts in a node's box, above it and below it. An array is shown as its shape."""
     below = "" if node.grad is None else f"d{name} = {short_text(node.grad)}"
     return f"{name} = {formula}" if formula else name, short_text(node.value), below
 
 
 def _places(lines: Sequence[Line]) -> dict[int, tuple[float, float]]:
-    """A place for each node, in inches: as many columns from the variables as its longest path.
+    """Return the centre of each node, in inches.
 
-    A variable that is needed only further on stands just before the first that needs it.
+    The column of a computed node is the length of the longest path to it from a variable. A variable stands
+    one column before the first node that uses it.
     """
     depth: dict[int, int] = {}
     nodes = {id(node): node for _, _, node in lines}
@@ -55,12 +56,12 @@ def _places(lines: Sequence[Line]) -> dict[int, tuple[float, float]]:
 
 
 def draw(lines: Sequence[Line], file: str | Path) -> None:
-    """Save the picture of nodes given as name, formula, node.
+    """Save a picture of these nodes.
 
     Raises
     ------
     ValueError
-        If the name ends with something else than .svg, .png or .pdf, or there is no node.
+        If the name of the file doesn't end with .svg, .png or .pdf, or there is no node.
     """
     file = Path(file)
     if file.suffix.lower() not in _FORMATS:
@@ -75,7 +76,7 @@ def draw(lines: Sequence[Line], file: str | Path) -> None:
 
 
 def picture(lines: Sequence[Line]) -> Any:
-    """The same as a figure of matplotlib."""
+    """Return the picture that `draw` saves, as a matplotlib figure."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -88,7 +89,7 @@ def picture(lines: Sequence[Line]) -> Any:
         figure = Figure(figsize=size)
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, size[0]), ylim=(0, size[1]))
         axes.set_axis_off()
-        plain: dict[str, Any] = {"ha": "center", "parse_math": False}  # a $ is a letter of a name
+        plain: dict[str, Any] = {"ha": "center", "parse_math": False}  # a $ in a name begins no formula
         boxes = {}
         for name, formula, node in lines:
             x, y = places[id(node)]
@@ -104,7 +105,7 @@ def picture(lines: Sequence[Line]) -> Any:
                 if id(parent) in places:
                     axes.annotate(
                         "", places[id(node)], places[id(parent)],
-                        zorder=3,  # drawn after the boxes, which have their sizes then
+                        zorder=3,  # drawn after the boxes, whose sizes are known only then
                         arrowprops={
                             "arrowstyle": "-|>", "color": "#888888", "shrinkA": 2, "shrinkB": 2,
                             "patchA": boxes[id(parent)], "patchB": boxes[id(node)],

@@ -1,4 +1,4 @@
-"""Functions of the nodes of a computation graph: elementwise ones, sums and means. See `dlkernels.graph`."""
+"""Functions of the nodes of a computation graph: exp, log, sum and mean. See `dlkernels.graph`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from dlkernels._graph.nodes import Variable, constant, node_of
 from dlkernels._inputs.arrays import Array
 
-#: None for all of them.
+#: The axis or axes to reduce; None for all.
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 
@@ -22,7 +22,6 @@ def exp(x: Any) -> Variable:
     ----------
     x : Variable or array_like
         Any shape.
-
 
     Returns
     -------
@@ -51,7 +50,6 @@ def log(x: Any) -> Variable:
     x : Variable or array_like
         Any shape.
 
-
     Returns
     -------
     Variable
@@ -72,22 +70,21 @@ def log(x: Any) -> Variable:
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """Sum of all numbers, or along an axis; its derivative is 1 for each of them.
+    """Sum of all numbers, or along an axis; its derivative with respect to each number is 1.
 
     Parameters
     ----------
     x : Variable or array_like
         Any shape.
     axis : int or tuple of int, optional
-        Along which; by default all numbers.
+        The axis or axes to reduce; by default all.
     keepdims : bool
-        Whether that axis stays, with length 1.
-
+        Whether a reduced axis stays, with length 1.
 
     Returns
     -------
     Variable
-        Without that axis, unless `keepdims`.
+        Its shape lacks the reduced axes, unless `keepdims` is true.
 
     Examples
     --------
@@ -101,22 +98,21 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
 
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Variable:
-    """Mean of all numbers, or along an axis; its derivative is 1 / their count for each of them.
+    """Mean of all numbers, or along an axis; its derivative with respect to each of n numbers is 1 / n.
 
     Parameters
     ----------
     x : Variable or array_like
         Any shape.
     axis : int or tuple of int, optional
-        Along which; by default all numbers.
+        The axis or axes to reduce; by default all.
     keepdims : bool
-        Whether that axis stays, with length 1.
-
+        Whether a reduced axis stays, with length 1.
 
     Returns
     -------
     Variable
-        Without that axis, unless `keepdims`.
+        Its shape lacks the reduced axes, unless `keepdims` is true.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Nodes of a computation graph: arithmetic on them, and the way back through it. See `dlkernels.graph`."""
+"""The nodes of a computation graph, arithmetic on them, and the backward pass. See `dlkernels.graph`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dlkernels._graph import drawing
 from dlkernels._graph.text import short_text, text
 from dlkernels._inputs.arrays import Array, as_float
 
-#: What a derivative with respect to a node's value becomes for one of the nodes that it was computed from.
+#: Turns the derivative with respect to a node into the derivative with respect to one of its parents.
 Pullback: TypeAlias = Callable[[Array], Any]
-#: A node that another was computed from; without a pullback once `backward` has given it up.
+#: A node that another was computed from, and its pullback, which is None once `backward` has freed it.
 Parent: TypeAlias = "tuple[Variable, Pullback | None]"
 
 
@@ -25,20 +25,21 @@ _NO_ARRAY = (
 
 
 class Variable:
-    """A node of a graph: a value, where it came from, and after `backward` its derivative.
+    """A node of a graph: a value, the nodes it was computed from, and after `backward` its derivative.
 
-    Made by `variable`, by arithmetic (``+ - * / ** @``), and by the functions of this module; numbers and
-    arrays in such a formula are constants. A node never changes, so a graph has no cycles; ``x += y`` gives
-    the name x to a new node.
+    Nodes are made by `variable`, by arithmetic (``+ - * / ** @``), and by the functions of `dlkernels.graph`;
+    numbers and arrays in such a formula are constants. A node's value and the nodes it was computed from
+    never change, so a graph has no cycles; ``x += y`` gives the name x to a new node.
 
     Attributes
     ----------
     value : ndarray
-        Shape () for a single number.
+        The value; a single number has shape ().
     grad : ndarray or None
-        The derivative of what `backward` was called on, with respect to this node; of its shape. A further
-        `backward` adds to it, as in PyTorch; set it to None to start anew.
+        The derivative, with respect to this node, of the node whose `backward` was called; it has the shape
+        of this node. A further `backward` adds to it, as in PyTorch; set it to None to start anew.
     name : str or None
+        The name in tables and drawings.
 
     Examples
     --------
@@ -49,7 +50,7 @@ class Variable:
     array([ 6., 12.])
     """
 
-    __array_ufunc__ = None  # so that `array + node` comes here instead of making an array of nodes
+    __array_ufunc__ = None  # makes `array + node` call `__radd__` instead of giving an array of nodes
     __slots__ = ("_formula", "_parents", "constant", "grad", "name", "value")
 
     def __init__(
@@ -61,13 +62,13 @@ class Variable:
         parents: tuple[Parent, ...] = (),
         constant: bool = False,
     ) -> None:
-        # What an operation has computed is kept; what somebody gives is converted and copied.
+        # The result of an operation is kept as it is; a value that a user gives is converted and copied.
         self.value: Array = np.asarray(value) if parents else numbers("graph", "value", value)
         self.value.flags.writeable = False
         self.grad: Array | None = None
         self.name = None if name is None else _name(name)
         self.constant = constant
-        #: With {0}, {1} for the nodes that it was computed from.
+        #: The formula that computed this node, with {0} and {1} in the place of its parents.
         self._formula = formula
         self._parents = parents
 
@@ -85,7 +86,7 @@ class Variable:
         Parameters
         ----------
         name : str
-            What it is called in tables and drawings from now on.
+            The name in tables and drawings from now on.
 
         Returns
         -------
@@ -148,22 +149,24 @@ class Variable:
         return node_of("-{0}", -self.value, (self, lambda g: -g))
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
-        """Derivatives of this node with respect to every node that it was computed from, into their `grad`.
+        """Add the derivatives of this node, with respect to each node it was computed from, to their `grad`.
 
         Parameters
         ----------
         gradient : array_like, optional
-            The derivative of something with respect to this node; by default 1, for a single number.
+            The derivative with respect to this node that the backward pass begins with. A single number
+            needs none: it begins with 1.
         retain_graph : bool
-            Whether `backward` may be called again. By default what it needs is given up, as in PyTorch.
+            Whether `backward` may be called again. By default the saved results that it needs are freed, as
+            in PyTorch.
 
         Raises
         ------
         RuntimeError
-            If the node is no single number and no `gradient` was given; if no variable is behind it; if a
-            former `backward` has given up what is needed; or if the graph has a cycle.
+            If the node is no single number and no `gradient` was given; if it was computed from constants
+            only; if a former `backward` freed the results that this one needs; or if the graph has a cycle.
         ValueError
-            If `gradient` has another shape.
+            If `gradient` has another shape than the node.
         """
         if self.constant:
             raise RuntimeError(
@@ -186,7 +189,7 @@ class Variable:
                 "or compute the formula again"
             )
         slopes = {id(self): gradient}
-        with np.errstate(all="ignore"):  # infinities and NaN go through, as they do in the kernels
+        with np.errstate(all="ignore"):  # infinities and NaN pass without a warning, as in the kernels
             for node in reversed(order):
                 slope = slopes[id(node)]
                 node.grad = slope.copy() if node.grad is None else np.asarray(node.grad + slope)
@@ -200,7 +203,7 @@ class Variable:
                 node._parents = tuple((parent, None) for parent, _ in node._parents)
 
     def table(self) -> str:
-        """Every node from left to right: its formula, its value, and its derivative, called `dvar`."""
+        """Return a table of all nodes but constants: name, formula, value, and derivative, called `dvar`."""
         rows = [("node", "formula", "value", "dvar")]
         rows += [
             (name, formula, text(node.value), "" if node.grad is None else text(node.grad))
@@ -213,17 +216,17 @@ class Variable:
         return "\n".join(line.rstrip() for line in lines)
 
     def draw(self, file: str | Path) -> None:
-        """Save a picture of the graph, values above the nodes' formulas and derivatives below.
+        """Save a picture of the graph, with values above the nodes' formulas and derivatives below.
 
         Parameters
         ----------
         file : path
-            Ends with .svg, .png or .pdf. Needs matplotlib.
+            The file to write; its name ends with .svg, .png or .pdf. Drawing needs matplotlib.
         """
         drawing.draw(list(self._lines()), file)
 
     def picture(self) -> Any:
-        """The same picture as a figure of matplotlib.
+        """Return the picture that `draw` saves, as a matplotlib figure.
 
         Returns
         -------
@@ -232,7 +235,7 @@ class Variable:
         return drawing.picture(list(self._lines()))
 
     def _lines(self) -> Iterator[tuple[str, str, Variable]]:
-        """Name, formula and node of all but constants, variables first; who has no name is t1, t2 ..."""
+        """Yield name, formula and node of all but constants, variables first. Unnamed ones are t1, t2 ..."""
         order = sorted(
             (node for node in _ordered(self) if not node.constant), key=lambda node: bool(node._parents)
         )
@@ -245,11 +248,11 @@ class Variable:
 
 
 def _ordered(last: Variable) -> list[Variable]:
-    """All nodes that `last` was computed from, each after those that it needs, then `last`."""
+    """Return `last` and all nodes it was computed from, each node after its parents."""
     order: list[Variable] = []
     begun: set[int] = set()
     stack = [(last, False)]
-    while stack:  # no recursion: graphs of loops are thousands of nodes deep
+    while stack:  # not recursive: a formula in a loop makes a graph thousands of nodes deep
         node, finished = stack.pop()
         if finished:
             order.append(node)
@@ -264,7 +267,7 @@ def _ordered(last: Variable) -> list[Variable]:
 
 
 def numbers(function: str, argument: str, value: Any) -> Array:
-    """A copy that nobody changes later, in float32 or float64."""
+    """Return a copy in float32 or float64, so that later changes of the user's array don't reach it."""
     return as_float(function, argument, value).copy()
 
 
@@ -285,7 +288,7 @@ def node_of(formula: str, value: Any, *parents: Parent) -> Variable:
 
 
 def _summed_to(gradient: Any, like: Array) -> Array:
-    """The gradient of what was broadcast: summed along the axes that were stretched."""
+    """Sum a gradient along the axes that broadcasting stretched, which gives it the shape of `like`."""
     gradient = np.asarray(gradient, like.dtype)
     if gradient.shape == like.shape:
         return gradient
@@ -313,7 +316,7 @@ def _elementwise(symbol: str, function: Any, a: Variable, b: Any, slopes: Any) -
 
 
 def _matched(a: Variable, b: Any) -> Variable:
-    """b as a node; a single number that is no variable takes a's dtype, as a Python number does in NumPy."""
+    """Return b as a node. A constant single number takes a's dtype, as a Python number does in NumPy."""
     b = constant(b)
     if b.constant and b.value.ndim == 0 and b.value.dtype != a.value.dtype:
         return Variable(b.value.astype(a.value.dtype), b.name, constant=True)
@@ -321,7 +324,7 @@ def _matched(a: Variable, b: Any) -> Variable:
 
 
 def _power_slopes(g: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    # x⁰ is 1 everywhere and 0 ** y is 0 for all y > 0, where the formulas give 0 * inf.
+    # x ** 0 is constant in x, and 0 ** y in y for y > 0: the slopes are 0, where the formulas give 0 * inf.
     by_base = np.where(y == 0, 0, g * y * np.power(x, y - 1))
     by_exponent = np.where((x == 0) & (y >= 0), 0, g * np.power(x, y) * np.log(x))
     return by_base, by_exponent

@@ -1,1 +1,1 @@
-"""What callers hand over: arrays, single values, shapes."""
+"""Checks of what callers pass: arrays, single values, shapes."""

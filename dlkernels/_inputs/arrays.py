@@ -1,7 +1,7 @@
-"""Arrays: what is accepted, what is copied, and what a refusal says.
+"""Array arguments: which are accepted, which are copied, and what the error messages say.
 
-Float arrays of any layout come in; aligned float32 or float64 arrays of one dtype in native byte order,
-in C or Fortran order, go on. Messages name the function, the arguments and both shapes.
+Callers may pass float arrays of any layout. Kernels get aligned float32 or float64 arrays of one dtype, in
+native byte order and in C or Fortran order. Messages name the function, the arguments and both shapes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ F64 = np.dtype(np.float64)
 
 
 def as_float(function: str, argument: str, value: Any) -> Array:
-    """`value` as a float32 or float64 array of any layout, without a copy where it is one already."""
+    """`value` as a float32 or float64 array of any layout. It is not copied if it is one already."""
     if type(value) is np.ndarray and value.dtype in (F64, F32):
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -51,20 +51,20 @@ def native(array: Any) -> bool:
 def as_kernels_take_them(*arguments: Any) -> bool:
     """Whether all arrays among the arguments are of one float dtype, in C order, aligned and writeable.
 
-    And whether all have one axis, or all two: each number of axes is compiled for itself.
+    All arrays must also have one axis, or all two: Numba compiles a kernel again for each number of axes.
     """
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
     first = arrays[0]
     return (
         first.dtype in (F32, F64)
         and first.ndim in (1, 2)
-        # Equal, not identical: the result of `newbyteorder` is another object.
+        # Dtypes are compared by value: the result of `newbyteorder` is equal to F64, but another object.
         and all(a.dtype == first.dtype and a.ndim == first.ndim and a.flags.carray for a in arrays)
     )
 
 
 def _matrices_as_they_are(values: Sequence[Any]) -> bool:
-    """Whether all are float matrices of one dtype, writeable, in C or Fortran order; 0.15 us a matrix."""
+    """Whether all are writeable float matrices of one dtype in C or Fortran order. Takes 0.15 us a matrix."""
     dtype = getattr(values[0], "dtype", None)
     if dtype is not F32 and dtype is not F64:
         return False
@@ -72,7 +72,7 @@ def _matrices_as_they_are(values: Sequence[Any]) -> bool:
         if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != 2:
             return False
         flags = value.flags
-        # Not `farray`: NumPy says that of every array that is not in C order.
+        # `flags.farray` won't do: NumPy sets it for every array that is not in C order.
         if not (flags.carray or (flags.f_contiguous and flags.behaved)):
             return False
     return True
@@ -83,7 +83,7 @@ def c_order(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
     flags = array.flags
     if (dtype is None or array.dtype == dtype) and flags.c_contiguous and flags.aligned:
         return array
-    with np.errstate(over="ignore"):  # a float64 may be infinite as a float32
+    with np.errstate(over="ignore"):  # a large float64 becomes infinite as a float32
         return array.astype(dtype or array.dtype, order="C")
 
 
@@ -95,12 +95,12 @@ def c_or_fortran_order(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def common(arrays: Sequence[Array]) -> np.dtype[Any]:
-    """float32 if all are, else float64: what `numpy.result_type` says of these two."""
+    """float32 if all arrays are float32, else float64, as `numpy.result_type` says for these two dtypes."""
     return F32 if all(array.dtype == F32 for array in arrays) else F64
 
 
 def matrices(function: str, given: Mapping[str, Any]) -> list[Array]:
-    """Arrays of floats with two axes, in any layout, by their names."""
+    """The values, which are given by their names, as float arrays with two axes in any layout."""
     if _matrices_as_they_are(tuple(given.values())):
         return list(given.values())
     arrays = [as_float(function, name, value) for name, value in given.items()]
@@ -113,7 +113,7 @@ def matrices(function: str, given: Mapping[str, Any]) -> list[Array]:
 
 
 def alike(arrays: list[Array]) -> list[Array]:
-    """Matrices of one dtype, each in C or Fortran order: copied only if they must be."""
+    """The matrices in one dtype, each in C or Fortran order. They are copied only if they must be."""
     if _matrices_as_they_are(arrays):
         return arrays
     dtype = common(arrays)

@@ -1,8 +1,9 @@
-"""What every backend accepts, what it refuses, and in which words.
+"""The checks of all backends: which arguments they accept, and with which messages they refuse others.
 
-Each public function of each backend begins with one call from here. It returns inputs that are plain
-``float32`` or ``float64`` arrays of one dtype, contiguous, aligned, in native byte order, together with the
-array that takes the result. Nothing is written to a caller's array before every check has passed.
+Each public function of each backend calls one function of this module, unless the function of compiled loops
+could serve the arrays as they are (`_calls`, `_kernels.direct`). That returns inputs that are plain
+``float32`` or ``float64`` arrays of one dtype, contiguous, aligned and in native byte order, together with
+the array for the result. Nothing is written to a caller's array before every check has passed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
 
 
 def activation_code(function: str, activation: Any) -> int:
-    """The code of an activation, by its name."""
+    """The code of the activation with this name."""
     if not isinstance(activation, str):
         raise TypeError(f"{function}: activation must be a string, not {type(activation).__name__}")
     code = CODES.get(activation)
@@ -74,7 +75,7 @@ class DenseForward(NamedTuple):
 def dense_forward(
     W: Any, A_prev: Any, b: Any, activation: Any, negative_slope: Any, out: Any, return_Z: Any
 ) -> DenseForward:
-    """g(W A_prev + b); Z only if it is to be returned."""
+    """Arguments of `dense_forward`. Z is None unless `return_Z`."""
     f, given = "dense_forward", {"W": W, "A_prev": A_prev, "b": b}
     found = W_, A_, b_ = fitting(f, shapes.DENSE_FORWARD, given)
     code = activation_code(f, activation)
@@ -99,7 +100,7 @@ class DenseGradients(NamedTuple):
 
 
 def dense_gradients(dZ: Any, A_prev: Any, out: Any) -> DenseGradients:
-    """The gradients of a layer."""
+    """Arguments of `dense_gradients`."""
     f, given = "dense_gradients", {"dZ": dZ, "A_prev": A_prev}
     found = dZ_, A_ = fitting(f, shapes.DENSE_GRADIENTS, given)
     results = shapes.DENSE_GRADIENTS.result_shapes([array.shape for array in found])
@@ -122,7 +123,7 @@ class DenseBackward(NamedTuple):
 def dense_backward(
     W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any, out: Any
 ) -> DenseBackward:
-    """dZ = W_nextᵀ dZ_next * g', and the gradients of the layer."""
+    """Arguments of `dense_backward`."""
     f, given = "dense_backward", {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev}
     found = W_, dZ_, saved_, A_ = fitting(f, shapes.DENSE_BACKWARD, given)
     code = activation_code(f, activation)
@@ -133,7 +134,7 @@ def dense_backward(
 
 
 def cost(name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:
-    """Predictions and labels of the cost of this name, both (1, m) in C order."""
+    """Predictions and labels for the cost with this name, both (1, m) and in C order."""
     letter = COSTS[name].predicted
     P, Y_ = fitting(name, shapes.COST[letter], {letter: predicted, "Y": Y})
     return P, Y_
@@ -148,7 +149,7 @@ class Logistic(NamedTuple):
 
 
 def logistic(function: str, w: Any, b: Any, X: Any, Y: Any, out: Any) -> Logistic:
-    """Logistic regression; b is a number."""
+    """Arguments of functions of logistic regression. The bias b is a number."""
     w_, X_, Y_ = fitting(function, shapes.LOGISTIC, {"w": w, "X": X, "Y": Y})
     bias = values.real(function, "b", b)
     if out is None:
@@ -174,7 +175,7 @@ def shallow(
     function: str, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, activation: Any, negative_slope: Any,
     out: Any,
 ) -> Shallow:  # fmt: skip
-    """The network with one hidden layer; gradients in the order of the parameters."""
+    """Arguments of functions of the network with one hidden layer; gradients in the order of parameters."""
     given = {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "X": X, "Y": Y}
     W1_, b1_, W2_, b2_, X_, Y_ = fitting(function, shapes.SHALLOW, given)
     code = activation_code(function, activation)
@@ -187,7 +188,7 @@ def shallow(
 def gradient_descent(
     parameters: Any, gradients: Any, learning_rate: Any
 ) -> tuple[list[Array], list[Array], float]:
-    """Parameters to update in place, their gradients in the same order and shapes, the step length."""
+    """The parameters to update in place, their gradients in the same order and shapes, the step length."""
     f = "gradient_descent"
     for name, given in (("parameters", parameters), ("gradients", gradients)):
         if not isinstance(given, list | tuple):
@@ -235,7 +236,7 @@ def _descent(
 def logistic_descent(
     w: Any, b: Any, X: Any, Y: Any, learning_rate: Any, num_steps: Any
 ) -> tuple[Logistic, float, int]:
-    """As `logistic`; w is updated in place."""
+    """As `logistic`, where w can also be updated in place; and the step length and the number of steps."""
     f = "logistic_descent"
     inputs = logistic(f, w, b, X, Y, None)
     read = (("X", X), ("Y", Y))
@@ -247,7 +248,7 @@ def shallow_descent(
     W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any, learning_rate: Any, num_steps: Any, activation: Any,
     negative_slope: Any,
 ) -> tuple[Shallow, float, int]:  # fmt: skip
-    """As `shallow`; W1, b1, W2 and b2 are updated in place."""
+    """As `shallow`, where W1, b1, W2 and b2 can also be updated in place; step length, number of steps."""
     f = "shallow_descent"
     inputs = shallow(f, W1, b1, W2, b2, X, Y, activation, negative_slope, None)
     updated = (("W1", W1), ("b1", b1), ("W2", W2), ("b2", b2))

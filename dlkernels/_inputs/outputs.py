@@ -1,4 +1,4 @@
-"""Outputs: the arrays that take results, and those that are updated in place."""
+"""Checks of outputs: arrays for results, and arrays that are updated in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlkernels._inputs.arrays import F32, F64, Array
 
 
 def _is_plain(array: Any) -> bool:
-    """Whether results may be written to this: a subclass may have indices and products of its own."""
+    """Whether results may be written to this object. A subclass may index and multiply in its own way."""
     return type(array) in (np.ndarray, np.memmap)
 
 
@@ -43,23 +43,23 @@ def check_out(
     in_place: bool,
     name: str = "out",
 ) -> Array:
-    """`out` itself, if it may take a result of this shape and dtype.
+    """Return `out` if a result of this shape and dtype may be written to it, else raise an error.
 
-    In C order only: other layouts would need a second set of kernels, or a hidden copy.
+    `out` must be in C order: other layouts would need a second set of kernels, or a hidden copy.
     """
     if not (_is_plain(out) and out.shape == shape and out.dtype == dtype and out.flags.carray):
         _refuse(function, out, shape, dtype, name)
     for other, value in inputs:
-        if type(value) is float:  # has no memory to share
+        if type(value) is float:  # a number has no memory to share
             continue
-        array = np.asarray(value)  # what lends its memory need not be an array
+        array = np.asarray(value)  # also an object that is no array may lend its memory to `out`
         if not (in_place and _same_memory(array, out)) and overlap(array, out):
             raise ValueError(f"{function}: {name} overlaps {other} in memory")
     return out
 
 
 def _refuse(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Say what is wrong with an output."""
+    """Raise an error that says what is wrong with an output."""
     if not _is_plain(out):
         raise TypeError(f"{function}: {name} must be a plain NumPy array, not {type(out).__name__}")
     if out.shape != shape:
@@ -78,7 +78,7 @@ def results(
     inputs: Sequence[tuple[str, Any]],
     out: Any,
 ) -> tuple[Array, ...]:
-    """The arrays of the tuple `out`, if they may take results of these names and shapes; else new ones."""
+    """The arrays of the tuple `out`, checked for results of these names and shapes; new ones if None."""
     if out is None:
         return tuple(np.empty(shape, dtype) for shape in shapes.values())
     names = ", ".join(shapes)
@@ -95,7 +95,7 @@ def results(
 
 
 def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
-    """Arrays that are updated in place: float, C order, writeable, no two sharing memory."""
+    """Check arrays to update in place: they must be float, in C order and writeable, and share no memory."""
     for position, (name, array) in enumerate(named):
         if not _is_plain(array):
             raise TypeError(
@@ -116,7 +116,7 @@ def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
 
 
 def need_apart(function: str, updated: Sequence[tuple[str, Any]], read: Sequence[tuple[str, Any]]) -> None:
-    """What is updated must not share memory with what is read after the first write."""
+    """Check that no array to update shares memory with an array that is read after the first write."""
     for name, array in updated:
         for other_name, other in read:
             if overlap(array, np.asarray(other)):

@@ -1,4 +1,4 @@
-"""Shapes that don't fit together, in words. The rules themselves are in `_kernels.shapes`."""
+"""Error messages for shapes that don't fit together. The rules themselves are in `_kernels.shapes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dlkernels._inputs import arrays
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels.shapes import Rule
 
-#: The hint where X would fit as X.T.
+#: The hint for the case that X doesn't fit, but X.T would.
 X_TRANSPOSED = "; X looks transposed: examples are columns, so pass X.T"
 
 _AXES = ("rows", "columns")
@@ -24,9 +24,10 @@ class _Named(NamedTuple):
 
 
 def fitting(function: str, rule: Rule, given: Mapping[str, Any]) -> list[Array]:
-    """The inputs that a rule is about, by their names, as arrays of one dtype in C or Fortran order.
+    """Check the inputs of a rule, given by their names; return them in one dtype, in C or Fortran order.
 
-    Nothing is copied before the shapes are known to fit: an array that doesn't fit may be of any size.
+    Float arrays are copied only after all shapes are known to fit, because one that doesn't may be of any
+    size.
     """
     found = arrays.matrices(function, given)
     need_fit(function, rule, dict(zip(given, found, strict=True)))
@@ -34,14 +35,14 @@ def fitting(function: str, rule: Rule, given: Mapping[str, Any]) -> list[Array]:
 
 
 def need_fit(function: str, rule: Rule, given: Mapping[str, Array]) -> None:
-    """Refuse arrays whose shapes don't fit, and say which two, and why."""
+    """Raise an error if shapes don't fit; the message names two arrays and says why."""
     found = [given[name] for name in rule.inputs]
     if not rule.inputs_fit(tuple([array.shape for array in found])):
         raise ValueError(f"{function}: {_why(rule, found)}")
 
 
 def _why(rule: Rule, found: Sequence[Array]) -> str:
-    """The first thing that is wrong with shapes that don't fit."""
+    """The message about the first thing that is wrong with shapes that don't fit."""
     named = [_Named(name, array) for name, array in zip(rule.inputs, found, strict=True)]
     lengths: dict[str, int] = {"1": 1}
     origin: dict[str, tuple[_Named, int]] = {}
@@ -61,7 +62,7 @@ def _why(rule: Rule, found: Sequence[Array]) -> str:
 
 
 def _unequal(first: _Named, axis: int, second: _Named, other_axis: int) -> str:
-    """Two axes that a formula pairs have different lengths."""
+    """The message for two axes that must have the same length, and don't."""
     length, other = first.array.shape[axis], second.array.shape[other_axis]
     transposed = second.name == "X" and length == second.array.shape[1 - other_axis]
     return (
@@ -71,7 +72,7 @@ def _unequal(first: _Named, axis: int, second: _Named, other_axis: int) -> str:
 
 
 def _other_shape(own: _Named, other: _Named, letters: str, lengths: dict[str, int]) -> str:
-    """An array must be a row or a column."""
+    """The message for an array that must be a row or a column, and isn't."""
     if all(letter in lengths for letter in letters):
         shape = tuple(lengths[letter] for letter in letters)
         wanted = f"must have shape {shape} but has shape {own.array.shape}"
@@ -81,7 +82,7 @@ def _other_shape(own: _Named, other: _Named, letters: str, lengths: dict[str, in
 
 
 def _if_transposed(own: _Named, other: _Named) -> str:
-    """A hint where an array would fit X's transpose, or be its own."""
+    """A hint for the case that the array would fit X.T, or that its own transpose would fit."""
     if own.name == "Y" and own.array.shape == (other.array.shape[1], 1):
         return "; labels are a row: pass Y.T"
     if other.name != "X":

@@ -1,4 +1,4 @@
-"""Single values: what counts as a number, and what a refusal says."""
+"""Checks of single values: what counts as a number, and what the error messages say."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 
 import numpy as np
 
-#: The largest integer that compiled code counts to.
+#: Truth values, and durations, which call themselves integers. No argument is meant by them.
+_NO_NUMBERS = (bool, np.bool_, np.timedelta64)
+#: The largest integer in compiled code, where counts are int64.
 _LARGEST = 2**63 - 1
 
 
 def real(function: str, argument: str, value: Any) -> float:
-    """A real number as a Python float; arrays count if they hold exactly one."""
+    """A real number as a Python float; an array that holds exactly one number counts as this number."""
     if type(value) is float:
         return value
     if isinstance(value, np.ndarray):
         if value.size != 1:
             raise ValueError(f"{function}: {argument} must be one number but has shape {value.shape}")
         value = value.reshape(-1)[0]
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Real):
         raise TypeError(f"{function}: {argument} must be a real number, not {type(value).__name__}")
     try:
         return float(value)
     except OverflowError:
         raise ValueError(f"{function}: {argument} is too large for a float") from None
-    except TypeError:  # a time span calls itself a real number
-        raise TypeError(f"{function}: {argument} must be a real number, not {type(value).__name__}") from None
 
 
 def finite(function: str, argument: str, value: Any) -> float:
@@ -40,7 +40,7 @@ def finite(function: str, argument: str, value: Any) -> float:
 
 def count(function: str, argument: str, value: Any, minimum: int = 0) -> int:
     """A whole number of at least `minimum`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{function}: {argument} must be an integer, not {type(value).__name__}")
     number = int(value)
     if number < minimum:

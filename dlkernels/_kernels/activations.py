@@ -1,9 +1,9 @@
 """The activations and their derivatives: the formula of each for one number, and the loops over rows.
 
-A formula gets a number and the parameter of its activation, which most ignore. In the loops the formulas are
-inlined. Each loop is compiled twice: from a row to itself, as a product needs it whose result is still in
-cache, and from one row to another. A single loop for both would have to find out at run time whether its rows
-overlap, and would run in scalar code if they do.
+A formula gets a number and the parameter of its activation; most formulas ignore the parameter. Numba inlines
+the formulas into the loops. Each loop is compiled twice: for a row in place, which is how a product activates
+its result while it is in cache, and from one row to another. A single loop for both would have to test at run
+time whether its rows overlap, and would run as scalar code if they do.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dlkernels.catalogue import ACTIVATIONS, layer_parameter
 
 layer_parameter = shared(layer_parameter)
 _COUNT = len(ACTIVATIONS)
-#: For each code, whether the derivative is found from a = g(z). Otherwise it is found from z.
+#: For each code, whether the derivative is computed from a = g(z). Otherwise it is computed from z.
 _DERIVED_FROM_A = tuple(activation.derivative_from == "A" for activation in ACTIVATIONS.values())
 
 
 class Activation(NamedTuple):
-    """Which activation, by its code in the catalogue, and its parameter."""
+    """An activation: its code in the catalogue, and its parameter."""
 
     code: Int
     parameter: Real
@@ -31,19 +31,19 @@ class Activation(NamedTuple):
 
 @shared
 def in_layer(code: int, negative_slope: float) -> Activation:
-    """The activation of a layer."""
+    """The activation of a layer; `negative_slope` is the slope of leaky ReLU, other activations ignore it."""
     return Activation(code, layer_parameter(code, negative_slope))
 
 
 @loops
 def derived_from_A(code):
-    """Whether an activation's derivative is found from A."""
+    """Whether an activation's derivative is computed from A. Otherwise it is computed from Z."""
     return _DERIVED_FROM_A[code]
 
 
 # -- formulas --------------------------------------------------------------------------------------------
 #
-# Each derivative is a function of its own, so that the product with x isn't reordered into it.
+# Each derivative is a function of its own. Otherwise LLVM could reorder its product with x into the formula.
 
 IDENTITY = ACTIVATIONS["identity"].code
 
@@ -109,7 +109,7 @@ def relu(z, parameter):
 
 @scalar
 def times_relu_slope(x, z, parameter):
-    """x for z >= 0, else 0. A selection, since 0 times infinity is NaN."""
+    """x for z >= 0, else 0. This is a selection, not a product, because 0 times infinity is NaN."""
     return type(x)(0) if z < type(z)(0) else x
 
 
@@ -133,14 +133,14 @@ ELU = ACTIVATIONS["elu"].code
 
 @scalar
 def elu(z, alpha):
-    """z for z >= 0, else alpha (e^z - 1)."""
-    return z if z >= type(z)(0) else alpha * exponentials.expm1_nonpositive(z)
+    """z for z >= 0, else alpha (e^z - 1). Both are computed, and e^-|z|, unlike e^z, sets no error flags."""
+    return z if z >= type(z)(0) else alpha * exponentials.expm1_nonpositive(-abs(z))
 
 
 @scalar
 def times_elu_slope(x, z, alpha):
     """x for z >= 0, else x alpha e^z."""
-    return x if z >= type(z)(0) else x * (alpha * exponentials.exp_nonpositive(z))
+    return x if z >= type(z)(0) else x * (alpha * exponentials.exp_nonpositive(-abs(z)))
 
 
 SILU = ACTIVATIONS["silu"].code
@@ -178,7 +178,7 @@ SOFTPLUS = ACTIVATIONS["softplus"].code
 
 @scalar
 def softplus(z, parameter):
-    """log(1 + e^z), as max(z, 0) + log(1 + e^-|z|): nothing overflows."""
+    """log(1 + e^z), as max(z, 0) + log(1 + e^-|z|), so that nothing overflows."""
     above = type(z)(0) if z < type(z)(0) else z
     return above + logarithms.log1p_unit(exponentials.exp_nonpositive(-abs(z)))
 
@@ -193,8 +193,11 @@ def times_softplus_slope(x, z, parameter):
 
 
 @loops
-def _need_activation(code):
-    """Refuse a code that stands for no activation: the loops below would do nothing, without a word."""
+def need_activation(code):
+    """Refuse a code that stands for no activation; the loops below would silently do nothing.
+
+    Kernels call this before their `prange`: an error that is raised within one becomes a SystemError.
+    """
     if code < 0 or code >= _COUNT:
         raise ValueError("no activation has this code")
 
@@ -234,7 +237,10 @@ def _activate_each(code, parameter, x, y):
 
 @inlined
 def _differentiate_each(code, parameter, saved, x, y):
-    """y[j] <- x[j] * g'(z), where saved[j] is a or z, whatever the derivative is found from; y may be x."""
+    """y[j] <- x[j] * g'(z); y may be x.
+
+    saved[j] is a or z, depending on which of them the derivative is computed from (`derived_from_A`).
+    """
     p, n = x.dtype.type(parameter), x.shape[0]
     if code == IDENTITY:
         for j in range(n):
@@ -268,7 +274,7 @@ def _differentiate_each(code, parameter, saved, x, y):
 @piece
 def activate(activation: Activation, x: Row):
     """x[j] <- g(x[j])."""
-    _need_activation(activation.code)
+    need_activation(activation.code)
     widest_vectors()
     _activate_each(activation.code, activation.parameter, x, x)
 
@@ -276,20 +282,20 @@ def activate(activation: Activation, x: Row):
 @piece
 def activate_into(activation: Activation, x: Row, y: Row):
     """y[j] <- g(x[j]), where x and y share no memory."""
-    _need_activation(activation.code)
+    need_activation(activation.code)
     widest_vectors()
     _activate_each(activation.code, activation.parameter, x, y)
 
 
 @piece
 def times_derivative(activation: Activation, saved: Row, x: Row):
-    """x[j] <- x[j] * g'(z), from saved[j]."""
-    _need_activation(activation.code)
+    """x[j] <- x[j] * g'(z), where saved[j] is a or z (`derived_from_A`)."""
+    need_activation(activation.code)
     _differentiate_each(activation.code, activation.parameter, saved, x, x)
 
 
 @piece
 def times_derivative_into(activation: Activation, saved: Row, x: Row, y: Row):
-    """y[j] <- x[j] * g'(z), from saved[j], where y shares no memory with the others."""
-    _need_activation(activation.code)
+    """y[j] <- x[j] * g'(z), where saved[j] is a or z, and y shares no memory with the other rows."""
+    need_activation(activation.code)
     _differentiate_each(activation.code, activation.parameter, saved, x, y)

@@ -1,7 +1,7 @@
 """Costs, which are means over m examples, and the dot product: reductions of one or two rows.
 
-A loss is multiplied by a power of two of about 1/m before it is added up: a mean that is finite is found even
-where the sum is not (`sums.exact_share`).
+Each loss is multiplied by a power of two of about 1/m before it is added up. So a finite mean is found even
+where the sum of the losses overflows (`sums.power_of_two_scale`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dlkernels._kernels.sums import (
     BLOCK,
     accumulate,
     add_row,
-    exact_share,
     merge_pairs,
+    power_of_two_scale,
     row_dot,
     total,
 )
@@ -30,10 +30,10 @@ from dlkernels.catalogue import COSTS
 CROSS_ENTROPY = COSTS["binary_cross_entropy"].code
 CROSS_ENTROPY_WITH_LOGITS = COSTS["binary_cross_entropy_with_logits"].code
 SQUARED_ERROR = COSTS["squared_error"].code
-#: The code of the dot product, which is no cost.
+#: The code of the dot product, which isn't a cost but is computed by the same kernel.
 DOT = len(COSTS)
 
-#: Numbers of a task.
+#: How many numbers a task reduces.
 _CHUNK = 64 * BLOCK
 
 
@@ -42,16 +42,17 @@ _CHUNK = 64 * BLOCK
 
 @scalar
 def logit_loss(scaled, y, softplus, zero, one):
-    """(max(z, 0) - y z + log(1 + e^-|z|)) * scale, from z * scale and the last term.
+    """(max(z, 0) - y z + log(1 + e^-|z|)) * scale.
 
-    The first two terms are one product, (1 - y) z or -y z: no difference of large numbers.
+    `scaled` is z * scale, `softplus` is the last term times scale. The first two terms are computed as one
+    product, (1 - y) z or -y z, instead of a difference of large numbers.
     """
     return ((one if scaled > zero else zero) - y) * scaled + softplus
 
 
 @scalar
 def _probability_loss(y, log_a, log_not_a, scale, zero, one, lowest):
-    """-(y log a + (1 - y) log(1 - a)) * scale; a term of weight 0 is 0 even if its log is -inf."""
+    """-(y log a + (1 - y) log(1 - a)) * scale; a term whose weight is 0 is 0, even if its log is -inf."""
     first = zero if (y == zero) & (log_a == lowest) else y * log_a
     second = zero if (y == one) & (log_not_a == lowest) else (one - y) * log_not_a
     return -(first + second) * scale
@@ -59,7 +60,7 @@ def _probability_loss(y, log_a, log_not_a, scale, zero, one, lowest):
 
 @scalar
 def _square(difference, scale):
-    """difference² * scale, which doesn't overflow if the mean doesn't."""
+    """difference² * scale, in an order that doesn't overflow unless the mean does."""
     return difference * scale * difference
 
 
@@ -93,9 +94,9 @@ def squared_error(a, y, scale, losses):
 
 @piece
 def chunk(code: Int, a: Row, y: Row, scale: Number, sums: Row, i: Int, losses: Row):
-    """Adds the losses of some examples, or their part of the dot product, to the i-th pair of sums.
+    """Add the losses of some examples, or their part of the dot product, to the i-th pair of sums.
 
-    BLOCK losses at a time are written to `losses`.
+    The losses are computed into `losses`, BLOCK at a time, and added up from there.
     """
     n = a.shape[0]
     for start in range(0, n, BLOCK):
@@ -110,8 +111,6 @@ def chunk(code: Int, a: Row, y: Row, scale: Number, sums: Row, i: Int, losses: R
             cross_entropy_with_logits(x, t, scale, losses)
         elif code == SQUARED_ERROR:
             squared_error(x, t, scale, losses)
-        else:
-            raise ValueError("no cost has this code")
         add_row(losses[: stop - start], sums, i)
 
 
@@ -122,15 +121,23 @@ def _chunks(m):
 
 @entry
 def reduction_workspace(m, workers, like):
-    """Numbers of workspace of `reduction`."""
+    """How many numbers of workspace `reduction` needs."""
     return whole_lines(2 * max(_chunks(m), 1)) + workers * BLOCK
+
+
+@loops
+def _need_cost(code):
+    """Refuse a code that stands for no cost; see `activations.need_activation`."""
+    if code < 0 or code > DOT:
+        raise ValueError("no cost has this code")
 
 
 @twins
 def reduction(code, a, y, workspace, workers):
-    """The mean cost, or the dot product, of the rows a and y, both (m,)."""
+    """The mean cost of the rows a and y, or their dot product if the code is DOT; both are (m,)."""
+    _need_cost(code)
     m = a.shape[0]
-    chunks, scale = _chunks(m), exact_share(m, a)
+    chunks, scale = _chunks(m), power_of_two_scale(m, a)
     sums, memory = carve(workspace, 2 * max(chunks, 1))
     clear(sums)
     for worker in prange(workers):

@@ -1,8 +1,8 @@
 """A dense layer, backward: dZ = W_nextᵀ dZ_next * g'(Z).
 
-n units, k units of the layer after it (rows of W_next, which is (k, n)), m examples (columns of dZ_next,
-which is (k, m)). It is one product, which is followed by g' while its numbers are in cache (`product`). The
-gradients dW and db follow from dZ: see `dense_gradients`.
+The layer has n units, the layer after it k units: W_next is (k, n), dZ_next (k, m) for m examples. The kernel
+is one product; its epilogue multiplies the sums by g' while they are in cache. `product` does all of the
+work; read it next. `dense_gradients` computes dW and db from dZ.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numba import prange
 
 from dlkernels._compiler.options import FALSE, ONE, ZERO, entry, twins
 from dlkernels._compiler.pieces import Flag, Int, Real, Row, Table
-from dlkernels._kernels.activations import layer_parameter
+from dlkernels._kernels.activations import layer_parameter, need_activation
 from dlkernels._kernels.memory import as_row
 from dlkernels._kernels.packing import Matrix
 from dlkernels._kernels.product import (
@@ -29,7 +29,7 @@ from dlkernels._kernels.product import (
 
 @entry
 def backward_workspace(n, k, m, dZ_transposed, workers, like):
-    """Numbers of workspace of `dense_backward`."""
+    """How many numbers of workspace `dense_backward` needs."""
     return product_workspace(n, k, m, dZ_transposed, FALSE, workers, like)
 
 
@@ -38,13 +38,14 @@ def dense_backward(
     W_next: Table, W_transposed: Flag, dZ_next: Table, dZ_transposed: Flag, saved: Table, code: Int,
     negative_slope: Real, dZ: Table, workspace: Row, workers: Int,
 ):  # fmt: skip
-    """dZ (n, m), from `saved` (n, m): A for an activation whose derivative is found from A, else Z.
+    """dZ = W_nextᵀ dZ_next * g'(Z), which is (n, m); dZ is overwritten.
 
-    W_next is (k, n), or (n, k) if it is `W_transposed`, dZ_next (k, m) or (m, k). `code` is that of g.
-    dZ is overwritten.
+    `saved` (n, m) is A or Z, from which g' is computed (`activations.derived_from_A`). W_next is (k, n), or
+    (n, k) if `W_transposed`. dZ_next is (k, m), or (m, k) if `dZ_transposed`. `code` is the code of g.
     """
+    need_activation(code)
     (n, m), k = dZ.shape, dZ_next.shape[1] if dZ_transposed else dZ_next.shape[0]
-    left = Matrix(as_row(W_next), W_next.shape[1], not W_transposed)  # the product is of W_nextᵀ
+    left = Matrix(as_row(W_next), W_next.shape[1], not W_transposed)  # L is W_nextᵀ
     right = Matrix(as_row(dZ_next), dZ_next.shape[1], dZ_transposed)
     result = as_row(dZ)
     sizes, parameter = Sizes(n, k, m), layer_parameter(code, negative_slope)

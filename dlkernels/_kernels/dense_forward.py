@@ -1,7 +1,8 @@
 """A dense layer, forward: A = g(Z) for Z = W A_prev + b.
 
-n units (rows of W, which is (n, k)), k inputs, m examples (columns of A_prev, which is (k, m)). It is one
-product, which starts at b and is followed by g while its numbers are in cache (`product`).
+The layer has n units and k inputs: W is (n, k), A_prev (k, m) for m examples. The kernel is one product. Its
+sums start at b, and its epilogue applies g to them while they are in cache. `product` does all of the work;
+read it next.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from numba import prange
 
 from dlkernels._compiler.options import FALSE, ONE, ZERO, entry, twins
 from dlkernels._compiler.pieces import Flag, Int, Real, Row, Table
-from dlkernels._kernels.activations import layer_parameter
+from dlkernels._kernels.activations import layer_parameter, need_activation
 from dlkernels._kernels.memory import as_row
 from dlkernels._kernels.packing import Matrix
 from dlkernels._kernels.product import (
@@ -28,7 +29,7 @@ from dlkernels._kernels.product import (
 
 @entry
 def forward_workspace(n, k, m, A_transposed, workers, like):
-    """Numbers of workspace of `dense_forward`."""
+    """How many numbers of workspace `dense_forward` needs."""
     return product_workspace(n, k, m, A_transposed, FALSE, workers, like)
 
 
@@ -37,11 +38,12 @@ def dense_forward(
     W: Table, W_transposed: Flag, A_prev: Table, A_transposed: Flag, b: Table, code: Int,
     negative_slope: Real, A: Table, Z: Table, keeps_Z: Flag, workspace: Row, workers: Int,
 ):  # fmt: skip
-    """A (n, m), and Z (n, m) if it `keeps_Z`; otherwise Z isn't used.
+    """A = g(W A_prev + b), which is (n, m); A is overwritten.
 
-    W is (n, k), or (k, n) if it is `W_transposed`, A_prev (k, m) or (m, k), b (n, 1). `code` is that of g.
-    A and Z are overwritten.
+    Z (n, m) is overwritten, too, if `keeps_Z`; otherwise it isn't used. W is (n, k), or (k, n) if
+    `W_transposed`. A_prev is (k, m), or (m, k) if `A_transposed`. b is (n, 1). `code` is the code of g.
     """
+    need_activation(code)
     (n, m), k = A.shape, W.shape[0] if W_transposed else W.shape[1]
     left = Matrix(as_row(W), W.shape[1], W_transposed)
     right = Matrix(as_row(A_prev), A_prev.shape[1], A_transposed)

@@ -1,15 +1,17 @@
-"""Direct calls: one compiled function from the arrays as they were given to the result, for small work.
+"""Direct calls: for small work, one compiled function checks the arrays of the caller and does the work.
 
-`dense_forward` of 4 units on 400 examples took 6.4 us, of which 0.9 were the product: the rest were checks in
-Python, views of arrays, and handing over 14 arguments. These functions look at the shapes and the memory of
-the arrays themselves. They answer one of three, and have written nothing unless it is DONE:
+`dense_forward` of 4 units on 400 examples took 6.4 us, of which the product took 0.9. Checks in Python, views
+of arrays, and handing over 14 arguments took the rest. The functions of this module check the shapes and the
+memory of the arrays in compiled code instead. Each returns one of three answers, and has written nothing
+unless the answer is DONE:
 
-NOT_SIMPLE  Something doesn't fit, or must be converted. The checks in Python do that, or say what is wrong.
-LARGE       All fits, but the work should be shared out among threads, or the workspace is too small.
+NOT_SIMPLE  An array doesn't fit or must be converted. The checks in Python convert it, or say what is wrong.
+LARGE       All arrays fit. But the work should be shared out among threads, or is for another kernel
+            (`is_tall`), or the workspace is too small.
 DONE        The results are written.
 
-All arrays are matrices in C order and in the byte order of the machine; `most` is the estimated time, in
-nanoseconds, up to which the work is done.
+All arrays must be matrices in C order and in the byte order of the machine. `most` is the most work that a
+direct call does, in estimated nanoseconds.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
 
 NOT_SIMPLE, DONE, LARGE = range(3)
 
-#: The kernels themselves, for calls by name.
+#: The serial kernels as pieces, which are compiled once. Otherwise each function below would get a copy.
 layer_forward, layer_backward = Piece(_forward.dense_forward.serial), Piece(_backward.dense_backward.serial)
 layer_gradients = Piece(_gradients.gradients_by_examples.serial)
 layer_product_gradients = Piece(_gradients.gradients_by_product.serial)
@@ -62,7 +64,7 @@ def _gradients_are_large(most, n, k, m, workspace):
 
 @entry
 def forward(code, negative_slope, most, W, A_prev, b, A, Z, keeps_Z, workspace):
-    """A = g(W A_prev + b), and Z if it `keeps_Z`; otherwise Z is A again."""
+    """A = g(W A_prev + b), and Z if `keeps_Z`; otherwise the argument Z is A again."""
     if not _forward_fits((W.shape, A_prev.shape, b.shape, A.shape)) or Z.shape != A.shape:
         return NOT_SIMPLE
     if not usable((A,), (W, A_prev, b)) or (keeps_Z and not usable((Z,), (W, A_prev, b, A))):
@@ -75,7 +77,7 @@ def forward(code, negative_slope, most, W, A_prev, b, A, Z, keeps_Z, workspace):
 
 @entry
 def gradients(most, dZ, A_prev, dW, db, workspace):
-    """dW = dZ A_prevᵀ / m and db = the row sums of dZ / m."""
+    """dW = dZ A_prevᵀ / m, and db = the row sums of dZ / m."""
     if not _gradients_fit((dZ.shape, A_prev.shape, dW.shape, db.shape)):
         return NOT_SIMPLE
     if not usable((dW, db), (dZ, A_prev)):
@@ -88,7 +90,7 @@ def gradients(most, dZ, A_prev, dW, db, workspace):
 
 @entry
 def backward(code, negative_slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, workspace):
-    """dZ = W_nextᵀ dZ_next * g'(Z), from `saved`, then dW and db."""
+    """dZ = W_nextᵀ dZ_next * g'(Z), then dW and db; g' is computed from `saved`."""
     given = (W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)
     if not _backward_fits(given + (dZ.shape, dW.shape, db.shape)):  # noqa: RUF005
         return NOT_SIMPLE
@@ -106,7 +108,7 @@ def backward(code, negative_slope, most, W_next, dZ_next, saved, A_prev, dZ, dW,
 
 @entry
 def logistic(most, w, b, X, X_transposed, Y, dw, workspace):
-    """dw; returns the answer, the cost and db. X is its transpose if it is `X_transposed`."""
+    """The gradient dw; returns the answer, the cost and db. If `X_transposed`, X is given as (m, n)."""
     n, m = (X.shape[1], X.shape[0]) if X_transposed else X.shape
     if not _logistic_fits(((n, m), w.shape, Y.shape, dw.shape)) or not usable((dw,), (w, X, Y)):
         return NOT_SIMPLE, 0.0, 0.0
@@ -120,7 +122,7 @@ def logistic(most, w, b, X, X_transposed, Y, dw, workspace):
 
 @entry
 def shallow(code, negative_slope, most, W1, b1, W2, b2, X, X_transposed, Y, dW1, db1, dW2, db2, workspace):
-    """The gradients; returns the answer and the cost. X is its transpose if it is `X_transposed`."""
+    """The four gradients; returns the answer and the cost. If `X_transposed`, X is given as (m, n_x)."""
     n_x, m = (X.shape[1], X.shape[0]) if X_transposed else X.shape
     given = (W1.shape, (n_x, m), b1.shape, W2.shape, b2.shape, Y.shape)
     if not _shallow_fits(given + (dW1.shape, db1.shape, dW2.shape, db2.shape)):  # noqa: RUF005
@@ -141,7 +143,7 @@ def shallow(code, negative_slope, most, W1, b1, W2, b2, X, X_transposed, Y, dW1,
 
 @entry
 def update(rate, most, a, b, c, d, da, db, dc, dd):
-    """a -= rate * da, and so for b, c and d."""
+    """a -= rate * da, and the same for b, c and d."""
     parameters, slopes, count = (a, b, c, d), (da, db, dc, dd), 0
     for i in range(4):
         if parameters[i].shape != slopes[i].shape:

@@ -9,22 +9,26 @@ from dlkernels._kernels.activations import (
     Activation,
     activate,
     activate_into,
+    need_activation,
     times_derivative,
     times_derivative_into,
 )
-from dlkernels._kernels.memory import as_row, fit
+from dlkernels._kernels.memory import as_row, overlap
 
-#: Numbers of a task: 100,000 numbers make 25 tasks, which two threads share evenly (7 they didn't).
+#: How many numbers a task takes. 100,000 numbers make 25 tasks, which two threads share almost evenly; with
+#: only 7 tasks, one thread waited for the other.
 CHUNK = 4096
 
 
 @twins
 def activation(code, parameter, z, out):
-    """out = g(z), where out may be z; both of one shape, in C order.
+    """out = g(z); both are in C order, and out may be z.
 
-    Returns False, and does nothing, if the arrays don't fit.
+    Returns False, and does nothing, unless the arrays have the same shape, are aligned, and are either the
+    same memory or share none (`memory.overlap`).
     """
-    same, n = fit(z, out), z.size
+    need_activation(code)
+    same, n = overlap(z, out), z.size
     if same < 0:
         return False
     source, target = as_row(z), as_row(out)
@@ -39,12 +43,14 @@ def activation(code, parameter, z, out):
 
 @twins
 def activation_backward(code, parameter, gradient, saved, out):
-    """out = gradient * g'(z), from saved; out may be gradient; all of one shape, in C order.
+    """out = gradient * g'(z), where saved is A or Z; all are in C order, and out may be gradient.
 
-    Returns False, and does nothing, if the arrays don't fit.
+    Returns False, and does nothing, unless the arrays fit as for `activation`; saved may share no memory with
+    out.
     """
-    same, n = fit(gradient, out), gradient.size
-    if same < 0 or fit(saved, out) != 0:
+    need_activation(code)
+    same, n = overlap(gradient, out), gradient.size
+    if same < 0 or overlap(saved, out) != 0:
         return False
     source, kept, target = as_row(gradient), as_row(saved), as_row(out)
     for chunk in prange((n + CHUNK - 1) // CHUNK):

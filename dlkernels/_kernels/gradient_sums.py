@@ -1,12 +1,14 @@
 """Sums over examples: G[i, q] += sum over c of D[i, c] * B[q, c], for n rows of D and k rows of B.
 
-This is dZ A_prevᵀ of a layer, for some of its examples: rows of D are units, rows of B are inputs. It is done
-in one of two forms, and `units_across` says which.
+This is dZ A_prevᵀ of a layer, for some of its examples: rows of D are units, rows of B are inputs. There are
+two forms, and `units_across` chooses.
 
-Either the units lie across vectors: the rows of D are packed into columns, those of B are used as they lie,
-a number of each spread over a vector, and G is transposed, (k, n). So B, mostly the larger one, is never
-packed. Or, if there are few units or inputs, the examples lie across vectors: nothing is packed, each sum is
-spread over the lanes of a vector, and G is (n, k).
+Units across vectors: the rows of D are packed into columns, so that a vector holds one example of several
+units. B is read where it lies; one number of it at a time is spread over a vector. G comes out transposed, as
+(k, n). So B, usually the larger matrix, is never packed.
+
+Examples across vectors, for few units or inputs: nothing is packed. Each sum is a dot product of two rows,
+spread over the lanes of a vector. G is (n, k).
 """
 
 from __future__ import annotations
@@ -37,16 +39,16 @@ from dlkernels._simd.tile import (
     outer_zeros,
 )
 
-#: The most numbers that the partial sums of all slots take.
-PARTS = 2**20
-#: Units don't lie across vectors if they make fewer micro-panels than this and G is large.
+#: The most numbers of the partial sums of all slots together.
+MOST_PARTIAL_SUMS = 2**20
+#: Units don't lie across vectors if they fill fewer micro-panels of MR than this and G is large.
 _FEWEST_PANELS = 4
-#: Rows of B that dot products use together, so that they stay in the second-level cache.
+#: How many rows of B the dot products take at a time, so that these rows stay in the second-level cache.
 _GROUP = 60
 
 
 class Rows(NamedTuple):
-    """So many rows of a matrix: number c of row i is numbers[at + i * row_length + c]."""
+    """`count` rows of a matrix: number c of row i is numbers[at + i * row_length + c]."""
 
     numbers: Row
     at: Int
@@ -56,15 +58,15 @@ class Rows(NamedTuple):
 
 @loops
 def units_across(n, k, m, like):
-    """Whether `add_gradient` has the units across vectors. G is (k, n) then."""
-    # Few units of very many inputs make no product, and G would take as much memory again as dW has.
-    fits = (n >= _FEWEST_PANELS * mr(like)) | (n * k <= PARTS)
+    """Whether `add_gradient` puts the units across vectors; G is (k, n) then."""
+    # Few units of very many inputs are excluded, because a transposed G needs as much memory again as dW.
+    fits = (n >= _FEWEST_PANELS * mr(like)) | (n * k <= MOST_PARTIAL_SUMS)
     return (n >= nr(like)) & (k >= mr(like)) & (m >= lanes(like)) & fits
 
 
 @loops
 def gradient_workspace(across, n, width, like):
-    """Numbers of workspace of `add_gradient`, for n rows of D and `width` examples."""
+    """How many numbers of workspace `add_gradient` needs, for n rows of D and `width` examples."""
     if across:
         return whole_lines((n + nr(like) - 1) // nr(like) * nr(like) * width)
     return whole_lines(dot_rows(like) * dot_columns(like))
@@ -72,9 +74,9 @@ def gradient_workspace(across, n, width, like):
 
 @piece
 def add_gradient(D: Rows, B: Rows, width: Int, G: Row, g_length: Int, across: Flag, workspace: Row):
-    """G[i, q] += sum over c < width of D[i, c] * B[q, c]; G[q, i] if the units lie `across` vectors.
+    """G[i, q] += sum over c < width of D[i, c] * B[q, c]; into G[q, i] if units lie `across` vectors.
 
-    Rows of G are `g_length` numbers apart. The workspace has `gradient_workspace` numbers.
+    The rows of G lie `g_length` numbers apart. The workspace has `gradient_workspace` numbers.
     """
     if across:
         _add_outer(D, B, width, G, g_length, workspace)
@@ -87,7 +89,8 @@ def _add_outer(D, B, width, G, g_length, packed):
     """`add_gradient` with the units across vectors."""
     across, height = nr(G), mr(G)
     if D.count % lanes(G):
-        # Lanes without a unit are computed, too. What an earlier call left there may be subnormal, and slow.
+        # The lanes of the last vector that have no unit are computed, too. They are cleared, because an
+        # earlier call may have left subnormal numbers there, which are slow.
         clear(packed[D.count // across * across * width : (D.count + across) // across * across * width])
     for t in range(0, D.count, across):
         pack_transposed(
@@ -97,14 +100,14 @@ def _add_outer(D, B, width, G, g_length, packed):
     tile = outer_zeros(G)
     narrow = outer_vector(tile)
     for q in range(0, B.count, height):
-        # If fewer rows are left than a tile has, they are taken from the last one up: the tile then reads
-        # rows before them, which are there, and not beyond the last one.
+        # A tile always reads MR rows of B. If fewer are left, it takes them from the last one upwards: beyond
+        # the rows that are left it then reads earlier rows, which exist, and none after the last one.
         tall = min(height, B.count - q)
         row, up = (q, 1) if tall == height else (B.count - 1, -1)
         rows = Rows(B.numbers, B.at + row * B.row_length, up * B.row_length, tall)
         for t in range(0, D.count, across):
             corner, wide = row * g_length + t, min(across, D.count - t)
-            # The next 8 rows of B lie apart. Each tile prefetches two of them.
+            # Each tile prefetches two of the next MR rows of B; these rows lie far apart in memory.
             ahead = B.at + (q + height + t // across * 2) * B.row_length
             if wide > across - lanes(G):
                 target = Rows(G, corner, up * g_length, tall)
@@ -117,9 +120,9 @@ def _add_outer(D, B, width, G, g_length, packed):
 
 @inlined_late
 def _add_outer_tile(sums, B, packed, first, width, G, wide, ahead):
-    """Adds the sums over c of B[r, c] * packed[first + c * NR + i] to G[r, i], for i < wide.
+    """G[r, i] += sum over c < width of B[r, c] * packed[first + c * NR + i], for i < wide.
 
-    Meanwhile prefetches two rows of B, the first of them at `ahead`.
+    Meanwhile this prefetches two rows of B, the first of them at `ahead`.
     """
     forward, step = abs(B.row_length), nr(G.numbers)
     outer_prefetch(sums, G.numbers, G.at, G.row_length)
@@ -134,7 +137,7 @@ def _add_outer_tile(sums, B, packed, first, width, G, wide, ahead):
 def _add_dots(D, B, width, G, g_length, sums):
     """`add_gradient` with the examples across vectors.
 
-    Blocks of `dot_rows` by `dot_columns` sums stay in registers, and go to G by way of `sums`.
+    A tile of `dot_rows` by `dot_columns` sums stays in registers, and is added to G by way of `sums`.
     """
     n, k, height, across = D.count, B.count, dot_rows(G), dot_columns(G)
     if n < height or k < across:
@@ -148,8 +151,9 @@ def _add_dots(D, B, width, G, g_length, sums):
     group = _GROUP // across * across
     for first in range(0, k, group):
         for i in range(0, n, height):
-            # The last tiles reach back over rows and columns that are done, and only add what is new:
-            # (10, 784) x 256 at 66 GFLOP/s, and at 48 with single dot products for what is left.
+            # A last tile that would reach beyond the edge is moved back over finished rows or columns, and
+            # only its new sums are added to G. (10, 784) x 256 runs at 66 GFLOP/s, and at 48 if single dot
+            # products do the remainder.
             top = min(i, n - height)
             for q in range(first, min(k, first + group), across):
                 left = min(q, k - across)

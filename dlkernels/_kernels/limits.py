@@ -1,6 +1,6 @@
-"""What the hardware can do at most: copies and reads of memory, and multiply-adds in registers.
+"""The limits of the hardware: loops that only copy or read memory, or only multiply and add in registers.
 
-Benchmarks measure kernels by these. `warmup` leaves them out.
+Benchmarks compare the kernels with these loops. `warmup` doesn't compile them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dlkernels._compiler.pieces import Int, Row, piece
 from dlkernels._kernels.sums import row_dot
 from dlkernels._simd.tile import mr, nr, outer_add, outer_start, outer_store, outer_zeros
 
-#: Numbers of a task.
+#: How many numbers a task takes.
 CHUNK = 16384
-#: How many rank-1 updates have operands of their own; all of these lie in the first-level cache.
+#: Each of this many rank-1 updates has its own operands, which are then used again. All of them together fit
+#: the first-level cache.
 STEPS = 64
 
 
@@ -41,7 +42,7 @@ def add(first, second, out):
 
 @twins
 def read(source, sums):
-    """sums[chunk] = the sum of squares of a chunk of `source` (n,)."""
+    """sums[c] = the sum of squares of chunk c of `source` (n,)."""
     n = source.shape[0]
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         part = source[chunk * CHUNK : min(n, (chunk + 1) * CHUNK)]
@@ -50,13 +51,13 @@ def read(source, sums):
 
 @entry
 def tile_size(like):
-    """Sums of a register tile."""
+    """The number of sums of a register tile."""
     return mr(like) * nr(like)
 
 
 @twins
 def multiply_add(a, b, out, updates, workers):
-    """`updates` rank-1 updates of a tile by each worker; a (STEPS * MR,), b (STEPS * NR,)."""
+    """Let each worker make `updates` rank-1 updates of a tile; a is (STEPS * MR,), b (STEPS * NR,)."""
     size = tile_size(out)
     for worker in prange(workers):
         update_tile(a, b, out[worker * size : (worker + 1) * size], updates)
@@ -64,7 +65,7 @@ def multiply_add(a, b, out, updates, workers):
 
 @piece
 def update_tile(a: Row, b: Row, out: Row, updates: Int):
-    """A worker's share of `multiply_add`; out has the sums of the tile."""
+    """Do the work of one worker of `multiply_add`; out gets the sums of its tile."""
     sums = outer_start(outer_zeros(out), a, 0)
     for _ in range(updates // STEPS):
         for p in range(STEPS):

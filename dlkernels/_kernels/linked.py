@@ -1,6 +1,7 @@
-"""Kernels for compiled code of others, on one thread: pieces that are linked into it (`dlkernels._nopython`).
+"""Serial kernels as pieces that are linked into functions which users compile (`dlkernels._nopython`).
 
-What they return they leave in a row, so that they need count no references. The workspace is the caller's.
+Each piece returns numbers by writing them into `result`, a row of the caller, so that it needs to count no
+references. The caller also provides the workspace.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ from dlkernels._kernels.shallow_tall import shallow_tall_steps, shallow_tall_wor
 
 @piece
 def activate_row(code: Int, parameter: Real, z: Row, out: Row):
-    """out = g(z); out is z or apart from it."""
+    """out = g(z); out is z, or shares no memory with it."""
     activation.serial(code, parameter, z, out)
 
 
 @piece
 def differentiate_row(code: Int, parameter: Real, gradient: Row, saved: Row, out: Row):
-    """out = gradient * g'(z), from saved; out is gradient or apart from it, and apart from saved."""
+    """out = gradient * g'(z), where saved is A or Z.
+
+    out is gradient, or shares no memory with it; it shares none with saved.
+    """
     activation_backward.serial(code, parameter, gradient, saved, out)
 
 
 @piece
 def reduce_rows(code: Int, a: Row, y: Row, result: Row, workspace: Row):
-    """result = (the mean cost or the dot product,)."""
+    """result[0] = the mean cost, or the dot product (`costs.reduction`)."""
     result[0] = reduction.serial(code, a, y, workspace, ONE)
 
 
 @entry
 def logistic_workspace(n, m, X_transposed, like):
-    """Numbers of workspace of `logistic`."""
+    """How many numbers of workspace `logistic` needs."""
     if is_tall(n, m):
         return logistic_tall_workspace(n, m, X_transposed, ONE, like)
     return wide_logistic_workspace(n, m, X_transposed, ONE, like)
@@ -49,7 +53,7 @@ def logistic_workspace(n, m, X_transposed, like):
 def logistic(
     w: Table, b: Real, X: Table, X_transposed: Flag, Y: Table, dw: Table, result: Row, workspace: Row
 ):
-    """dw, and result = (db, cost)."""
+    """The gradient dw, and result = (db, cost)."""
     if is_tall(dw.shape[0], Y.shape[1]):
         cost, db, _ = logistic_tall_steps.serial(w, b, X, X_transposed, Y, 0.0, ZERO, dw, workspace, ONE)
     else:
@@ -59,7 +63,7 @@ def logistic(
 
 @entry
 def shallow_workspace(n_h, n_x, m, X_transposed, like):
-    """Numbers of workspace of `shallow`."""
+    """How many numbers of workspace `shallow` needs."""
     if shallow_is_tall(n_h, n_x, m):
         return shallow_tall_workspace(n_h, n_x, m, X_transposed, ONE, like)
     return wide_shallow_workspace(n_h, n_x, m, X_transposed, ONE, like)
@@ -70,7 +74,7 @@ def shallow(
     network: Network, X: Table, X_transposed: Flag, Y: Table, activation: Activation, gradients: Network,
     result: Row, workspace: Row,
 ):  # fmt: skip
-    """The gradients, and result = (cost,)."""
+    """The four gradients, and result[0] = the cost."""
     (n_h, n_x), m = network.W1.shape, Y.shape[1]
     if shallow_is_tall(n_h, n_x, m):
         result[0] = shallow_tall_steps.serial(

@@ -5,10 +5,10 @@ For m examples as columns of X, which is (n, m):
     z = wᵀX + b,   a = sigmoid(z),   J = mean of the cross entropy,   dz = a - y,
     dw = X dzᵀ / m,   db = the sum of dz / m,   and a step:   w -= alpha dw,   b -= alpha db.
 
-X is cut into tiles of columns that fit the second-level cache: a tile is read from memory for z and found in
-the cache for dw. Meanwhile the next tile is prefetched, half of it in each of the two loops, so that memory
-is never idle. Each slot owns some tiles, and a dw of its own. `logistic_tall` is for few examples of many
-features.
+X is cut into tiles of columns that fit the second-level cache. The loop for z reads a tile from memory, and
+the loop for dw finds it in the cache. Each of the two loops prefetches half of the next tile, so that memory
+is never idle. Each slot owns some tiles, and a dw of its own. `matvec` has the two loops, `output_unit` the
+step from z to dz. `logistic_tall` is for few examples of many features.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from dlkernels._kernels.output_unit import COST, DB, PAIRS, output_row
 from dlkernels._kernels.packing import Matrix, pack_transposed
 from dlkernels._kernels.rows import clear
 from dlkernels._kernels.sharing import SLOTS, even_parts, merge, share
-from dlkernels._kernels.sums import exact_share, merge_pairs, total
+from dlkernels._kernels.sums import merge_pairs, power_of_two_scale, total
 
-#: Two tiles of X fill half of a 1 MB second-level cache. But a tile never has more examples than LONGEST, nor
-#: rows of fewer bytes than ROW_BYTES (784 x 60,000 in float64 took 34.7 ms on an Intel Xeon with rows of 1920
-#: bytes, and takes 23.3).
+#: A tile of X has about _TILE_BYTES, so that two of them fill half of a 1 MB second-level cache. But a tile
+#: never has more examples than LONGEST, nor rows of fewer bytes than ROW_BYTES. (On an Intel Xeon
+#: 784 x 60,000 in float64 took 34.7 ms with rows of 1920 bytes, and takes 23.3.)
 _TILE_BYTES, LONGEST, ROW_BYTES = 2**18, 960, 512
-#: From so many features on, X in Fortran order is used as it is (100 x 200,000 in float32: 4.0 ms instead of
-#: 21.6). Shorter examples don't fill a vector, and are transposed tile by tile (2 features: 0.44 ms, not
+#: From this many features on, X in Fortran order is used as it is (100 x 200,000 in float32: 4.0 ms instead
+#: of 21.6). Shorter examples don't fill a vector; they are transposed tile by tile (2 features: 0.44 ms, not
 #: 0.81).
 _LONG_EXAMPLE = 8
 
 
 class Examples(NamedTuple):
-    """X (n, m) with labels Y (m,), and the power of two that losses are scaled by (`sums.exact_share`)."""
+    """X (n, m), labels Y (m,), and `scale`, by which losses are multiplied (`sums.power_of_two_scale`)."""
 
     X: Matrix
     Y: Row
@@ -57,7 +57,7 @@ def logistic_work(n: int, m: int, itemsize: int) -> float:
 
 @loops
 def tile_width(numbers_per_example, fewest, m, itemsize):
-    """Examples of a tile, so that what it touches fits the cache; whole vectors."""
+    """How many examples a tile has: as many as fit the cache, but at least `fewest`; whole vectors."""
     fitting = _TILE_BYTES // (max(1, numbers_per_example) * itemsize)
     return min(even_parts(m, max(fewest, min(LONGEST, fitting)), 16), LONGEST)
 
@@ -74,7 +74,10 @@ def _slots(width, m):
 
 @loops
 def _spare_width(width):
-    """The row length of a transposed tile: odd in units of a cache's way, for rows not to collide there."""
+    """The row length of a transposed tile.
+
+    Rows are 16 numbers longer than the tile is wide, so that they don't collide in the sets of a cache.
+    """
     return width + 16
 
 
@@ -86,7 +89,7 @@ def _worker_workspace(n, width, transposed):
 
 @entry
 def logistic_workspace(n, m, X_transposed, workers, like):
-    """Numbers of workspace of `logistic_steps`."""
+    """How many numbers of workspace `logistic_steps` needs."""
     width = _width(n, m, like)
     slots, own = _slots(width, m), _worker_workspace(n, width, X_transposed)
     return whole_lines(slots * n) + whole_lines(slots * 4) + workers * own
@@ -97,15 +100,15 @@ def logistic_steps(
     w: Table, b: Real, X: Table, X_transposed: Flag, Y: Table, learning_rate: Real, steps: Int, dw: Table,
     workspace: Row, workers: Int,
 ) -> Numbers:  # fmt: skip
-    """Steps of gradient descent; or only the gradients, if there are 0 steps.
+    """Do `steps` steps of gradient descent; or compute only the gradients, if `steps` is 0.
 
-    Returns the cost before the first step, and the last db and b. X is (n, m), or (m, n) if it is
-    `X_transposed`, Y (1, m). w (n, 1) is updated if there are steps, dw (n, 1) is overwritten.
+    X is (n, m), or (m, n) if `X_transposed`; Y is (1, m). dw (n, 1) is overwritten, and w (n, 1) is updated
+    if there are steps. Returns the cost before the first step, the last db, and the last b.
     """
     n, m = dw.shape[0], Y.shape[1]
     weights, gradient = as_row(w), as_row(dw)
     matrix, labels = Matrix(as_row(X), X.shape[1], X_transposed), as_row(Y)
-    slots, scale = _slots(_width(n, m, workspace), m), exact_share(m, workspace)
+    slots, scale = _slots(_width(n, m, workspace), m), power_of_two_scale(m, workspace)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
     parts, rest = carve(workspace, slots * n)
     sums, own = carve(rest, slots * 4)
@@ -127,7 +130,7 @@ def logistic_steps(
 
 @piece
 def average(slots: Int, parts: Row, sums: Row, count: Number, dw: Row) -> Number:
-    """Merges the slots; dw and db, which it returns, are their sums over count."""
+    """Merge the slots and divide the sums by `count`: writes dw, returns db."""
     n = dw.shape[0]
     merge(slots, n, parts, ZERO, n)
     merge_pairs(slots, PAIRS, sums)
@@ -140,7 +143,7 @@ def average(slots: Int, parts: Row, sums: Row, count: Number, dw: Row) -> Number
 def add_slots(
     worker: Int, workers: Int, w: Row, b: Number, examples: Examples, parts: Row, sums: Row, workspace: Row
 ):
-    """A worker's share of the slots: adds to dw (n,) and to the pairs of sums of each slot."""
+    """Do a worker's share of the slots: add the examples of each slot to its dw (n,) and pairs of sums."""
     n, m = examples.n, examples.m
     width = _width(n, m, w)
     slots, own = _slots(width, m), _worker_workspace(n, width, examples.X.transposed)
@@ -154,7 +157,7 @@ def add_slots(
 
 @loops
 def _add_examples(w, b, examples, first, last, width, dw, sums, workspace):
-    """Adds the examples [first, last) to dw (n,), the cost and db, a tile of `width` at a time."""
+    """Add the examples [first, last) to dw (n,), the cost and db, a tile of `width` examples at a time."""
     X, n, m = examples.X.numbers, examples.n, examples.m
     z, rest = carve(workspace, width)
     losses, tile = carve(rest, width)
@@ -182,7 +185,11 @@ def _add_examples(w, b, examples, first, last, width, dw, sums, workspace):
 
 @inlined
 def _add_direct_tile(w, examples, j, y, z, losses, part, dw, sums, ahead):
-    """A tile of X in Fortran order: its examples are rows in memory, and the two products change roles."""
+    """Add a tile of X in Fortran order.
+
+    An example is a row in memory here. So dot products of rows give z, and a weighted sum of rows gives dw;
+    in C order it is the other way round.
+    """
     X, n, count = examples.X.numbers, examples.n, z.shape[0]
     add_row_dots(count, X, j * n, n, w, z, ahead)
     output_row(z, y, examples.scale, examples.with_cost, losses, sums)

@@ -1,7 +1,8 @@
-"""As `logistic`, for few examples of many features: the features are shared out, in two passes over X.
+"""Logistic regression on few examples of many features.
 
-Each slot owns some features, few enough for its part of X to stay in the second-level cache. The slots add up
-z, each from its features; then each forms its part of dw.
+This does the same as `logistic`, but the features are shared out, in two passes over X. Each slot owns some
+features, few enough for its part of X to stay in the second-level cache. In the first pass each slot sums up
+its features' part of z, and the slots are merged. In the second pass each slot forms its part of dw.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dlkernels._kernels.output_unit import COST, DB, output_row
 from dlkernels._kernels.packing import Matrix
 from dlkernels._kernels.rows import clear
 from dlkernels._kernels.sharing import SLOTS, TASKS, even_parts, merge, share
-from dlkernels._kernels.sums import exact_share, total
+from dlkernels._kernels.sums import power_of_two_scale, total
 
 #: With more features than this, and at most `logistic.LONGEST` examples, the features are shared out.
 _MANY_FEATURES = 1024
@@ -26,16 +27,16 @@ _MANY_FEATURES = 1024
 
 @shared
 def is_tall(n: int, m: int) -> bool:
-    """Whether features are shared out, rather than examples."""
+    """Whether the features are shared out (this module), rather than the examples (`logistic`)."""
     return n > _MANY_FEATURES and m <= LONGEST
 
 
 @loops
-def feature_slots(n, transposed):
+def features_per_slot(n, transposed):
     """How many features a slot has.
 
-    In Fortran order it reads pieces of so many numbers, and has more: 12,288 x 209 took 209 us with pieces of
-    256, and takes 170 with 768.
+    In Fortran order a slot reads this many consecutive numbers of each example. There slots have more
+    features: 12,288 x 209 took 209 us with 256 features a slot, and takes 170 with 768.
     """
     most = min(1024, n // TASKS) if transposed else 256
     return even_parts(n, max(256, most, (n + SLOTS - 1) // SLOTS), 16)
@@ -43,8 +44,8 @@ def feature_slots(n, transposed):
 
 @entry
 def logistic_tall_workspace(n, m, X_transposed, workers, like):
-    """Numbers of workspace of `logistic_tall_steps`."""
-    depth = feature_slots(n, X_transposed)
+    """How many numbers of workspace `logistic_tall_steps` needs."""
+    depth = features_per_slot(n, X_transposed)
     return whole_lines((n + depth - 1) // depth * m) + whole_lines(m) + 4
 
 
@@ -57,8 +58,8 @@ def logistic_tall_steps(
     n, m = dw.shape[0], Y.shape[1]
     weights, gradient, labels = as_row(w), as_row(dw), as_row(Y)
     matrix = Matrix(as_row(X), X.shape[1], X_transposed)
-    depth = feature_slots(n, X_transposed)
-    slots, scale = (n + depth - 1) // depth, exact_share(m, dw)
+    depth = features_per_slot(n, X_transposed)
+    slots, scale = (n + depth - 1) // depth, power_of_two_scale(m, dw)
     count, rate = dw.dtype.type(m), dw.dtype.type(learning_rate)
     parts, rest = carve(workspace, slots * m)
     losses, rest = carve(rest, m)
@@ -84,8 +85,8 @@ def logistic_tall_steps(
 
 @piece
 def add_partial_z(worker: Int, workers: Int, w: Row, X: Matrix, n: Int, m: Int, parts: Row):
-    """parts[s, j] += the part of wᵀX that the features of slot s contribute, for a worker's slots."""
-    length = feature_slots(n, X.transposed)
+    """parts[s, j] += sum over the features i of slot s of w[i] * X[i, j], for a worker's slots."""
+    length = features_per_slot(n, X.transposed)
     first, last = share(worker, workers, (n + length - 1) // length)
     for s in range(first, last):
         p, z = s * length, parts[s * m : (s + 1) * m]
@@ -98,7 +99,7 @@ def add_partial_z(worker: Int, workers: Int, w: Row, X: Matrix, n: Int, m: Int, 
 
 @piece
 def finish_z(slots: Int, b: Number, parts: Row, z: Row):
-    """z = wᵀX + b, in the place of the first slot, from what the slots have."""
+    """z = wᵀX + b, from the sums of all slots; z is the memory of the first slot."""
     m = z.shape[0]
     merge(slots, m, parts, ZERO, m)
     for j in range(m):
@@ -108,9 +109,9 @@ def finish_z(slots: Int, b: Number, parts: Row, z: Row):
 @piece
 def find_partial_dw(worker: Int, workers: Int, X: Matrix, n: Int, m: Int, dz: Row, count: Number, dw: Row):
     """dw[i] = sum over j of X[i, j] dz[j] / count, for the features of a worker's slots."""
-    length = feature_slots(n, X.transposed)
+    length = features_per_slot(n, X.transposed)
     first, last = share(worker, workers, (n + length - 1) // length)
-    # The last slots come first: their part of X is still in the cache.
+    # The last slots come first, because their part of X is still in the cache from the pass before.
     for s in range(last - 1, first - 1, -1):
         p = s * length
         depth = min(length, n - p)

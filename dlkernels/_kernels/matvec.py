@@ -1,7 +1,7 @@
-"""Products of a matrix with a vector, over some rows of the matrix: what BLAS calls gemv, in both directions.
+"""Products of a matrix with a vector (BLAS: gemv), in both directions: weighted sums of rows, dots with rows.
 
-X is used from X[first] on, in rows that are `row_length` numbers apart. While both functions read their rows,
-they prefetch the rows that lie `ahead` numbers further on, half of these each; unless that is 0.
+Row i of the matrix begins at X[first + i * row_length]. If `ahead` isn't 0, the two functions prefetch the
+rows that lie `ahead` numbers after the rows that they read; each function prefetches half of these rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _prefetch_two_rows(X, at, row_length, width):
 
 @piece
 def add_weighted_rows(w: Row, n: Int, X: Row, first: Int, row_length: Int, z: Row, ahead: Int):
-    """z[j] += sum over i < n of w[i] * X[first + i * row_length + j]; four rows a sweep over z."""
+    """z[j] += sum over i < n of w[i] * X[first + i * row_length + j]; each sweep over z does four i."""
     widest_vectors()
     width = z.shape[0]
     whole = n // 4 * 4
@@ -47,7 +47,7 @@ def add_weighted_rows(w: Row, n: Int, X: Row, first: Int, row_length: Int, z: Ro
 
 @piece
 def add_row_dots(n: Int, X: Row, first: Int, row_length: Int, dz: Row, dw: Row, ahead: Int):
-    """dw[i] += sum over j of X[first + i * row_length + j] * dz[j], for i < n; four rows a sweep over dz."""
+    """dw[i] += sum over j of X[first + i * row_length + j] * dz[j], i < n; each sweep over dz does four i."""
     widest_vectors()
     width = dz.shape[0]
     zero = dz.dtype.type(0)

@@ -1,9 +1,9 @@
-"""Memory: how arrays lie in it, and the workspace that a kernel is given.
+"""How arrays lie in memory, and how a kernel uses its workspace.
 
-A kernel can't allocate memory (`_compiler.options.LOOPS`). What it computes on the way goes into its
-workspace, one array that the caller keeps for its next call. Beside each kernel stands a function whose name
-ends in `_workspace`, which says how many numbers that array must have. Kernels write each number of it before
-they read it.
+A kernel can't allocate memory (`_compiler.options.LOOPS`). It keeps intermediate results in its workspace, an
+array that the caller passes in and keeps for the next call. Beside each kernel stands a function whose name
+ends in `_workspace`; it returns how many numbers the workspace must have. A kernel writes each number of its
+workspace before it reads it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dlkernels._compiler.options import inlined, loops
 
 
 def as_row(array):
-    """All numbers of a contiguous array, in C or Fortran order, as a vector that shares its memory.
+    """All numbers of a contiguous array, in the order of memory, as a vector that shares this memory.
 
-    `reshape` gives the same, by way of a function in C that takes 5 ns. The vector isn't read-only, whatever
-    the array is: kernels are compiled for one kind of arrays, and only read their inputs.
+    For an array in C order `reshape` gives the same vector, but in compiled code it calls a C function, which
+    takes 5 ns. The vector is writable even if the array is read-only, because kernels are compiled for
+    writable arrays only; they never write to their inputs.
     """
     return array.reshape(-1)
 
@@ -34,24 +35,24 @@ def _as_row(typing_context, array):
     return row(array), generate
 
 
-internals.call_means(as_row, internals.definition_of(_as_row), "as_row")
+internals.define_call(as_row, internals.definition_of(_as_row), "as_row")
 
 
 @loops
 def whole_lines(n):
-    """n rounded up to whole cache lines of 64 bytes, in float32; of two lines, in float64."""
+    """n rounded up to a multiple of 16: whole cache lines of 64 bytes (float32), pairs of them (float64)."""
     return (n + 15) // 16 * 16
 
 
 @inlined
 def carve(workspace, size):
-    """The first `size` numbers of a workspace, and the rest of it, which begins on a cache line."""
+    """The first `size` numbers of a workspace, and the rest of it, which begins on the next cache line."""
     return workspace[:size], workspace[whole_lines(size) :]
 
 
 @loops
 def aligned(a):
-    """Whether the address of an array is a multiple of the size of its numbers. Numba doesn't check it."""
+    """Whether the address of an array is a multiple of its itemsize; Numba doesn't check this."""
     return a.ctypes.data % a.itemsize == 0
 
 
@@ -63,8 +64,11 @@ def apart(a, b):
 
 
 @loops
-def fit(a, b):
-    """1 if two aligned arrays of one shape are the same memory, 0 if they share none; -1 otherwise."""
+def overlap(a, b):
+    """1 if two arrays are the same memory, 0 if they share none.
+
+    -1 if they overlap in part, differ in shape, or aren't aligned.
+    """
     if a.shape != b.shape or not (aligned(a) and aligned(b)):
         return -1
     if a.ctypes.data == b.ctypes.data:
@@ -74,7 +78,7 @@ def fit(a, b):
 
 @inlined
 def usable(written, read):
-    """Whether arrays in C order are aligned, and those that are written share no memory with any other."""
+    """For arrays in C order: whether all are aligned, and no written one shares memory with another."""
     good = True
     for i in range(len(written)):
         good = good and aligned(written[i])

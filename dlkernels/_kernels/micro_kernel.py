@@ -1,12 +1,13 @@
 """The micro-kernel of all products, and the two loops around it.
 
-A product adds up out[i, j] = start[i] + sum over p of L[i, p] * B[p, j]. From the inside out:
+A product is out[i, j] = start[i] + sum over p of L[i, p] * B[p, j]. L is packed. From the inside out:
 
-`micro_kernel`          a tile of MR by NR sums in vector registers, along p
-`multiply_micro_panel`  all rows of a packed block of L, with one micro-panel of NR columns of B
-`multiply_panel`        the same with a panel of several micro-panels, packed here or read where they lie
+`micro_kernel`          forms a tile of MR by NR sums in vector registers, along p
+`multiply_micro_panel`  multiplies a block of rows of L with one micro-panel of B, which has NR columns
+`multiply_panel`        multiplies it with a panel of several micro-panels, packed here or read where they lie
 
-`product` shares out the panels of large products. The fused passes over examples call `multiply_panel`.
+`product` shares out the panels of large products among threads. The fused passes over examples (`shallow`)
+call `multiply_panel` directly. `packing` describes the packed form.
 """
 
 from __future__ import annotations
@@ -36,24 +37,25 @@ from dlkernels._simd.tile import (
     outer_zeros_half,
 )
 
-#: The most terms that are added up in one go. A micro-panel of L (8 rows) then takes half of a 32 KB
-#: first-level cache in float32, and all of it in float64 (52 GFLOP/s; 50 with half as many terms).
+#: The most terms that are added up in one go. A micro-panel of L (8 rows) of so many terms takes half of a
+#: 32 KB first-level cache in float32, and all of it in float64 (52 GFLOP/s; 50 with half as many terms).
 KC = 512
-#: Columns of a panel: a multiple of every machine's NR, so that a panel cuts into whole micro-panels.
+#: Columns of a panel: a multiple of NR on every machine, so that a panel consists of whole micro-panels.
 PANEL = 240
-#: The most terms where B isn't packed. Its rows lie apart then, and those of one micro-panel and of the next
-#: are to stay in the first-level cache. The smaller number is for at most two micro-panels of L, however
-#: large B is: with more rows of B, the second one would find neither the numbers nor their pages in cache.
+#: The most terms that are added up in one go if B isn't packed. The rows of B lie far apart then, and its
+#: current and its next micro-panel must stay in the first-level cache. `_KC_OF_FEW` is for one or two
+#: micro-panels of L. There B is never packed, however large it is. With more terms, the second micro-panel of
+#: L would find neither the numbers of B in the cache nor their pages in the TLB.
 _KC_IN_PLACE, _KC_OF_FEW = 64, 32
-#: Up to so many micro-panels of L, and bytes of B, packing B costs more than it saves. With 25 MB on 6,000
-#: pages, (20, 784) x 8000 in float32, not packing took twice as long.
+#: For at most this many micro-panels of L and bytes of B, packing B costs more than it saves. For a B of
+#: 25 MB on 6,000 pages, in (20, 784) x 8000 in float32, not packing took twice as long.
 _FEW_PANELS, _FEW_BYTES = 16, 2**22
 
 
 class Left(NamedTuple):
-    """Rows [first, end) of a packed left matrix of `depth` terms, used from the term `skipped` on.
+    """Rows [first, end) of a packed left matrix of `depth` terms, of which the first `skipped` aren't used.
 
-    `first` is a multiple of MR, and `end` one too, or the last row.
+    `first` is a multiple of MR. `end` is a multiple of MR, or the number of rows of the matrix.
     """
 
     numbers: Row
@@ -66,8 +68,8 @@ class Left(NamedTuple):
 class Right(NamedTuple):
     """A micro-panel of the right matrix: numbers[at + q * step + c] is column c of its term q.
 
-    `packed` says whether it comes from `pack_right`. `following` is where the numbers begin that are needed
-    next; they are only prefetched.
+    `packed` says whether it was packed by `pack_right`. At `following` begins the next micro-panel, which is
+    prefetched.
     """
 
     numbers: Row
@@ -78,9 +80,9 @@ class Right(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where sums go: those of row i, which begin at numbers[corner + (i - left.first) * row_length].
+    """Where the sums go: row i has `width` sums, from numbers[corner + (i - left.first) * row_length] on.
 
-    `width` of them a row. `fresh` sums start at start[i], others at what is there.
+    If `fresh`, the sums of row i start at start[i]; otherwise they are added to the numbers that are there.
     """
 
     numbers: Row
@@ -93,11 +95,12 @@ class Target(NamedTuple):
 
 @loops
 def read_in_place(panels, k, row_length, transposed, itemsize):
-    """Whether a panel of the right matrix is better read where it lies than packed, for `panels` of L.
+    """Whether to read a panel of the right matrix where it lies, instead of packing it.
 
-    It is, if at most two micro-panels of L meet it, since packing it would cost as much as using it; and if
-    few of them do and it is small, or has few rows. In the second case its rows mustn't fall on the same
-    lines of the first-level cache.
+    `panels` is the number of micro-panels of L that are multiplied with it. For at most two of them, packing
+    would cost as much as the product. For more of them the right matrix is read where it lies if it has few
+    rows (k), or if it is small and `panels` is, too. The exception are rows that lie a multiple of 512 bytes
+    apart: they would fall on the same lines of the first-level cache. A transposed matrix is always packed.
     """
     if transposed or panels <= 2:
         return not transposed
@@ -107,7 +110,7 @@ def read_in_place(panels, k, row_length, transposed, itemsize):
 
 @loops
 def panel_workspace(panels, k, row_length, transposed, width, like):
-    """Numbers of workspace of `multiply_panel`, for so many micro-panels of L."""
+    """How many numbers of workspace `multiply_panel` needs, for `panels` micro-panels of L."""
     if read_in_place(panels, k, row_length, transposed, like.itemsize):
         return 0
     return nr(like) * min(max(k, 1), KC) * ((width + nr(like) - 1) // nr(like))
@@ -115,7 +118,10 @@ def panel_workspace(panels, k, row_length, transposed, width, like):
 
 @inlined_late
 def write_tile(sums, fresh, out, corner, row_length, tall, wide):
-    """Adds the first `tall` rows and `wide` columns of a tile to out[corner], or writes them if `fresh`."""
+    """Add the first `tall` rows and `wide` columns of a tile to `out` from `corner` on.
+
+    If `fresh`, store them instead.
+    """
     if tall == outer_rows(sums) and wide == outer_columns(sums):
         if not fresh:
             sums = outer_plus(sums, out, corner, row_length)
@@ -128,15 +134,17 @@ def write_tile(sums, fresh, out, corner, row_length, tall, wide):
 
 @inlined_late
 def micro_kernel(sums, left, left_at, right, count, target, i, tall, prefetched, pace):
-    """Adds `count` terms to the sums of rows [i, i + tall), in a tile of the form of `sums`.
+    """Add `count` terms to the sums of rows [i, i + tall), in a tile of the form of `sums`.
 
-    Meanwhile it prefetches the right matrix from `prefetched` on, `pace` numbers further for each term.
+    A full tile prefetches the right matrix meanwhile: one cache line for each term, from `prefetched` on and
+    `pace` numbers apart. A tile that is one vector across reads the right matrix with a mask.
     """
     height = outer_rows(sums)
     corner = target.corner + (i - left.first) * target.row_length
     if target.fresh:
         sums = outer_start(sums, target.start, i)
-    # What the sums are added to in the end is prefetched now (1000 x 1000 x 1000: 99 to 104 GFLOP/s).
+    # The numbers that the sums are added to in the end are prefetched now. (1000 x 1000 x 1000 runs at
+    # 104 GFLOP/s, and ran at 99 when they were loaded at the start.)
     outer_prefetch(sums, target.numbers, corner, target.row_length)
     for q in range(count):
         term = right.at + q * right.step
@@ -152,9 +160,9 @@ def micro_kernel(sums, left, left_at, right, count, target, i, tall, prefetched,
 
 @inlined_late
 def _multiply(tile, half, left, right, count, target):
-    """`multiply_micro_panel` in tiles of the form of `tile`, or `half` for a last one of few rows."""
-    # The tiles share out the prefetching of the next micro-panel. If it is packed, each prefetches some of
-    # its terms; else one of the lines that each of its rows lies on.
+    """`multiply_micro_panel` in tiles of the form of `tile`, or of `half` for a last tile of few rows."""
+    # The tiles share out the prefetching of the next micro-panel. If it is packed, each tile prefetches some
+    # of its terms. Otherwise each tile prefetches one cache line of every row.
     tiles = max(1, (left.end - left.first + outer_rows(tile) - 1) // outer_rows(tile))
     if right.packed:
         pace = (right.step + tiles - 1) // tiles
@@ -178,8 +186,8 @@ def _multiply(tile, half, left, right, count, target):
 def multiply_micro_panel(left: Left, right: Right, count: Int, target: Target):
     """target[i, c] += sum over q < count of L[i, skipped + q] * B[q, c], for the rows of `left`.
 
-    What doesn't fill a tile is done a vector at a time: 500 columns cost 10 2/3 micro-panels of 48, not 11.
-    Of a micro-panel that isn't packed, no number beyond the columns of the target is read.
+    Columns that don't fill a tile are done a vector at a time: 500 columns cost 10 2/3 micro-panels of 48,
+    not 11. Of a micro-panel that isn't packed, no number beyond the columns of the target is read.
     """
     out = target.numbers
     tile, half = outer_zeros(out), outer_zeros_half(out)
@@ -198,8 +206,8 @@ def multiply_micro_panel(left: Left, right: Right, count: Int, target: Target):
 def multiply_panel(left: Left, right: Matrix, j: Int, target: Target, workspace: Row):
     """target[i, c] = start[i] + sum over p of L[i, p] * B[p, j + c], for the rows of `left`.
 
-    The target is fresh; all `depth` terms of the left matrix are used. The workspace has `panel_workspace`
-    numbers.
+    `fresh` and `skipped` are ignored: the sums always start at start[i], and all terms of L are used. The
+    workspace has `panel_workspace` numbers.
     """
     k, width, across = left.depth, target.width, nr(target.numbers)
     panels = (left.end - left.first + mr(target.numbers) - 1) // mr(target.numbers)

@@ -1,9 +1,9 @@
 """Packing: copies of matrices in the order in which the micro-kernel reads them.
 
-The micro-kernel adds up a tile of MR by NR sums. For it the left matrix is packed into micro-panels of MR
-rows, and the right matrix into micro-panels of NR columns; each of them is contiguous, one term of the
-product after the other. (K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
-2008; the names are those of BLIS.)
+The micro-kernel adds up a tile of MR by NR sums. The left matrix is packed into micro-panels of MR rows, the
+right matrix into micro-panels of NR columns. A micro-panel is contiguous: first the MR (or NR) numbers of one
+term of the summed axis, then those of the next term. (K. Goto and R. van de Geijn, "Anatomy of
+High-Performance Matrix Multiplication", 2008; the names are those of BLIS.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dlkernels._simd.tile import (
 class Matrix(NamedTuple):
     """A matrix as it lies in memory: element (i, j) is numbers[i * row_length + j].
 
-    Or numbers[j * row_length + i], if its transpose lies there.
+    If `transposed`, the transpose of the matrix lies there: element (i, j) is numbers[j * row_length + i].
     """
 
     numbers: Row
@@ -39,13 +39,13 @@ class Matrix(NamedTuple):
 
 @loops
 def padded_rows(n, like):
-    """n rounded up to whole micro-panels. `pack_left` writes so many numbers for each term."""
+    """n rounded up to whole micro-panels. `pack_left` needs room for this many numbers of each term."""
     return (n + mr(like) - 1) // mr(like) * mr(like)
 
 
 @loops
 def _pack_left_rest(panel, n, matrix, p, done, depth, packed):
-    """The terms from `done` on of a micro-panel, or all of them if it has fewer than MR rows."""
+    """Pack the terms of a micro-panel from `done` on, or all terms if it has fewer than MR rows."""
     W, length = matrix.numbers, matrix.row_length
     i = panel * mr(packed)
     used = min(n - i, mr(packed))
@@ -72,18 +72,19 @@ def _pack_left_rest(panel, n, matrix, p, done, depth, packed):
 
 @loops
 def pack_left_panels(first, last, n, matrix, p, depth, packed):
-    """Micro-panels [first, last) of the left matrix W, and of its terms those from p on:
+    """Pack micro-panels [first, last) of the left matrix W, `depth` terms from term p on:
 
-    packed[panel * MR * depth + q * height + r] = W[panel * MR + r, p + q], and 0 below row n; q < depth.
+    packed[panel * MR * depth + q * height + r] = W[panel * MR + r, p + q] for q < depth, and 0 below row n.
 
-    `height` is MR, or half of it for a last micro-panel of so few rows.
+    `height` is MR, or MR / 2 for a last micro-panel that has no more rows than that.
     """
     W, length, height, step = matrix.numbers, matrix.row_length, mr(packed), lanes(packed)
     full = min(last, n // height)
     done = depth if matrix.transposed else depth // step * step
     if matrix.transposed:
-        # A few terms of all micro-panels at a time: each line of the matrix then comes once. Panel after
-        # panel, it came twice (the product that makes dZ of 500 x 500 x 500: 1.1 times as long).
+        # A few terms of all micro-panels are packed at a time, so that each cache line of the matrix is
+        # loaded once. Packing panel after panel loaded it twice: the product that forms dZ of 500 x 500 x 500
+        # took 1.1 times as long.
         for q0 in range(0, depth, step):
             for panel in range(first, full):
                 for q in range(q0, min(depth, q0 + step)):
@@ -98,7 +99,7 @@ def pack_left_panels(first, last, n, matrix, p, depth, packed):
 
 @piece
 def pack_left(n: Int, matrix: Matrix, p: Int, depth: Int, packed: Row):
-    """All micro-panels of the left matrix, of n rows."""
+    """Pack all micro-panels of the left matrix, which has n rows (`pack_left_panels`)."""
     pack_left_panels(ZERO, padded_rows(n, packed) // mr(packed), n, matrix, p, depth, packed)
 
 
@@ -106,7 +107,7 @@ def pack_left(n: Int, matrix: Matrix, p: Int, depth: Int, packed: Row):
 def pack_transposed(
     B: Row, row_length: Int, j: Int, width: Int, p: Int, depth: Int, out: Row, at: Int, out_length: Int
 ):
-    """out[at + q * out_length + c] = B[j + c, p + q] for c < width, q < depth; B has rows of `row_length`."""
+    """out[at + q * out_length + c] = B[j + c, p + q], for c < width and q < depth; B is (..., row_length)."""
     step = lanes(B)
     down = depth // step * step
     for first in range(0, width, step):
@@ -121,10 +122,11 @@ def pack_transposed(
 
 @piece
 def pack_right(matrix: Matrix, j: Int, width: Int, p: Int, q0: Int, q1: Int, depth: Int, packed: Row):
-    """Columns [j, j + width) of the right matrix B, and of `depth` terms from p on those in [q0, q1):
+    """Pack columns [j, j + width) of the right matrix B, terms [p + q0, p + q1):
 
-    packed[panel, q, c] = B[p + q, j + panel * NR + c], and 0 beyond the last column; it is (panels, depth,
-    NR).
+    packed[panel, q, c] = B[p + q, j + panel * NR + c] for q0 <= q < q1, and 0 beyond the last column.
+
+    `packed` is (panels, depth, NR): it has room for `depth` terms, from term p on.
     """
     B, length = matrix.numbers, matrix.row_length
     across, height, step = nr(packed), mr(packed), lanes(packed)
@@ -142,7 +144,7 @@ def pack_right(matrix: Matrix, j: Int, width: Int, p: Int, q0: Int, q1: Int, dep
         return
     for q in range(q0, q1, height):
         at, count = (p + q) * length + j, min(height, q1 - q)
-        # Rows lie pages apart, which the hardware's own prefetching doesn't foresee.
+        # The next rows are prefetched. The rows lie pages apart, so the hardware's prefetcher won't do it.
         for r in range(height if q + 2 * height <= q1 else 0):
             for c in range(0, width, step):
                 prefetch(B, at + (height + r) * length + c)

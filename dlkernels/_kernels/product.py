@@ -1,24 +1,27 @@
-"""Large products, shared out among threads: L R for L (n, k) and R (k, m), and an epilogue on the result.
+"""Products of matrices, shared out among threads: L R for L (n, k) and R (k, m), followed by an epilogue.
 
-A product is done in steps. First both matrices are packed, KC terms at a time; of R as many columns as a
-share of the last-level cache holds. Then blocks of the result are formed: a block is some micro-panels of L,
-which stay in the second-level cache, with some micro-panels of R. The last terms of a block are followed by
-its epilogue, while its numbers are in cache.
+A large product alternates between two phases. In a packing phase the workers pack up to KC terms of L, and of
+as many columns of R as fit a share of the last-level cache. In the next phase they form blocks of the result:
+a block multiplies some micro-panels of L, which stay in the second-level cache, with some micro-panels of R.
+When a block has got its last terms, its epilogue follows at once, while the block is in cache.
 
-If few rows of L meet R, or each part of R is needed once only, there is nothing to win by packing all of R
-before. Then only L is packed first, and each block packs its part of R, or reads R where it lies.
+Packing all of R first gains nothing if L has few rows, or if each part of R is needed only once. In these
+cases `start_product` packs L. A single phase follows, in which each block packs its own part of R, or reads R
+where it lies.
 
-`dense_forward`, `dense_backward` and `dense_gradients` say what the matrices and the epilogue are:
+`dense_forward`, `dense_backward` and `dense_gradients` say what the matrices and the epilogue are. Each of
+them has this loop:
 
-    start_product(product, ...)                 say where the sums start; pack L, if R isn't packed
+    start_product(...)                          fill in where the sums start; pack L, if there is one phase
     for phase in range(product_phases(...)):    packing, blocks, packing, blocks, ...
-        if is_short(...):                       packing of few numbers
+        if is_short(...):                       a packing phase of few numbers
             product_share(0, 1, phase, ...)
         else:
             for worker in prange(workers):
                 product_share(worker, workers, phase, ...)
 
-(Numba hands a group of arguments to the workers of a parallel loop only if it holds no other group.)
+The loops inside a block are in `micro_kernel`. (Arguments are grouped again inside `product_share`, because
+Numba passes a named tuple to the workers of a parallel loop only if it holds no other named tuple.)
 """
 
 from __future__ import annotations
@@ -46,26 +49,26 @@ from dlkernels._kernels.sharing import TASKS, even_parts, share
 from dlkernels._kernels.sums import add_row
 from dlkernels._simd.tile import mr, nr
 
-#: What an epilogue does to a block of sums: g(sums), sums * g'(saved), sums / count.
+#: The kinds of epilogue of a block of sums: g(sums), sums * g'(z), sums / count (see `Epilogue`).
 ACTIVATE, DIFFERENTIATE, AVERAGE = range(3)
-#: A product whose matrices are packed aims at about this many blocks.
+#: A product whose matrices are both packed aims at about this many blocks.
 BLOCKS = 32
-#: Bytes of packed rows of L that a block reads again for each micro-panel of R (MC of them, by BLIS): half of
-#: a 1 MB second-level cache.
+#: Bytes of packed rows of L (BLIS: MC rows) that a block reads again for each micro-panel of R: half of a
+#: 1 MB second-level cache.
 MC_BYTES = 2**19
-#: Bytes of packed columns of R that all threads read (NC of them): a share of the last-level cache.
+#: Bytes of packed columns of R (BLIS: NC columns) that all threads read: a share of the last-level cache.
 NC_BYTES = 2**22
-#: Micro-panels of L that a block has at least, where there are few columns to make blocks of. And rows of L
-#: where each block reads or packs R for itself.
+#: The fewest micro-panels of L that a block has, where R has few columns to make blocks of; and the fewest
+#: rows of L that a block has, where each block reads or packs R for itself.
 FEWEST_PANELS, FEWEST_ROWS = 4, 64
-#: From so many numbers on, packing is shared out.
+#: From this many numbers on, packing is shared out among threads.
 PACKED_IN_PARALLEL = 2**18
-#: What is packed at a time of R: so many terms of so many micro-panels.
+#: R is packed in tasks of so many terms of so many micro-panels.
 _PACKED_TERMS, _PACKED_PANELS = 64, 5
 
 
 class Sizes(NamedTuple):
-    """Of a product: n rows of L, k terms, m columns of R."""
+    """The sizes of a product: n rows of L, k terms of each sum, m columns of R."""
 
     n: Int
     k: Int
@@ -73,7 +76,7 @@ class Sizes(NamedTuple):
 
 
 class Product(NamedTuple):
-    """The matrices L (n, k) and R (k, m), and where their product is formed: `sums` (n, m), C order."""
+    """The matrices L (n, k) and R (k, m), and `sums` (n, m), in which their product is formed in C order."""
 
     n: Int
     k: Int
@@ -84,13 +87,13 @@ class Product(NamedTuple):
 
 
 class Epilogue(NamedTuple):
-    """What becomes of the sums, by `kind`, in `result` (n, m):
+    """The last step of a product, from the sums to `result` (n, m); `kind` chooses:
 
     ACTIVATE       result = g(sums), for the activation's code and parameter
-    DIFFERENTIATE  result = sums * g'(z), found from `saved` (n, m)
+    DIFFERENTIATE  result = sums * g'(z), where `saved` (n, m) is A or Z
     AVERAGE        result = sums / count
 
-    The result is the memory of the sums, unless it is `apart`.
+    If `apart`, the result has memory of its own; otherwise it is the memory of the sums.
     """
 
     kind: Int
@@ -103,10 +106,13 @@ class Epilogue(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a product is done, and how its workspace is divided; all of it follows from the shapes.
+    """How a product is done, and how its workspace is divided.
 
-    `packed` says whether all of R is packed, `depth` terms of `band` micro-panels at a time. Then come the
-    numbers of workspace: where the sums start, L, R, the sums of the rows of L, and what each worker needs.
+    All of it follows from shapes, dtype, memory order and vector width; never from the number of threads.
+
+    `packed` says whether all of R is packed: `depth` terms of `band` micro-panels at a time. The other fields
+    are numbers of workspace: `start` for the values at which the sums start, `left` and `right` for packed L
+    and R, `row_sums` for the sums of the rows of L, and `worker` for each worker.
     """
 
     packed: Flag
@@ -123,21 +129,22 @@ class Plan(NamedTuple):
 def product_work(n: int, k: int, m: int, itemsize: int) -> int:
     """Estimated nanoseconds of a product and its epilogue, on one thread.
 
-    In whole numbers. How gradients are formed is decided by it, and with that their last bits; a number with
-    a fraction isn't the same on every machine.
+    The estimate is an integer, because it decides how gradients are formed, and thereby their last bits: a
+    floating-point number might differ between machines.
     """
     return (n * m * (k + 15) + 15 * k * m) * itemsize // 200
 
 
 @loops
 def product_plan(n, k, m, R_transposed, sums_rows, like):
-    """The plan of a product; `sums_rows` says whether the sums of the rows of L are wanted, too."""
+    """The plan of a product; `sums_rows` says whether it also adds up the rows of L."""
     height, across = mr(like), nr(like)
     down, panels = padded_rows(n, like), (m + across - 1) // across
     length = k if R_transposed else m
     in_place = k == 0 or read_in_place(down // height, k, length, R_transposed, like.itemsize)
-    # With one block of rows each panel of R is used once. The task that uses it packs it, and finds it in its
-    # cache: (256, 784) x 10,000 in float32 takes 38.9 ms on an Intel Xeon, and 42.2 if all is packed before.
+    # If one block holds all rows of L, each panel of R is used once. So the task that needs a panel packs it
+    # itself; the panel is then in the cache of its own core. On an Intel Xeon (256, 784) x 10,000 in float32
+    # takes 38.9 ms, and 42.2 if all of R is packed before.
     used_once = m >= TASKS * PANEL and k <= 4 * KC and down * min(k, KC) * like.itemsize <= MC_BYTES
     if (in_place or used_once) and not sums_rows:
         worker = whole_lines(panel_workspace(down // height, k, length, R_transposed, PANEL, like))
@@ -150,15 +157,15 @@ def product_plan(n, k, m, R_transposed, sums_rows, like):
 
 @loops
 def product_workspace(n, k, m, R_transposed, sums_rows, workers, like):
-    """Numbers of workspace of a product."""
+    """How many numbers of workspace a product needs."""
     plan = product_plan(n, k, m, R_transposed, sums_rows, like)
     numbers = whole_lines(plan.start) + whole_lines(plan.left) + whole_lines(plan.right)
     return numbers + whole_lines(plan.row_sums) + workers * plan.worker
 
 
 @inlined
-def divided(plan, workspace):
-    """The parts of a workspace in the order of the plan; what the workers need comes last."""
+def workspace_parts(plan, workspace):
+    """The parts of a workspace, in the order of the plan; the last part is shared out among the workers."""
     start, rest = carve(workspace, plan.start)
     left, rest = carve(rest, plan.left)
     right, rest = carve(rest, plan.right)
@@ -168,10 +175,13 @@ def divided(plan, workspace):
 
 @piece
 def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_rows: Flag, workspace: Row):
-    """Says where the sums start: at the bias of their row, if there is one, else at 0. Packs L if R isn't."""
+    """Prepare the workspace: the sums start at the bias of their row, or at 0 if the bias is empty.
+
+    If there is no packing phase, this also packs L.
+    """
     n, k, m = sizes.n, sizes.k, sizes.m
     plan = product_plan(n, k, m, right.transposed, sums_rows, workspace)
-    start, packed, _, row_sums, _ = divided(plan, workspace)
+    start, packed, _, row_sums, _ = workspace_parts(plan, workspace)
     clear(start)
     clear(row_sums)
     copy(bias, start[: bias.shape[0]])
@@ -181,7 +191,7 @@ def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_row
 
 @loops
 def product_phases(plan, k, m, like):
-    """How many parallel loops a product is: one, or one for packing and one for the blocks, by turns."""
+    """The number of phases: 1, or a packing phase and a phase of blocks for each step (`_step`)."""
     if not plan.packed:
         return 1
     panels = (m + nr(like) - 1) // nr(like)
@@ -190,7 +200,10 @@ def product_phases(plan, k, m, like):
 
 @loops
 def _step(plan, k, m, phase, like):
-    """What a phase of a product is about: the first term and how many, the first micro-panel and how many."""
+    """The part of a product that a phase handles.
+
+    Returns its first term, its number of terms, its first micro-panel of R, and its number of micro-panels.
+    """
     panels = (m + nr(like) - 1) // nr(like)
     bands = (panels + plan.band - 1) // plan.band
     step = phase // 2
@@ -200,7 +213,7 @@ def _step(plan, k, m, phase, like):
 
 @loops
 def is_short(plan, n, k, m, phase, like):
-    """Whether a phase packs so few numbers that one worker does it, and no threads are started for it."""
+    """Whether a phase packs so few numbers that one worker does it, without starting threads."""
     if not plan.packed or phase % 2 == 1:
         return False
     _, count, t, panels = _step(plan, k, m, phase, like)
@@ -212,7 +225,7 @@ def product_share(
     worker: Int, workers: Int, phase: Int, sizes: Sizes, left: Matrix, right: Matrix, sums: Row,
     epilogue: Epilogue, workspace: Row,
 ):  # fmt: skip
-    """A worker's share of a phase."""
+    """Do a worker's share of a phase."""
     product = Product(sizes.n, sizes.k, sizes.m, left, right, sums)
     sums_rows = epilogue.kind == AVERAGE
     plan = product_plan(product.n, product.k, product.m, product.right.transposed, sums_rows, product.sums)
@@ -226,12 +239,13 @@ def product_share(
 
 @loops
 def _pack(worker, workers, phase, plan, product, workspace):
-    """Packs a share of the terms and micro-panels of a phase; of L unless that was done for the first ones.
+    """Pack a worker's share of the terms and micro-panels of a phase.
 
-    The sums of L's rows are added up on the way, if they are wanted.
+    L is packed in the phases that begin with micro-panel 0 of R; the phases after them, with the same terms,
+    use it again. The rows of L are added up meanwhile, if the plan has space for their sums.
     """
     p, count, t0, panels = _step(plan, product.k, product.m, phase, workspace)
-    _, left, right, row_sums, _ = divided(plan, workspace)
+    _, left, right, row_sums, _ = workspace_parts(plan, workspace)
     n, height, across = product.n, mr(left), nr(left)
     if t0 == 0:
         first, last = share(worker, workers, padded_rows(n, left) // height)
@@ -252,9 +266,9 @@ def _pack(worker, workers, phase, plan, product, workspace):
 
 @loops
 def _packed_blocks(worker, workers, phase, plan, product, epilogue, workspace):
-    """Forms a share of the blocks from what was packed in the phase before."""
+    """Form a worker's share of the blocks, from the matrices that the phase before has packed."""
     p, count, t0, panels = _step(plan, product.k, product.m, phase, workspace)
-    start, left, right, _, _ = divided(plan, workspace)
+    start, left, right, _, _ = workspace_parts(plan, workspace)
     n, k, m, out = product.n, product.k, product.m, product.sums
     height, across = mr(out), nr(out)
     down, all_panels = padded_rows(n, out) // height, (m + across - 1) // across
@@ -281,8 +295,8 @@ def _packed_blocks(worker, workers, phase, plan, product, epilogue, workspace):
 
 @loops
 def _blocks_that_read_R(worker, workers, plan, product, epilogue, workspace):
-    """Forms a share of the blocks, each from R itself or from what it packs of R."""
-    start, left, _, _, rest = divided(plan, workspace)
+    """Form a worker's share of the blocks; each block reads R where it lies, or packs its part of R."""
+    start, left, _, _, rest = workspace_parts(plan, workspace)
     own = rest[worker * plan.worker : (worker + 1) * plan.worker]
     n, k, m, out = product.n, product.k, product.m, product.sums
     width = even_parts(m, PANEL, nr(out))
@@ -300,7 +314,7 @@ def _blocks_that_read_R(worker, workers, plan, product, epilogue, workspace):
 
 @loops
 def _finish(epilogue, i0, i1, j, width, product):
-    """The epilogue of rows [i0, i1), columns [j, j + width)."""
+    """Apply the epilogue to rows [i0, i1), columns [j, j + width)."""
     for i in range(i0, i1):
         first = i * product.m + j
         result = epilogue.result[first : first + width]

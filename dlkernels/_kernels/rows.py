@@ -1,4 +1,4 @@
-"""The simplest loops: over the numbers of one row."""
+"""The simplest loops over the numbers of one row: clear, copy, divide."""
 
 from __future__ import annotations
 

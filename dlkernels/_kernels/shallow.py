@@ -7,8 +7,9 @@ For m examples as columns of X, which is (n_x, m), n_h hidden units and their ac
     dW1 = dZ1 Xᵀ,   db1 = row sums of dZ1;   and a step:   W1 -= alpha dW1, and so on.
 
 X is cut into tiles of columns. Z1, A1 and dZ1 exist for one tile at a time and stay in the second-level
-cache; nothing of length m is written to memory. Each slot owns some tiles, and gradients of its own.
-`shallow_tall` is for few examples of many features.
+cache; no array of length m is written to memory. Each slot owns some tiles, and gradients of its own.
+`hidden_layer` is the heart of a pass: it takes a tile from Z1 to dZ1. `shallow_tall` is for few examples of
+many features.
 """
 
 from __future__ import annotations
@@ -19,10 +20,22 @@ from numba import prange
 
 from dlkernels._compiler.options import FALSE, ONE, ZERO, entry, inlined, loops, shared, twins
 from dlkernels._compiler.pieces import Flag, Int, Number, Real, Row, Table, piece
-from dlkernels._kernels.activations import Activation, activate, derived_from_A, times_derivative
-from dlkernels._kernels.dense_gradients import SHORTEST, finish
+from dlkernels._kernels.activations import (
+    Activation,
+    activate,
+    derived_from_A,
+    need_activation,
+    times_derivative,
+)
+from dlkernels._kernels.dense_gradients import SHORTEST, merge_into_dW
 from dlkernels._kernels.gradient_descent import step
-from dlkernels._kernels.gradient_sums import PARTS, Rows, add_gradient, gradient_workspace, units_across
+from dlkernels._kernels.gradient_sums import (
+    MOST_PARTIAL_SUMS,
+    Rows,
+    add_gradient,
+    gradient_workspace,
+    units_across,
+)
 from dlkernels._kernels.logistic import Examples, tile_width
 from dlkernels._kernels.matvec import add_row_dots, add_weighted_rows
 from dlkernels._kernels.memory import as_row, carve, whole_lines
@@ -31,11 +44,12 @@ from dlkernels._kernels.output_unit import COST, DB, output_row
 from dlkernels._kernels.packing import Matrix, pack_left, pack_transposed, padded_rows
 from dlkernels._kernels.rows import clear, copy
 from dlkernels._kernels.sharing import SLOTS, merge, share
-from dlkernels._kernels.sums import add_row, exact_share, merge_pairs, total
+from dlkernels._kernels.sums import add_row, merge_pairs, power_of_two_scale, total
 from dlkernels._simd.tile import mr
 
-#: With at most so many features or hidden units, W1 X is formed row by row: a tile of the packed product
-#: would be half empty. A step of 2-4-1 on 400 examples takes 3.97 us in float64, and 4.54 with the product.
+#: With at most this many features, or at most this many hidden units, W1 X is formed row by row, because a
+#: register tile of the packed product would be half empty. A step of 2-4-1 on 400 examples takes 3.97 us in
+#: float64, and 4.54 with the packed product.
 _FEW_FEATURES, _FEW_UNITS = 8, 4
 
 
@@ -49,9 +63,10 @@ class Network(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """The parameters as the passes over examples need them.
+    """The parameters in the form in which the passes over the examples need them.
 
-    W1 as it lies and packed, b1 as the start of sums (with zeros for the rows of a last micro-panel).
+    `packed` is W1 as `pack_left` packs it. `start` is b1, at which the sums of Z1 start, followed by zeros up
+    to a whole micro-panel.
     """
 
     W1: Row
@@ -63,7 +78,7 @@ class Layers(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """What is computed of a tile of examples: Z1 and A1 in rows of `length`, z2, and the losses."""
+    """The intermediate results of a tile of examples: Z1 and A1 in rows of `length`, z2, and the losses."""
 
     Z1: Row
     A1: Row
@@ -85,10 +100,10 @@ def _packs(n_h, n_x):
 
 @loops
 def _plan(n_h, n_x, m, like):
-    """Examples of a tile, number of tiles, number of slots."""
+    """The number of examples of a tile, of tiles, and of slots."""
     length = tile_width(2 * n_h + n_x, SHORTEST, m, like.itemsize)
     tiles = (m + length - 1) // length
-    return length, tiles, max(1, min(SLOTS, tiles, PARTS // max(1, n_h * n_x)))
+    return length, tiles, max(1, min(SLOTS, tiles, MOST_PARTIAL_SUMS // max(1, n_h * n_x)))
 
 
 @loops
@@ -105,7 +120,7 @@ def _worker_workspace(n_h, n_x, m, length, transposed, like):
 
 @entry
 def shallow_workspace(n_h, n_x, m, X_transposed, workers, like):
-    """Numbers of workspace of `shallow_steps`."""
+    """How many numbers of workspace `shallow_steps` needs."""
     length, _, slots = _plan(n_h, n_x, m, like)
     numbers = whole_lines(slots * n_h * (n_x + 1)) + whole_lines(slots * (2 + n_h) * 2)
     numbers += whole_lines(padded_rows(n_h, like) * n_x) + whole_lines(padded_rows(n_h, like))
@@ -117,16 +132,17 @@ def shallow_steps(
     network: Network, X: Table, X_transposed: Flag, Y: Table, activation: Activation, learning_rate: Real,
     steps: Int, gradients: Network, workspace: Row, workers: Int,
 ) -> Number:  # fmt: skip
-    """Steps of gradient descent; or only the gradients, if there are 0 steps. Returns the cost before them.
+    """Do `steps` steps of gradient descent; or compute only the gradients, if `steps` is 0.
 
-    X is (n_x, m), or (m, n_x) if it is `X_transposed`, Y (1, m). The parameters are updated if there are
-    steps, their gradients are overwritten.
+    X is (n_x, m), or (m, n_x) if `X_transposed`; Y is (1, m). The gradients are overwritten, and the
+    parameters are updated if there are steps. Returns the cost before the first step.
     """
+    need_activation(activation.code)
     (n_h, n_x), m = network.W1.shape, Y.shape[1]
     W1, dW1 = as_row(network.W1), as_row(gradients.W1)
     matrix, labels = Matrix(as_row(X), X.shape[1], X_transposed), as_row(Y)
     _, _, slots = _plan(n_h, n_x, m, dW1)
-    scale, count = exact_share(m, dW1), dW1.dtype.type(m)
+    scale, count = power_of_two_scale(m, dW1), dW1.dtype.type(m)
     size, pairs, padded = n_h * (n_x + 1), 2 + n_h, padded_rows(n_h, dW1)
     parts, rest = carve(workspace, slots * size)
     sums, rest = carve(rest, slots * pairs * 2)
@@ -151,7 +167,7 @@ def shallow_steps(
 
 @loops
 def pack_parameters(network, packed, start):
-    """W1 in the order of the micro-kernel, and b1 as the start of sums."""
+    """Fill in `packed` and `start` of `Layers`: W1 packed for the micro-kernel, and b1."""
     n_h, n_x = network.W1.shape
     pack_left(n_h, Matrix(as_row(network.W1), n_x, FALSE), ZERO, n_x, packed)
     clear(start)
@@ -160,10 +176,10 @@ def pack_parameters(network, packed, start):
 
 @loops
 def merge_slots(slots, m, parts, sums, count, gradients):
-    """Adds up what the slots have: dW1 is finished, the rest lies in the first slot."""
+    """Add up the sums of all slots. This finishes dW1; the other sums are left in the first slot."""
     n_h, n_x = gradients.W1.shape
     size, dW1 = n_h * (n_x + 1), as_row(gradients.W1)
-    finish(ZERO, ONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, parts), parts, count, dW1)
+    merge_into_dW(ZERO, ONE, slots, size, n_h, n_x, units_across(n_h, n_x, m, parts), parts, count, dW1)
     merge(slots, size, parts, n_h * n_x, size)
     merge_pairs(slots, 2 + n_h, sums)
 
@@ -173,7 +189,10 @@ def add_slots(
     worker: Int, workers: Int, layers: Layers, examples: Examples, activation: Activation, parts: Row,
     sums: Row, workspace: Row,
 ):  # fmt: skip
-    """A worker's share of the slots: adds to dW1, dW2 and to the pairs of sums (cost, db2, db1) of each."""
+    """Do a worker's share of the slots: form the sums for dW1 and dW2 of each slot, and its pairs of sums.
+
+    The pairs of sums are those of the cost, db2 and db1, in this order.
+    """
     n_h, n_x, m = layers.n_h, examples.n, examples.m
     length, tiles, slots = _plan(n_h, n_x, m, parts)
     own = _worker_workspace(n_h, n_x, m, length, examples.X.transposed, parts)
@@ -190,7 +209,7 @@ def add_slots(
 
 @loops
 def _add_examples(layers, examples, activation, first, last, length, part, sums, workspace):
-    """Adds the examples [first, last), a tile of `length` at a time."""
+    """Add the examples [first, last) to the sums of a slot, a tile of `length` examples at a time."""
     n_h, n_x, m, X = layers.n_h, examples.n, examples.m, examples.X
     Z1, rest = carve(workspace, n_h * length)
     A1, rest = carve(rest, n_h * length)
@@ -209,7 +228,7 @@ def _add_examples(layers, examples, activation, first, last, length, part, sums,
         else:
             inputs = Rows(X.numbers, j, m, n_x)
         _multiply(layers, inputs, width, tile, panel)
-        there_and_back(
+        hidden_layer(
             layers, examples.Y[j : j + width], examples.scale, examples.with_cost, activation, tile, dW2, sums
         )
         add_gradient(
@@ -219,7 +238,7 @@ def _add_examples(layers, examples, activation, first, last, length, part, sums,
 
 @inlined
 def _multiply(layers, inputs, width, tile, panel):
-    """Z1 = W1 X + b1 for a tile; `panel` is the workspace of `multiply_panel`."""
+    """Z1 = W1 X + b1 for a tile of examples; `panel` is the workspace of `multiply_panel`."""
     n_h, n_x, length = layers.n_h, inputs.count, tile.length
     if _packs(n_h, n_x):
         left = Left(layers.packed, n_x, 0, 0, n_h)
@@ -235,13 +254,14 @@ def _multiply(layers, inputs, width, tile, panel):
 
 
 @piece
-def there_and_back(
+def hidden_layer(
     layers: Layers, y: Row, scale: Number, with_cost: Flag, activation: Activation, tile: Tile, dW2: Row,
     sums: Row,
 ):  # fmt: skip
-    """From Z1 to dZ1: A1 = g(Z1), z2, dz2, dZ1 = W2ᵀ dz2 * g'(Z1); adds to dW2 and to the sums of a slot.
+    """A1 = g(Z1), z2 = W2 A1 + b2, dz2, dZ1 = W2ᵀ dz2 * g'(Z1), for a tile of examples.
 
-    dZ1 takes the place of Z1 if the derivative is found from A1, and else that of A1.
+    This also adds the tile to dW2 and to the pairs of sums of a slot. dZ1 is written over Z1 if g' is
+    computed from A1, and over A1 otherwise.
     """
     n_h, Z1, A1, length, width = layers.n_h, tile.Z1, tile.A1, tile.length, y.shape[0]
     for h in range(n_h):
@@ -266,7 +286,7 @@ def there_and_back(
 
 @loops
 def average(gradients, dW2, sums, count):
-    """The gradients but dW1, from what the slots added up."""
+    """Compute dW2, db1 and db2 from the merged sums."""
     for h in range(dW2.shape[0]):
         gradients.W2[0, h] = dW2[h] / count
         gradients.b1[h, 0] = total(sums, 2 + h) / count
@@ -275,7 +295,7 @@ def average(gradients, dW2, sums, count):
 
 @loops
 def descend(network, gradients, rate):
-    """A step: each parameter -= rate * its gradient."""
+    """Do a step of gradient descent: each parameter -= rate * its gradient."""
     step(as_row(network.W1), as_row(gradients.W1), rate)
     step(as_row(network.b1), as_row(gradients.b1), rate)
     step(as_row(network.W2), as_row(gradients.W2), rate)

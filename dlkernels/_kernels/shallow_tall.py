@@ -1,6 +1,8 @@
-"""As `shallow`, for few examples of many features: the features are shared out, in two passes over X.
+"""A network with one hidden layer on few examples of many features.
 
-Each slot owns some features. The slots add up Z1, each from its features; then each forms its columns of dW1.
+This does the same as `shallow`, but the features are shared out, in two passes over X. Each slot owns some
+features. In the first pass each slot sums up its features' part of Z1, and the slots are merged. In the
+second pass each slot forms its columns of dW1.
 """
 
 from __future__ import annotations
@@ -9,34 +11,34 @@ from numba import prange
 
 from dlkernels._compiler.options import FALSE, ZERO, entry, loops, shared, twins
 from dlkernels._compiler.pieces import Flag, Int, Number, Real, Row, Table, piece
-from dlkernels._kernels.activations import Activation, derived_from_A
+from dlkernels._kernels.activations import Activation, derived_from_A, need_activation
 from dlkernels._kernels.gradient_sums import Rows, add_gradient, gradient_workspace
-from dlkernels._kernels.logistic_tall import feature_slots
+from dlkernels._kernels.logistic_tall import features_per_slot
 from dlkernels._kernels.logistic_tall import is_tall as has_many_features
 from dlkernels._kernels.memory import as_row, carve, whole_lines
 from dlkernels._kernels.micro_kernel import Left, Target, multiply_panel, panel_workspace
 from dlkernels._kernels.output_unit import COST
 from dlkernels._kernels.packing import Matrix, pack_left, padded_rows
 from dlkernels._kernels.rows import clear, divide
-from dlkernels._kernels.shallow import Layers, Network, Tile, average, descend, there_and_back
+from dlkernels._kernels.shallow import Layers, Network, Tile, average, descend, hidden_layer
 from dlkernels._kernels.sharing import merge, share
-from dlkernels._kernels.sums import exact_share, total
+from dlkernels._kernels.sums import power_of_two_scale, total
 from dlkernels._simd.tile import mr
 
-#: With more hidden units than this, the slots would take much memory.
+#: With more hidden units than this, the parts of Z1 of all slots would take too much memory.
 _FEW_UNITS = 32
 
 
 @shared
 def is_tall(n_h: int, n_x: int, m: int) -> bool:
-    """Whether features are shared out, rather than examples."""
+    """Whether the features are shared out (this module), rather than the examples (`shallow`)."""
     return has_many_features(n_x, m) and n_h <= _FEW_UNITS
 
 
 @loops
 def _plan(n_h, n_x, m, transposed, like):
-    """Features of a slot, number of slots, numbers of workspace of each worker."""
-    depth = feature_slots(n_x, transposed)
+    """The number of features of a slot, of slots, and of numbers of workspace that each worker needs."""
+    depth = features_per_slot(n_x, transposed)
     padded, row_length = padded_rows(n_h, like), n_x if transposed else m
     panels = padded // mr(like)
     there = whole_lines(padded * depth) + panel_workspace(panels, depth, row_length, transposed, m, like)
@@ -48,7 +50,7 @@ def _plan(n_h, n_x, m, transposed, like):
 
 @entry
 def shallow_tall_workspace(n_h, n_x, m, X_transposed, workers, like):
-    """Numbers of workspace of `shallow_tall_steps`."""
+    """How many numbers of workspace `shallow_tall_steps` needs."""
     _, slots, own = _plan(n_h, n_x, m, X_transposed, like)
     parts = whole_lines(slots * n_h * m) + whole_lines(n_h * m)
     numbers = parts + whole_lines((2 + n_h) * 2) + 2 * whole_lines(m) + whole_lines(n_h)
@@ -60,12 +62,13 @@ def shallow_tall_steps(
     network: Network, X: Table, X_transposed: Flag, Y: Table, activation: Activation, learning_rate: Real,
     steps: Int, gradients: Network, workspace: Row, workers: Int,
 ) -> Number:  # fmt: skip
-    """As `shallow.shallow_steps`."""
+    """As `shallow.shallow_steps`, for shapes that are tall (`is_tall`)."""
+    need_activation(activation.code)
     (n_h, n_x), m = network.W1.shape, Y.shape[1]
     W1, b1, dW1 = as_row(network.W1), as_row(network.b1), as_row(gradients.W1)
     matrix, labels = Matrix(as_row(X), X.shape[1], X_transposed), as_row(Y)
     _, slots, _ = _plan(n_h, n_x, m, X_transposed, dW1)
-    scale, count = exact_share(m, dW1), dW1.dtype.type(m)
+    scale, count = power_of_two_scale(m, dW1), dW1.dtype.type(m)
     parts, rest = carve(workspace, slots * n_h * m)
     A1, rest = carve(rest, n_h * m)
     sums, rest = carve(rest, (2 + n_h) * 2)
@@ -82,7 +85,7 @@ def shallow_tall_steps(
         for worker in prange(workers):
             find_partial_Z1(worker, workers, W1, matrix, n_h, n_x, m, parts, own)
         finish_Z1(slots, b1, m, parts)
-        there_and_back(layers, labels, scale, k == 0, activation, tile, part, sums)
+        hidden_layer(layers, labels, scale, k == 0, activation, tile, part, sums)
         for worker in prange(workers):
             find_partial_dW1(worker, workers, dZ1, matrix, n_h, n_x, m, count, dW1, own)
         average(gradients, part, sums, count)
@@ -97,7 +100,7 @@ def shallow_tall_steps(
 def find_partial_Z1(
     worker: Int, workers: Int, W1: Row, X: Matrix, n_h: Int, n_x: Int, m: Int, parts: Row, workspace: Row
 ):
-    """parts[s] (n_h, m) = what the features of slot s contribute to W1 X, for a worker's slots."""
+    """parts[s] = W1[:, features of s] X[features of s], which is (n_h, m), for a worker's slots s."""
     length, slots, own = _plan(n_h, n_x, m, X.transposed, W1)
     padded = padded_rows(n_h, W1)
     start, rest = carve(workspace[worker * own : (worker + 1) * own], padded)
@@ -116,7 +119,7 @@ def find_partial_Z1(
 
 @piece
 def finish_Z1(slots: Int, b1: Row, m: Int, parts: Row):
-    """Z1 = W1 X + b1, in the place of the first slot, from what the slots have."""
+    """Z1 = W1 X + b1, from the sums of all slots; Z1 is the memory of the first slot."""
     n_h = b1.shape[0]
     merge(slots, n_h * m, parts, ZERO, n_h * m)
     for h in range(n_h):
@@ -130,11 +133,11 @@ def find_partial_dW1(
     worker: Int, workers: Int, dZ1: Row, X: Matrix, n_h: Int, n_x: Int, m: Int, count: Number, dW1: Row,
     workspace: Row,
 ):  # fmt: skip
-    """dW1 = dZ1 Xᵀ / count for the features of a worker's slots."""
+    """dW1 = dZ1 Xᵀ / count, for the features of a worker's slots."""
     length, slots, own = _plan(n_h, n_x, m, X.transposed, dZ1)
     memory = workspace[worker * own : (worker + 1) * own]
     first, last = share(worker, workers, slots)
-    # The last slots come first: their part of X is still in the cache.
+    # The last slots come first, because their part of X is still in the cache from the pass before.
     for s in range(last - 1, first - 1, -1):
         p = s * length
         depth, target = min(length, n_x - p), dW1[p:]

@@ -1,8 +1,9 @@
-"""Sums that lose nothing between blocks.
+"""Sums along a row whose accuracy doesn't depend on the length of the row.
 
-Up to `BLOCK` numbers are added by SIMD lanes; the sums of blocks are added with their rounding errors
-kept (D. Knuth's two-sum), so that a long sum is as accurate as a short one. Sums along a row are tested to
-be as accurate as NumPy's, which adds in pairs from blocks of 128 numbers.
+Blocks of up to `BLOCK` numbers are added in plain arithmetic, in the lanes of vector registers. The sums of
+blocks are added with compensation: a pair of numbers holds the sum and what its rounding has lost (D. Knuth's
+two-sum). So a long sum is as accurate as a short one. The tests check that these sums are as accurate as
+NumPy's, which adds blocks of 128 numbers in pairs.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dlkernels._compiler.pieces import Number, Row, piece
 from dlkernels._kernels.sharing import even_parts
 from dlkernels._simd.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
-#: Numbers added in plain arithmetic: with AVX-512 each of 32 or more accumulators gets at most 8 of them.
+#: The most numbers that are added in plain arithmetic. With AVX-512 there are 32 or more accumulators, each
+#: of which adds at most 8 of these numbers.
 BLOCK = 256
 
 
 @scalar
 def accumulate(sums, i, value):
-    """Add `value` to the pair (sum, what rounding lost) at sums[2 i], sums[2 i + 1]."""
+    """Add `value` to pair i of sums: sums[2 i] is a sum, sums[2 i + 1] is what its rounding has lost."""
     before = sums[2 * i]
     after = before + value
     taken = after - before
@@ -28,22 +30,26 @@ def accumulate(sums, i, value):
 
 @scalar
 def total(sums, i):
-    """The number that a pair stands for; an infinite sum stays infinite."""
+    """The sum of the two numbers of pair i.
+
+    If the sum is infinite, the loss is NaN and is left out, so that the total stays infinite.
+    """
     lost = sums[2 * i + 1]
     return sums[2 * i] + (lost if lost == lost else sums.dtype.type(0))
 
 
 @loops
-def exact_share(m, like):
+def power_of_two_scale(m, like):
     """The largest power of two that is at most 1/m.
 
-    Terms scaled by it add up without overflow wherever their mean is finite, and scaling rounds nothing;
-    the sum is then divided by m * exact_share(m), which is exact too (1/m in float32: 1.8 times the error).
+    Terms are multiplied by it before they are added up, so that the sum doesn't overflow if the mean is
+    finite. Multiplying by a power of two rounds nothing. The mean is the sum divided by m times this scale,
+    a product that is exact, too. (Multiplying by 1/m instead gives 1.8 times the error in float32.)
     """
-    half, share = like.dtype.type(0.5), like.dtype.type(1)
-    while share * like.dtype.type(m) > like.dtype.type(1):
-        share *= half
-    return share
+    half, scale = like.dtype.type(0.5), like.dtype.type(1)
+    while scale * like.dtype.type(m) > like.dtype.type(1):
+        scale *= half
+    return scale
 
 
 @loops
@@ -68,9 +74,10 @@ def row_dot(a: Row, b: Row) -> Number:
 
 @loops
 def add_row(x, sums, i):
-    """Add all numbers of x to the pair i of sums.
+    """Add all numbers of x to pair i of sums.
 
-    In equal parts: 256 and then 1 number would be as inexact as 257 in one go.
+    The numbers are cut into equal blocks: a block of 256 and one of 1 number would be as inexact as one block
+    of 257.
     """
     n = x.shape[0]
     length = even_parts(n, BLOCK, lanes(x))
@@ -80,7 +87,7 @@ def add_row(x, sums, i):
 
 @loops
 def merge_pairs(slots, size, sums):
-    """Pair i of slot 0 becomes the sum of pair i over all slots, in order."""
+    """Pair i of slot 0 += pair i of every other slot, in the order of the slots; a slot has `size` pairs."""
     for s in range(1, slots):
         for i in range(size):
             accumulate(sums, i, sums[2 * (s * size + i)])

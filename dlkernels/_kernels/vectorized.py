@@ -1,7 +1,7 @@
-"""Functions of a whole vector as one loop each: what the course writes as np.exp(v), np.log(v) and so on.
+"""Functions of a whole vector, each as one loop: the course writes them as np.exp(v), np.log(v) and so on.
 
-v and u are rows of n numbers; u is overwritten, and may be v. Only `dlkernels course` calls these, and
-`warmup` leaves them out.
+v and u are rows of n numbers; u is overwritten, and may be v. Only `dlkernels course` calls these functions;
+`warmup` doesn't compile them.
 """
 
 from __future__ import annotations

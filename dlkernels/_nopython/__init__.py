@@ -1,1 +1,1 @@
-"""The public functions for code that others compile with Numba."""
+"""The public functions for code that users compile with Numba."""

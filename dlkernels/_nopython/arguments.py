@@ -1,8 +1,8 @@
-"""What compiled code hands over, made into what kernels take.
+"""Arguments of calls from compiled code, checked and converted to what kernels take.
 
-Types are checked when that code is compiled, shapes when it runs. `_inputs` and `_calls` do this for calls
-from Python. Here the same rules hold, and a refusal has the same words, since `Refused` asks `_inputs.checks`
-for them.
+Types are checked when the calling code is compiled, shapes when it runs. `_inputs` and `_calls` do the same
+for calls from Python. The rules about shapes are the same here. So are their messages, which `Refused` gets
+from `_inputs.checks`.
 """
 
 # mypy: disable-error-code="no-untyped-def, attr-defined, call-arg, misc"
@@ -22,7 +22,7 @@ from dlkernels._inputs import checks
 from dlkernels._kernels.memory import aligned, apart, as_row
 from dlkernels.catalogue import ACTIVATIONS, COSTS
 
-#: How `checks` looks at the arrays of each function.
+#: For each function: a call of the check from `checks` with the arrays of that function.
 _CHECKS: dict[str, Callable[..., Any]] = {
     "dense_forward": lambda *arrays: checks.dense_forward(*arrays, "identity", 0.0, None, False),
     "dense_gradients": lambda dZ, A_prev: checks.dense_gradients(dZ, A_prev, None),
@@ -43,12 +43,12 @@ def _check(function: str, *arrays: Any) -> None:
 
 
 class Refused(ValueError):
-    """The shapes of inputs don't fit; the message is that of the same call from Python."""
+    """The shapes of inputs don't fit. The message is the same as for a call from Python."""
 
     def __init__(self, function: str, *shapes: tuple[int, ...]) -> None:
         message = f"{function}: these shapes don't fit: {shapes}"
         try:
-            # Nothing touches this memory, so arrays of any size cost nothing.
+            # Nobody reads or writes the memory of these arrays, so they may be of any size.
             _check(function, *(np.empty(shape, np.float32) for shape in shapes))
         except (ValueError, MemoryError) as error:
             message = str(error) if isinstance(error, ValueError) else message
@@ -59,7 +59,7 @@ class Refused(ValueError):
 
 
 class OutRefused(Refused):
-    """The shape of an array for a result doesn't fit."""
+    """An array for a result has the wrong shape."""
 
     def __init__(self, function: str, name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
         ValueError.__init__(self, f"{function}: {name} has shape {shape} but the result has shape {expected}")
@@ -69,7 +69,7 @@ class OutRefused(Refused):
 
 
 def given(argument: Any) -> bool:
-    """Whether an optional argument was given, by its type."""
+    """Whether an optional argument was given; its Numba type tells."""
     return not (
         argument is None
         or isinstance(argument, types.NoneType)
@@ -82,7 +82,7 @@ def _supported(dtype: Any) -> bool:
 
 
 def number_of(function: str, arguments: Mapping[str, Any]) -> Any:
-    """np.float32 if all numbers or arrays of numbers are, else np.float64."""
+    """np.float32 if all arguments, numbers or arrays, are float32; else np.float64."""
     dtypes = []
     for name, argument in arguments.items():
         dtype = argument.dtype if isinstance(argument, types.Array) else types.unliteral(argument)
@@ -96,7 +96,7 @@ def number_of(function: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def arrays_of(function: str, arguments: Mapping[str, Any], axes: int = 2) -> Any:
-    """As `number_of`, of arrays with so many axes."""
+    """As `number_of`, but all arguments must be arrays with this number of axes."""
     for name, argument in arguments.items():
         if not isinstance(argument, types.Array):
             raise TypingError(f"{function}: {name} must be an array, not {argument}")
@@ -107,14 +107,14 @@ def arrays_of(function: str, arguments: Mapping[str, Any], axes: int = 2) -> Any
 
 
 def need_number(function: str, name: str, argument: Any) -> None:
-    """A real number, of which the kernel takes the float64."""
+    """Check that an argument is a real number. Kernels take it as float64."""
     value = argument.value if isinstance(argument, types.Omitted) else argument
     if not isinstance(value, float | types.Float | types.Integer):
         raise TypingError(f"{function}: {name} must be a real number, not {argument}")
 
 
 def flag_of(function: str, name: str, argument: Any) -> bool:
-    """A boolean that decides the type of the result, and must therefore be known when compiling."""
+    """The value of a boolean, which decides the type of the result and must be known when compiling."""
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
     if not isinstance(value, bool):
         raise TypingError(
@@ -124,7 +124,7 @@ def flag_of(function: str, name: str, argument: Any) -> bool:
 
 
 def activation_of(function: str, argument: Any) -> Any:
-    """What finds the code of an activation: at once for a literal, else by comparing when it runs."""
+    """A function from an activation's name to its code; if the name is a literal, the code is constant."""
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
     if isinstance(value, str) and value in ACTIVATIONS:
         code = ACTIVATIONS[value].code
@@ -146,19 +146,19 @@ def activation_of(function: str, argument: Any) -> Any:
 
 # -- arrays ----------------------------------------------------------------------------------------------
 #
-# What these intrinsics give isn't read-only, whatever the array is: kernels are compiled for one kind, and
-# only read their inputs.
+# The arrays that these intrinsics return are never marked as read-only, even if the given array is. Kernels
+# are compiled for this one type of array, and only read their inputs.
 
 
 @intrinsic
 def table_of(typing_context, array):
-    """A matrix in C order, or a row or column in any order, as one in C order that shares its memory."""
+    """A view, typed as in C order, of a matrix in C order, or of a row or column in C or Fortran order."""
     return _table(array, transposed=False)
 
 
 @intrinsic
 def transpose_of(typing_context, array):
-    """The transpose of a matrix in Fortran order, as one in C order that shares its memory."""
+    """A view of the transpose of a matrix in Fortran order; the transpose is in C order."""
     return _table(array, transposed=True)
 
 
@@ -173,11 +173,12 @@ def _table(array: Any, transposed: bool) -> Any:
 
 @intrinsic
 def unknown(typing_context, number):
-    """A float as it is, whose value LLVM doesn't know.
+    """Return a float unchanged, so that LLVM doesn't know its value even if it is a constant.
 
-    LLVM would compute a function of a constant at once, and round products that the processor fuses with a
-    sum. Therefore the bits are combined with a zero that comes out of a piece of assembly without
-    instructions. That is done once before a loop, which is still vectorised.
+    LLVM evaluates a function of a constant while it compiles, without fused multiply-adds, so that the last
+    bits could differ from those at run time. Therefore the bits of the float are combined with a zero that
+    comes out of inline assembly without instructions. This happens once before a loop, and the loop is still
+    vectorised.
     """
     bits = ir.IntType(number.bitwidth)
 
@@ -191,47 +192,47 @@ def unknown(typing_context, number):
 
 
 class Input(NamedTuple):
-    """How a kernel takes a matrix: `view` makes what it takes, of the transpose if it is `transposed`."""
+    """How to pass a matrix to a kernel: `view` converts it, to its transpose if `transposed` is true."""
 
     view: Any
     transposed: bool
 
 
-def row(number: Any, array: Any) -> Any:
-    """What makes a vector of these numbers of an array of any shape, in C order."""
+def as_vector(number: Any, array: Any) -> Any:
+    """A function that turns an array of any shape into a vector of this dtype, in C order."""
     return _view_as(number, array, as_row, array.layout == "C")
 
 
-def table(number: Any, array: Any) -> Any:
-    """What makes a matrix of these numbers, in C order."""
+def as_matrix(number: Any, array: Any) -> Any:
+    """A function that turns a matrix into one of this dtype in C order."""
     return _view_as(number, array, table_of, array.layout == "C")
 
 
-def line(number: Any, array: Any) -> Any:
-    """As `table`, of an array that has one row or one column."""
+def as_row_or_column(number: Any, array: Any) -> Any:
+    """As `as_matrix`, for a matrix that has one row or one column."""
     return _view_as(number, array, table_of, array.layout in "CF")
 
 
-def matrix(number: Any, array: Any) -> Input:
-    """As `table`; of a matrix in Fortran order the transpose."""
+def as_matrix_or_transpose(number: Any, array: Any) -> Input:
+    """As `as_matrix`, but a matrix in Fortran order is passed as its transpose, without a copy."""
     transposed = array.layout == "F"
     view = transpose_of if transposed else table_of
     return Input(_view_as(number, array, view, array.layout in "CF"), transposed)
 
 
 def _view_as(number: Any, array: Any, view: Any, keeps: bool) -> Any:
-    """What makes a view: without a copy if the array `keeps` its order and has these numbers."""
+    """A function that applies `view`, without a copy if the array `keeps` its order and has this dtype."""
     same = array.dtype == (types.float32 if number is np.float32 else types.float64)
     if not keeps:
         return shared(lambda a: view(np.ascontiguousarray(a).astype(number)))
     if not (same and array.aligned):
         return shared(lambda a: view(a.astype(number)))
-    # Numba doesn't check the alignment of an array that it is called with.
+    # Compiled code can be called with a misaligned array: Numba doesn't check.
     return shared(lambda a: view(a) if aligned(a) else view(a.copy()))
 
 
 def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out") -> Any:
-    """What gives an array of a shape, from that and `out`: a new one, or `out` if it has this shape."""
+    """A function of `out` and a shape: it returns `out`, checked for that shape, or else a new array."""
     if not given(out):
         return shared(lambda out, shape: np.empty(shape, number))
     dtype = types.float32 if number is np.float32 else types.float64
@@ -259,7 +260,7 @@ def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out"
 
 
 def outputs_as(function: str, number: Any, names: tuple[str, ...], out: Any) -> tuple[Any, ...]:
-    """As `output_as`, for each matrix of a tuple."""
+    """As `output_as`, one function for each matrix of the tuple `out`."""
     if not given(out):
         return tuple(output_as(function, number, 2, None) for _ in names)
     if not (isinstance(out, types.BaseTuple) and len(out) == len(names) and all(map(given, out))):
@@ -283,8 +284,8 @@ def _share_memory(a, b):
     return a.size > 0 and b.size > 0 and not apart(a, b)
 
 
-def apart_if(function: str, out: Any) -> Any:
-    """What refuses arrays of `out`, if it was given, that share memory with each other or with an input."""
+def overlap_check(function: str, out: Any) -> Any:
+    """A function that refuses arrays of `out`, if it was given, that overlap an input or one another."""
     if not given(out):
         return shared(lambda written, read: None)
 

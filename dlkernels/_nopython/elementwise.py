@@ -1,8 +1,9 @@
-"""The public functions inside functions that others compile with Numba: the same kernels on one thread.
+"""The elementwise functions, costs and dot product, for functions that users compile with Numba.
 
-Importing this registers an implementation of each for Numba. The kernels are linked into the code that calls
-them (`pieces`), which can therefore be cached. Types are refused as a `TypingError` when that code is
-compiled; shapes as the `ValueError` that Python would get, before anything is computed.
+Importing this module registers an overload of each public function. The overloads run the same kernels on one
+thread. Numba links the kernels into the code that calls them (`pieces`), so this code can be cached. An
+argument of a wrong type raises a `TypingError` when the code is compiled. Shapes that don't fit raise the
+same `ValueError` as a call from Python, before anything is computed.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
@@ -25,19 +26,36 @@ from dlkernels._kernels.memory import apart, as_row
 from dlkernels._nopython.arguments import (
     Refused,
     arrays_of,
+    as_vector,
     given,
     need_number,
     number_of,
     output_as,
-    row,
     same_or_apart,
     unknown,
 )
 from dlkernels.catalogue import ACTIVATIONS, COSTS, Activation, Cost
 
 
-def available(function: Callable[..., Any]) -> Any:
+def overload_of(function: Callable[..., Any]) -> Any:
     return overload(function, prefer_literal=True)
+
+
+_same_shape = shared(lambda shapes: shapes[0] == shapes[1])
+
+
+def _shapes_check(function: str, fits: Any) -> Any:
+    """A function that refuses two shapes that don't fit.
+
+    It isn't inlined, because Numba 0.61 to 0.63 at least can't inline an error that is made of variables.
+    """
+
+    @shared
+    def need_fit(first, second):
+        if not fits((first, second)):
+            raise Refused(function, first, second)
+
+    return need_fit
 
 
 # -- elementwise -----------------------------------------------------------------------------------------
@@ -46,7 +64,7 @@ _activate, _differentiate = linked.activate_row.linked, linked.differentiate_row
 
 
 def _elementwise(activation: Activation, Z: Any, out: Any) -> Any:
-    """The implementation for Z, a number or an array, with the parameter as second argument."""
+    """The implementation for Z, a number or an array. Its second argument is the activation's parameter."""
     function, code = activation.name, activation.code
     number = number_of(function, {"Z": Z})
     if not isinstance(Z, types.Array):
@@ -54,7 +72,7 @@ def _elementwise(activation: Activation, Z: Any, out: Any) -> Any:
             raise TypingError(f"{function}: out is for arrays, and Z is a number")
         formula = getattr(formulas, function)
         return inlined(lambda Z, parameter, out: formula(unknown(number(Z)), number(np.float64(parameter))))
-    view, take = row(number, Z), output_as(function, number, Z.ndim, out)
+    view, take = as_vector(number, Z), output_as(function, number, Z.ndim, out)
     overlaps = f"{function}: out overlaps Z in memory"
 
     @inlined
@@ -70,7 +88,7 @@ def _elementwise(activation: Activation, Z: Any, out: Any) -> Any:
 
 
 def _elementwise_backward(activation: Activation, dA: Any, saved: Any, out: Any) -> Any:
-    """The implementation for dA and what was saved, with the parameter as third argument."""
+    """The implementation for dA and `saved`. Its third argument is the activation's parameter."""
     function, name, code = f"{activation.name}_backward", activation.derivative_from, activation.code
     number = number_of(function, {"dA": dA, name: saved})
     array = isinstance(dA, types.Array)
@@ -85,20 +103,19 @@ def _elementwise_backward(activation: Activation, dA: Any, saved: Any, out: Any)
                 number(dA), unknown(number(saved)), number(np.float64(parameter))
             )
         )
-    dA_view, saved_view = row(number, dA), row(number, saved)
-    take = output_as(function, number, dA.ndim, out)
+    dA_view, saved_view = as_vector(number, dA), as_vector(number, saved)
+    take, need_fit = output_as(function, number, dA.ndim, out), _shapes_check(function, _same_shape)
     overlaps = f"{function}: out overlaps an input in memory"
 
     @inlined
     def implementation(dA, saved, parameter, out):
-        if dA.shape != saved.shape:
-            raise Refused(function, dA.shape, saved.shape)
+        need_fit(dA.shape, saved.shape)
         result = take(out, dA.shape)
         gradient, kept, target = dA_view(dA), saved_view(saved), as_row(result)
         if not (same_or_apart(gradient, target) and same_or_apart(kept, target)):
             raise ValueError(overlaps)
         if not apart(kept, target):
-            kept = kept.copy()  # target is written to before all of it is read
+            kept = kept.copy()  # the kernel writes to target before it has read all of kept
         _differentiate(code, np.float64(parameter), gradient, kept, target)
         return result
 
@@ -106,7 +123,7 @@ def _elementwise_backward(activation: Activation, dA: Any, saved: Any, out: Any)
 
 
 def _with_names(function: Any, **names: str | None) -> Any:
-    """The function with other names for its arguments: Numba looks for those of a call among them."""
+    """The function with its arguments renamed, because Numba matches keyword arguments with these names."""
     code = function.__code__
     renamed = tuple(names.get(name) or name for name in code.co_varnames)
     return FunctionType(
@@ -131,7 +148,7 @@ def _register(activation: Activation) -> None:
         )
 
     overloaded = without if activation.parameter is None else with_parameter
-    available(getattr(activations, name))(_with_names(overloaded, parameter=activation.parameter))
+    overload_of(getattr(activations, name))(_with_names(overloaded, parameter=activation.parameter))
 
 
 def _register_backward(activation: Activation) -> None:
@@ -150,7 +167,7 @@ def _register_backward(activation: Activation) -> None:
         )
 
     overloaded = without if activation.parameter is None else with_parameter
-    available(getattr(derivatives, name))(_with_names(overloaded, **names))
+    overload_of(getattr(derivatives, name))(_with_names(overloaded, **names))
 
 
 for _activation in ACTIVATIONS.values():
@@ -166,12 +183,12 @@ _reduce, _reduction_workspace = linked.reduce_rows.linked, cost_kernels.reductio
 def _reduction(function: str, code: int, names: tuple[str, str], fits: Any, first: Any, second: Any) -> Any:
     axes = 1 if function == "dot" else 2
     number = arrays_of(function, dict(zip(names, (first, second), strict=True)), axes)
-    first_view, second_view = row(number, first), row(number, second)
+    first_view, second_view = as_vector(number, first), as_vector(number, second)
+    need_fit = _shapes_check(function, fits)
 
     @inlined
     def implementation(first, second):
-        if not fits((first.shape, second.shape)):
-            raise Refused(function, first.shape, second.shape)
+        need_fit(first.shape, second.shape)
         a, y, result = first_view(first), second_view(second), np.empty(1, number)
         workspace = np.empty(_reduction_workspace(a.size, ONE, a), number)
         _reduce(code, a, y, result, workspace)
@@ -187,16 +204,14 @@ def _register_cost(cost: Cost) -> None:
         implementation = _reduction(cost.name, cost.code, names, fits, predicted, Y)
         return _with_names(lambda predicted, Y: implementation(predicted, Y), predicted=cost.predicted)
 
-    available(getattr(costs, cost.name))(_with_names(overloaded, predicted=cost.predicted))
+    overload_of(getattr(costs, cost.name))(_with_names(overloaded, predicted=cost.predicted))
 
 
 for _cost in COSTS.values():
     _register_cost(_cost)
 
-_same_shape = shared(lambda shapes: shapes[0] == shapes[1])
 
-
-@available(costs.dot)
+@overload_of(costs.dot)
 def _dot(a, b):
     implementation = _reduction("dot", cost_kernels.DOT, ("a", "b"), _same_shape, a, b)
     return lambda a, b: implementation(a, b)

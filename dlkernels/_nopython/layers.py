@@ -1,4 +1,4 @@
-"""As `elementwise`: a dense layer, and the gradients of the two models."""
+"""As `elementwise`: overloads of the functions of a dense layer and of the two models' gradients."""
 
 # mypy: disable-error-code="no-untyped-def, misc"
 from __future__ import annotations
@@ -18,18 +18,18 @@ from dlkernels._kernels.shallow import Network
 from dlkernels._nopython.arguments import (
     Refused,
     activation_of,
-    apart_if,
     arrays_of,
+    as_matrix,
+    as_matrix_or_transpose,
+    as_row_or_column,
     flag_of,
-    line,
-    matrix,
     need_number,
     output_as,
     outputs_as,
-    table,
+    overlap_check,
     table_of,
 )
-from dlkernels._nopython.elementwise import available
+from dlkernels._nopython.elementwise import overload_of
 
 _forward, _backward = direct.layer_forward.linked, direct.layer_backward.linked
 _by_examples, _by_product = direct.layer_gradients.linked, direct.layer_product_gradients.linked
@@ -57,16 +57,20 @@ def _gradients(dZ, A_prev, A_transposed, dW, db):
         _by_examples(dZ, A_prev, A_transposed, dW, db, workspace, ONE)
 
 
-@available(dense.dense_forward)
+@overload_of(dense.dense_forward)
 def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out=None, return_Z=False):
     f = "dense_forward"
     number = arrays_of(f, {"W": W, "A_prev": A_prev, "b": b})
     need_number(f, "negative_slope", negative_slope)
-    code_of, need_apart = activation_of(f, activation), apart_if(f, out)
-    (W_view, W_T), (A_view, A_T), b_view = matrix(number, W), matrix(number, A_prev), line(number, b)
+    code_of, need_apart = activation_of(f, activation), overlap_check(f, out)
+    (W_view, W_T), (A_view, A_T), b_view = (
+        as_matrix_or_transpose(number, W),
+        as_matrix_or_transpose(number, A_prev),
+        as_row_or_column(number, b),
+    )
     keeps_Z = flag_of(f, "return_Z", return_Z)
     if keeps_Z:
-        if isinstance(out, types.Array):  # takes A
+        if isinstance(out, types.Array):  # for A; Z is new
             take_A, take_Z = output_as(f, number, 2, out), output_as(f, number, 2, None)
         else:
             take_A, take_Z = outputs_as(f, number, ("A", "Z"), out)
@@ -91,11 +95,11 @@ def _dense_forward(W, A_prev, b, activation="identity", negative_slope=0.01, out
     return implementation
 
 
-@available(dense.dense_gradients)
+@overload_of(dense.dense_gradients)
 def _dense_gradients(dZ, A_prev, out=None):
     f = "dense_gradients"
-    number, need_apart = arrays_of(f, {"dZ": dZ, "A_prev": A_prev}), apart_if(f, out)
-    dZ_view, (A_view, A_T) = table(number, dZ), matrix(number, A_prev)
+    number, need_apart = arrays_of(f, {"dZ": dZ, "A_prev": A_prev}), overlap_check(f, out)
+    dZ_view, (A_view, A_T) = as_matrix(number, dZ), as_matrix_or_transpose(number, A_prev)
     take_dW, take_db = outputs_as(f, number, ("dW", "db"), out)
 
     def implementation(dZ, A_prev, out=None):
@@ -111,14 +115,17 @@ def _dense_gradients(dZ, A_prev, out=None):
     return implementation
 
 
-@available(dense.dense_backward)
+@overload_of(dense.dense_backward)
 def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01, out=None):
     f = "dense_backward"
     number = arrays_of(f, {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev})
     need_number(f, "negative_slope", negative_slope)
-    code_of, need_apart = activation_of(f, activation), apart_if(f, out)
-    (W_view, W_T), (dZ_view, dZ_T) = matrix(number, W_next), matrix(number, dZ_next)
-    saved_view, (A_view, A_T) = table(number, saved), matrix(number, A_prev)
+    code_of, need_apart = activation_of(f, activation), overlap_check(f, out)
+    (W_view, W_T), (dZ_view, dZ_T) = (
+        as_matrix_or_transpose(number, W_next),
+        as_matrix_or_transpose(number, dZ_next),
+    )
+    saved_view, (A_view, A_T) = as_matrix(number, saved), as_matrix_or_transpose(number, A_prev)
     take_dZ, take_dW, take_db = outputs_as(f, number, ("dZ", "dW", "db"), out)
 
     def implementation(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01, out=None):
@@ -146,12 +153,16 @@ _shallow, _shallow_workspace = linked.shallow.linked, linked.shallow_workspace
 _logistic_fits, _shallow_fits = shared(shapes.LOGISTIC.fits()), shared(shapes.SHALLOW.fits())
 
 
-@available(propagate.logistic_propagate)
+@overload_of(propagate.logistic_propagate)
 def _logistic_propagate(w, b, X, Y, out=None):
     f = "logistic_propagate"
-    number, need_apart = arrays_of(f, {"w": w, "X": X, "Y": Y}), apart_if(f, out)
+    number, need_apart = arrays_of(f, {"w": w, "X": X, "Y": Y}), overlap_check(f, out)
     need_number(f, "b", b)
-    w_view, (X_view, X_T), Y_view = line(number, w), matrix(number, X), line(number, Y)
+    w_view, (X_view, X_T), Y_view = (
+        as_row_or_column(number, w),
+        as_matrix_or_transpose(number, X),
+        as_row_or_column(number, Y),
+    )
     take = output_as(f, number, 2, out)
 
     def implementation(w, b, X, Y, out=None):
@@ -168,19 +179,19 @@ def _logistic_propagate(w, b, X, Y, out=None):
     return implementation
 
 
-@available(propagate.shallow_propagate)
+@overload_of(propagate.shallow_propagate)
 def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0.01, out=None):
     f = "shallow_propagate"
     number = arrays_of(f, {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "X": X, "Y": Y})
     need_number(f, "negative_slope", negative_slope)
-    code_of, need_apart = activation_of(f, activation), apart_if(f, out)
+    code_of, need_apart = activation_of(f, activation), overlap_check(f, out)
     W1_view, b1_view, W2_view, b2_view = (
-        table(number, W1),
-        line(number, b1),
-        line(number, W2),
-        line(number, b2),
+        as_matrix(number, W1),
+        as_row_or_column(number, b1),
+        as_row_or_column(number, W2),
+        as_row_or_column(number, b2),
     )
-    (X_view, X_T), Y_view = matrix(number, X), line(number, Y)
+    (X_view, X_T), Y_view = as_matrix_or_transpose(number, X), as_row_or_column(number, Y)
     take_dW1, take_db1, take_dW2, take_db2 = outputs_as(f, number, ("dW1", "db1", "dW2", "db2"), out)
 
     def implementation(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0.01, out=None):
@@ -204,5 +215,5 @@ def _shallow_propagate(W1, b1, W2, b2, X, Y, activation="tanh", negative_slope=0
     return implementation
 
 
-# The first `dk.sigmoid` in a function imports this module, while Numba compiles that function.
+# The first use of `dk.sigmoid` in a function imports this module while Numba is compiling that function.
 internals.find_new_implementations()

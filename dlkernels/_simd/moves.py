@@ -1,8 +1,11 @@
-"""Moves between memory and registers, beside `tile`, and asking for memory ahead of its use.
+"""Moves from memory to memory by way of vector registers, for packing; and prefetching.
 
-`transpose`, `transpose_part`: a square of `lanes` by `lanes` numbers, or the first rows and columns of it.
-`interleave`: a strip of `rows` rows. `copy_term`: a number of each such row, which lie side by side.
-`prefetch`: a line of memory.
+`transpose` transposes a square of `lanes` by `lanes` numbers, `transpose_part` its first rows and columns.
+`interleave` transposes MR rows of `lanes` numbers. `copy_term` copies MR numbers that lie side by side.
+`prefetch` brings a cache line into the first-level cache before it is used.
+
+Each function has two versions, as in `tile`: NumPy code, which runs without compilation, and an intrinsic of
+`vectors`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ def transpose(a, i, a_stride, out, j, out_stride):
 
 
 def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
-    """As `transpose` for r < tall and p < wide."""
+    """As `transpose`, but only for r < tall and p < wide."""
     a, out = a.reshape(-1), out.reshape(-1)
     for r in range(min(tall, lanes(a))):
         for p in range(min(wide, lanes(a))):
@@ -28,20 +31,24 @@ def transpose_part(a, i, a_stride, out, j, out_stride, tall, wide):
 
 
 def interleave(a, i, stride, out, j):
-    """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes."""
+    """out[j + p * rows + r] = a[i + r * stride + p] for r < rows, p < lanes; `rows` is MR."""
     a, out, height = a.reshape(-1), out.reshape(-1), mr(a)
     for r in range(height):
         out[j + r : j + r + lanes(a) * height : height] = a[i + r * stride : i + r * stride + lanes(a)]
 
 
 def copy_term(a, i, out, j):
-    """out[j + r] = a[i + r] for r < rows, in one move: to LLVM the two arrays might overlap."""
+    """out[j + r] = a[i + r] for r < rows, where `rows` is MR.
+
+    This is one load and one store. LLVM wouldn't make them of a loop, since it can't know that the two arrays
+    don't overlap.
+    """
     a, out, height = a.reshape(-1), out.reshape(-1), mr(a)
     out[j : j + height] = a[i : i + height]
 
 
 def prefetch(a, i):
-    """Asks, ahead of its use, for the cache line of a[i], which need not exist, into the first level."""
+    """Prefetch the cache line of a[i] into the first-level cache; i may lie outside the array."""
 
 
 generated(prefetch)

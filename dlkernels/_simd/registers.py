@@ -1,4 +1,8 @@
-"""Vector registers for Numba: the type of a tile, and the LLVM instructions that `vectors` is made of."""
+"""Vector registers for Numba: the type of a tile, and the LLVM instructions that `vectors` is made of.
+
+`SHAPES` decides the size of a tile by the vector registers of this machine. `TileType` is Numba's type of a
+tile. `Code` emits LLVM instructions, and `operation` makes the definition of an intrinsic out of them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,10 @@ class Shape(NamedTuple):
 
 
 def _shape(itemsize: int) -> Shape:
-    """What fits the registers: 32 of 64 bytes, 16 of 32 bytes, or (elsewhere) 32 of 16 bytes."""
+    """The largest tile that fits the vector registers.
+
+    With AVX-512 there are 32 registers of 64 bytes, with AVX2 16 of 32 bytes, elsewhere 32 of 16 bytes.
+    """
     features = llvmlite.binding.get_host_cpu_features()
     if features.get("avx512f"):
         return Shape(64 // itemsize, 8, 3, 4, 6)
@@ -34,7 +41,7 @@ def _shape(itemsize: int) -> Shape:
     return Shape(16 // itemsize, 6, 2, 3, 4)
 
 
-#: Vectors that a sum of a row is spread over.
+#: Over how many vectors the sum of a row is spread.
 SUM_VECTORS = 4
 
 SHAPES = {types.float32: _shape(4), types.float64: _shape(8)}
@@ -57,7 +64,7 @@ class _TileModel(models.PrimitiveModel):
 
 
 class Code:
-    """The LLVM instructions that the operations below are made of."""
+    """Emits the LLVM instructions that the operations of `vectors` are made of."""
 
     def __init__(self, context, builder, dtype):
         self.context, self.builder, self.shape = context, builder, SHAPES[dtype]
@@ -83,18 +90,18 @@ class Code:
         return vector
 
     def first(self, count):
-        """A mask of the first `count` lanes, which may be less than none or more than there are."""
+        """A mask of the first `count` lanes; `count` may be negative, or larger than the number of lanes."""
         lanes = self.shape.lanes
         order = ir.Constant(ir.VectorType(self.index, lanes), list(range(lanes)))
         return self.builder.icmp_signed("<", order, self._splat(count))
 
     def first_if(self, r, count, used):
-        """A mask of the first `used` lanes if r is less than `count`, or of none."""
+        """A mask of the first `used` lanes if r is less than `count`; otherwise an empty mask."""
         inside = self.builder.icmp_signed("<", self.index(r), count)
         return self.first(self.builder.select(inside, used, self.index(0)))
 
     def load_where(self, mask, pointer):
-        """The numbers where the mask is set, zeros elsewhere."""
+        """A vector from memory: its numbers where the mask is set, zeros elsewhere."""
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         kind = ir.FunctionType(self.vector, [where.type, ir.IntType(32), mask.type, self.vector])
         name = f"llvm.masked.load.v{self.shape.lanes}f{self.align * 8}.p0"
@@ -114,7 +121,9 @@ class Code:
         return self.load_where(self.first(count), pointer)
 
     def interleaved(self, vectors):
-        """The first lanes of all vectors, then the second lanes, and so on; a power of two of vectors.
+        """The first lanes of all vectors, then the second lanes, and so on.
+
+        The number of vectors must be a power of two.
 
         Each of the log2(n) rounds zips the first half of the vectors with the second.
         """
@@ -127,7 +136,10 @@ class Code:
         return vectors
 
     def prefetch(self, pointer):
-        """Into the first-level cache, which was as good as the second or better wherever it was tried."""
+        """Prefetch into the first-level cache.
+
+        This was as fast as prefetching into the second-level cache, or faster, wherever it was tried.
+        """
         kind = ir.FunctionType(ir.VoidType(), [pointer.type] + [ir.IntType(32)] * 3)
         function = internals.declared(self.builder, kind, "llvm.prefetch.p0")
         reading, locality, data = 0, 3, 1
@@ -156,10 +168,10 @@ class Code:
         return self.builder.shuffle_vector(a, b, mask)
 
     def totals(self, vectors):
-        """The sums of the lanes of each vector, in order, as vectors of `lanes` numbers.
+        """The sum of the lanes of each vector; the sums fill vectors of `lanes` numbers, in order.
 
-        Each round adds neighbouring lanes of two vectors into one: 69 instructions for 24 vectors of 16
-        lanes, where adding up one vector after the other takes 216.
+        Each round makes one vector of two, by adding neighbouring lanes. For 24 vectors of 16 lanes this
+        takes 69 instructions; adding up one vector after the other takes 216.
         """
         lanes = self.shape.lanes
         undefined = ir.Constant(self.vector, ir.Undefined)
@@ -174,7 +186,7 @@ class Code:
         return vectors
 
     def total(self, vector):
-        """The sum of the lanes, halving the vector until one is left."""
+        """The sum of the lanes: each round adds the upper half of the vector to the lower half."""
         lanes = self.shape.lanes
         undefined = ir.Constant(self.vector, ir.Undefined)
         width = lanes // 2
@@ -186,19 +198,20 @@ class Code:
 
 
 def generated(function, operation):
-    """Let compiled code that calls a Python function have the instructions of an intrinsic instead.
+    """Let compiled code that calls a Python function get the instructions of an intrinsic in its place.
 
-    An overload that calls the intrinsic would be a function of its own, for each kind of tile and array: the
-    sixty of them took 2 of 40 s.
+    An `overload` that calls the intrinsic would do the same, but Numba would compile it as a function of its
+    own for each kind of tile and array: sixty such functions took 2 of the 40 s of compiling.
     """
-    internals.call_means(function, internals.definition_of(operation), function.__name__)
+    internals.define_call(function, internals.definition_of(operation), function.__name__)
 
 
 def widest_vectors():
-    """The loops of the compiled function that calls this use vectors as wide as the machine has them.
+    """Let LLVM use the widest vectors of the machine in the compiled function that calls this.
 
-    On Intel's processors LLVM stops at half of that by itself: sigmoid of 100,000 numbers took 50 and 135 us
-    there (float32, float64) and takes 41 and 103. relu, which isn't bound by arithmetic, gains nothing.
+    For Intel's processors LLVM vectorises loops with half of AVX-512's width unless it is told otherwise:
+    sigmoid of 100,000 numbers took 50 and 135 us there (float32, float64), and takes 41 and 103 with whole
+    vectors. relu, which isn't bound by arithmetic, gains nothing.
     """
 
 
@@ -215,11 +228,12 @@ generated(widest_vectors, _widest_vectors)
 
 
 def operation(form, result, arguments, generate):
-    """Signature and code of one operation; its first array or tile decides the dtype.
+    """The definition of an intrinsic: its signature, and the function that generates its code.
 
-    `form` gives rows and vectors of its tile for a Shape.
-
-    `result` is TileType for a tile, "number" for one of the dtype, None for nothing.
+    The first array or tile among `arguments` decides the dtype. `form(shape)` gives the number of rows and of
+    vectors across of the tile that the operation works on. `result` is TileType if the operation returns a
+    tile, "number" if it returns a number of the dtype, None if it returns nothing. `generate` emits the
+    instructions; it gets the addresses of arrays in place of the arrays.
     """
     dtype = next(a.dtype for a in arguments if isinstance(a, types.Array | TileType))
     if dtype not in SHAPES:

@@ -1,29 +1,32 @@
-"""A block of sums held in vector registers.
+"""A tile: a block of sums held in vector registers.
 
 The inner loop of a product is fast if a block of the result stays in registers while the loop runs along
-the summed axis, and LLVM's vectoriser doesn't get there by itself from scalar loops: it stops at 256 bits
-and at indices that might be negative. A `Tile` is a small value, an array of SIMD vectors, that a kernel
-creates, adds to in a loop of its own and writes out:
+the summed axis. LLVM's vectoriser doesn't achieve this from scalar loops: it uses at most 256 bits, and gives
+up on indices that might be negative. Therefore a tile is a value, a small array of SIMD vectors. A kernel
+creates a tile, adds to it in a loop, and stores it:
 
     tile = outer_start(outer_zeros(C), bias, i)    tile = dot_zeros(C)
     for p in range(k):                             for p in range(0, m, lanes(C)):
         tile = outer_add(tile, a, i, b, j)             tile = dot_add(tile, a, i, stride, b, j, stride)
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
-`outer_add`: `rows` numbers of a times `columns` numbers of b, the rank-1 update of a (rows, columns) block;
-`half_mr` of them for a tile that began as `outer_zeros_half`, one vector across for `outer_vector(tile)`.
-`outer_add_first`: the same for the first columns only.
-`outer_add_rows`: the same where the numbers of a lie a stride apart.
-`outer_plus_part`, `outer_store_part`: the first rows and columns of a block only.
-`dot_add`: `dot_rows` rows of a with `dot_columns` rows of b, `lanes` numbers of each pair at a time;
-`dot_add_first` for what doesn't fill a vector.
-`sum_zeros`, `sum_add`, `sum_add_product`, `sum_total`: the sum of a row, or of the products of two rows,
-`sum_width` numbers at a time.
+There are three forms of tiles.
 
-Positions are plain offsets from the first element of a C-ordered array; they are checked, like every index,
-only when compiled with NUMBA_BOUNDSCHECK=1. Products are summed in the loop's order with fused multiply-add,
-so their bits don't depend on the tile's size. `vectors` generates the code; without compilation the same
-functions work on small NumPy arrays.
+outer  An MR by NR block of sums. `outer_add` is a rank-1 update: MR numbers of a times NR numbers of b. A
+       tile from `outer_zeros_half` has half as many rows, one from `outer_vector` is one vector across.
+       `outer_add_first` updates the first columns only. `outer_add_rows` takes numbers of a that lie a stride
+       apart. `outer_plus_part` and `outer_store_part` touch the first rows and columns of a block only.
+dot    `dot_rows` by `dot_columns` dot products of rows of a with rows of b; each sum is spread over the lanes
+       of a vector. `dot_add` takes `lanes` numbers of each row, `dot_add_first` fewer.
+sum    The sum of one row (`sum_add`), or of the products of two rows (`sum_add_product`), `sum_width` numbers
+       at a time. `sum_total` adds up the lanes.
+
+Positions are plain offsets from the first element of a C-ordered array. As with every index of compiled code,
+they are checked only if it was compiled with NUMBA_BOUNDSCHECK=1. Each lane adds its products in the order of
+the loop, by fused multiply-adds; so the bits of a sum of an outer tile don't depend on the size of the tile.
+
+The functions here work on small NumPy arrays, for use without compilation. In compiled code the intrinsics of
+`vectors`, which have the same names, take their place. `micro_kernel` of `_kernels` is the main user.
 """
 
 from __future__ import annotations
@@ -75,22 +78,22 @@ def outer_zeros_half(like):
 
 
 def outer_vector(tile):
-    """Zeros in as many rows as tile has, one vector across."""
+    """A block of zeros with as many rows as `tile` has, one vector across."""
     return np.zeros((tile.shape[0], lanes(tile)), tile.dtype)
 
 
 def outer_rows(tile):
-    """How many rows a block has."""
+    """The number of rows of a block."""
     return tile.shape[0]
 
 
 def outer_columns(tile):
-    """How many columns a block has."""
+    """The number of columns of a block."""
     return tile.shape[1]
 
 
 def outer_start(tile, a, i):
-    """A block like tile with a[i + r] all over row r."""
+    """A block of the form of `tile`, in which each number of row r is a[i + r]."""
     a = a.reshape(-1)
     return np.repeat(a[i : i + tile.shape[0], None], tile.shape[1], axis=1)
 
@@ -102,7 +105,7 @@ def outer_add(tile, a, i, b, j):
 
 
 def outer_add_first(tile, a, i, b, j, count):
-    """As `outer_add` for c < count; b[j + count] and what follows isn't read."""
+    """As `outer_add`, but only for c < count. No number of b from b[j + count] on is read."""
     a, b = a.reshape(-1), b.reshape(-1)
     tile = tile.copy()
     tile[:, :count] += np.outer(a[i : i + tile.shape[0]], b[j : j + min(count, tile.shape[1])])
@@ -117,7 +120,7 @@ def outer_add_rows(tile, a, i, stride, b, j):
 
 
 def outer_load(tile, c, i, stride):
-    """A block like tile, with c[i + r * stride + s] in row r, column s."""
+    """A block of the form of `tile`, with c[i + r * stride + s] in row r, column s."""
     c = c.reshape(-1)
     return np.array([c[i + r * stride : i + r * stride + tile.shape[1]] for r in range(tile.shape[0])])
 
@@ -135,7 +138,7 @@ def outer_plus(tile, c, i, stride):
 
 
 def outer_plus_part(tile, c, i, stride, tall, wide):
-    """As `outer_plus` for r < tall and s < wide."""
+    """As `outer_plus`, but c is added only for r < tall and s < wide."""
     block = tile.copy()
     c = c.reshape(-1)
     for r in range(min(tall, tile.shape[0])):
@@ -144,18 +147,18 @@ def outer_plus_part(tile, c, i, stride, tall, wide):
 
 
 def outer_prefetch(tile, c, i, stride):
-    """Asks for the cache lines that `outer_plus` and `outer_store` will use, into the first level."""
+    """Prefetch the cache lines that `outer_plus` and `outer_store` will use into the first-level cache."""
 
 
 def outer_store_part(tile, c, i, stride, tall, wide):
-    """As `outer_store` for r < tall and s < wide."""
+    """As `outer_store`, but only for r < tall and s < wide."""
     c = c.reshape(-1)
     for r in range(min(tall, tile.shape[0])):
         c[i + r * stride : i + r * stride + wide] = tile[r, :wide]
 
 
 def dot_zeros(like):
-    """(dot_rows, dot_columns) sums, each spread over the lanes of a vector."""
+    """A (dot_rows, dot_columns) block of zeros; each is to be a sum that is spread over a vector's lanes."""
     return np.zeros((dot_rows(like), dot_columns(like), lanes(like)), like.dtype)
 
 
@@ -169,7 +172,7 @@ def dot_add(tile, a, i, a_stride, b, j, b_stride):
 
 
 def dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
-    """As `dot_add`, for l < count only."""
+    """As `dot_add`, but only for l < count."""
     a, b = a.reshape(-1), b.reshape(-1)
     tile = tile.copy()
     for r in range(tile.shape[0]):
@@ -185,12 +188,12 @@ def dot_store(tile, out, i):
 
 
 def sum_zeros(like):
-    """`sum_width` sums of one row."""
+    """`sum_width` zeros, the accumulators of one row's sum."""
     return np.zeros(sum_width(like), like.dtype)
 
 
 def sum_add(tile, a, i, count):
-    """tile[l] += a[i + l], for l < count only."""
+    """tile[l] += a[i + l], but only for l < count."""
     tile = tile.copy()
     numbers = a.reshape(-1)[i : i + min(count, tile.size)]
     tile[: numbers.size] += numbers
@@ -198,13 +201,13 @@ def sum_add(tile, a, i, count):
 
 
 def sum_add_product(tile, a, i, b, j, count):
-    """tile[l] += a[i + l] * b[j + l], for l < count only."""
+    """tile[l] += a[i + l] * b[j + l], but only for l < count."""
     count = min(count, tile.size)
     return sum_add(tile, a.reshape(-1)[i : i + count] * b.reshape(-1)[j : j + count], 0, count)
 
 
 def sum_total(tile):
-    """The sum of all sums, halving them until one is left."""
+    """The sum of all accumulators: each round adds one half of them to the other."""
     while tile.size > 1:
         tile = tile[: tile.size // 2] + tile[tile.size // 2 :]
     return tile[0]
@@ -219,7 +222,7 @@ def inside(array, first, stride, times, count):
 
 
 def generated(function):
-    """In compiled code, the function is the intrinsic of its name."""
+    """Let compiled code that calls the function use the intrinsic of the same name in `vectors`."""
     registers.generated(function, getattr(vectors, function.__name__))
 
 
@@ -237,7 +240,7 @@ for _function in (
 
 
 def checked(function):
-    """With bounds checked, what is decorated calls the intrinsic; otherwise, as `_generated`."""
+    """As `generated`; but if bounds are checked, the decorated function is an overload that checks them."""
     if _CHECKED:
         return overload(function)
     generated(function)
@@ -245,7 +248,11 @@ def checked(function):
 
 
 def _in_order(function):
-    """For what adds, in LLVM's terms: a function of its own, since in the caller's sums may be reordered."""
+    """Overload an operation that contains floating-point additions, as a function without fastmath.
+
+    Kernels are compiled with permission to reorder sums. Numba would give the same permission to these
+    additions if it generated them as a part of the kernel.
+    """
     return overload(function, jit_options={"fastmath": False})
 
 

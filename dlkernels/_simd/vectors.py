@@ -1,6 +1,7 @@
-"""The operations of `tile` and `moves`. Only `registers`, `pieces` and `bits` know of LLVM, too.
+"""The operations of `tile` and `moves` as LLVM code, made of the instructions of `registers`.
 
-An intrinsic here does what the function of its name there does, and checks nothing.
+An intrinsic here does the same as the function of the same name in `tile` or `moves`, which documents it. The
+intrinsic checks no bounds.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def outer_vector(typing_context, tile):
 
 
 def constant(like, number):
-    """Signature and code of an integer that is known when a kernel is compiled, for an argument `like`."""
+    """The definition of an intrinsic that returns a constant integer; its only argument is of type `like`."""
     return types.int64(like), lambda context, builder, signature, values: ir.IntType(64)(number)
 
 
@@ -67,9 +68,9 @@ def outer_columns(typing_context, tile):
 
 
 def _on_block(tile, result, arguments, generate):
-    """As `operation`, for a tile of this one's form, with `generate` given its places and the code.
+    """As `operation`, for a tile of the same form as `tile`; `generate` gets the places of the tile, too.
 
-    A place is the number of a vector in the tile, its row, and the first column of it.
+    There is a place for each vector of the tile: its index in the tile, its row, and its first column.
     """
     places = [
         (r * tile.vectors + v, r, v * tile.lanes) for r in range(tile.rows) for v in range(tile.vectors)
@@ -92,7 +93,7 @@ def outer_start(typing_context, tile, a, i):
 
 
 def _rank_1(code, places, tile, factor, load):
-    """Adds to the tile what `factor` gives for each row times what `load` gives for each column's vector."""
+    """The rank-1 update tile[r, columns from first on] += factor(r) * load(first), for each place."""
     loaded = {first: load(first) for _, r, first in places if r == 0}
     factors = {r: factor(r) for _, r, first in places if first == 0}
     for place, r, first in places:
@@ -161,7 +162,7 @@ def outer_store(typing_context, tile, c, i, stride):
 
 
 def _masks(code, places, tall, wide):
-    """For each place of a block, which lanes belong to its first `tall` rows and `wide` columns."""
+    """Each place of a block, with the mask of its lanes in the first `tall` rows and `wide` columns."""
     for place, r, first in places:
         yield place, r, first, code.first_if(r, tall, code.builder.sub(wide, code.index(first)))
 
@@ -238,7 +239,7 @@ def transpose_part(typing_context, a, i, a_stride, out, j, out_stride, tall, wid
 def interleave(typing_context, a, i, stride, out, j):
     def generate(code, a, i, stride, out, j):
         lanes, rows = code.shape.lanes, code.shape.rows
-        if rows & (rows - 1):  # 6 rows of the smaller machines
+        if rows & (rows - 1):  # MR is 6 without AVX-512, and `interleaved` needs a power of two
             for p in range(lanes):
                 for r in range(rows):
                     number = code.builder.load(code.at(code.at(a, i, stride, r), code.index(p)))

@@ -1,8 +1,8 @@
-"""The same functions three ways, behind one contract.
+"""The same functions in three backends, behind one contract.
 
-`python` spells the notes' for-loops out, `numpy` is their vectorised form, `numba` runs compiled loops.
-Each is a module with the functions named in `FUNCTIONS`: same signatures, same checks, same errors, and
-results that agree to rounding.
+`python` spells out the for-loops of the course notes, `numpy` is their vectorised form, and `numba` runs
+compiled loops. Each backend is a module with the functions named in `FUNCTIONS`. All have the same
+signatures, checks and errors, and their results agree up to rounding.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FUNCTIONS = (
 
 
 def get(name: str) -> ModuleType:
-    """The backend called `name`.
+    """Return the backend called `name`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def get(name: str) -> ModuleType:
     Raises
     ------
     TypeError
-        If `name` is no string.
+        If `name` is not a string.
     ValueError
         If there is no such backend.
 

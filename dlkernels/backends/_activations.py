@@ -1,4 +1,4 @@
-"""The activations of a backend as public functions, made from its formulas and the catalogue."""
+"""Makes the public activations of a backend from its formulas and the catalogue."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Backward = Callable[[str, Array, Array, float, Array], Array]
 
 
 def functions(module: str, activate: Forward, activate_backward: Backward) -> dict[str, Callable[..., Array]]:
-    """Each activation and its derivative, by name, with the arguments that the contract gives them.
+    """Each activation and its derivative, by name, with the signature that all backends share.
 
-    ``activate(name, Z, parameter, out)`` and ``activate_backward(name, dA, saved, parameter, out)`` compute
-    them for checked arrays, write to `out` and return it.
+    ``activate(name, Z, parameter, out)`` and ``activate_backward(name, dA, saved, parameter, out)`` get
+    checked arrays, write the result to `out` and return `out`.
     """
     found = {}
     for activation in ACTIVATIONS.values():

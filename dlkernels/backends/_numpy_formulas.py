@@ -1,7 +1,7 @@
-"""The activations and their derivatives, of whole arrays.
+"""Formulas of the activations and their derivatives, for whole arrays.
 
 `NAME(Z, parameter, out)` writes g(Z) to `out`, which may be Z. `NAME_backward(dA, saved, parameter, out)`
-writes dA * g'(z), where saved is A or Z, as the catalogue says; `out` may be dA or what was saved.
+writes dA * g'(z) to `out`, which may be dA or saved. The catalogue says whether saved is A or Z.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def identity(Z: Array, parameter: float, out: Array) -> None:
 
 
 def sigmoid(Z: Array, parameter: float, out: Array) -> None:
-    """1 / (1 + e^-z): an overflow of e^-z gives the 0 it should."""
+    """1 / (1 + e^-z). Where e^-z overflows to infinity, the result is 0, as it should be."""
     np.negative(Z, out=out)
     np.exp(out, out=out)
     out += 1
@@ -49,7 +49,7 @@ def elu(Z: Array, parameter: float, out: Array) -> None:
     np.copyto(out, np.where(Z >= 0, Z, Z.dtype.type(parameter) * np.expm1(np.minimum(Z, 0))))
 
 
-# An infinity times 0 is NaN. Where a product has a limit, the largest number stands for infinity.
+# Infinity times 0 is NaN. Where a product has a limit, the largest finite number stands in for infinity.
 
 
 def _not_minus_infinity(Z: Array) -> Array:
@@ -104,14 +104,14 @@ def sigmoid_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
 
 
 def tanh_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
-    """1 - a² as (1 - a)(1 + a), which doesn't cancel."""
+    """1 - a² is computed as (1 - a)(1 + a), which loses no digits to cancellation where a is near 1 or -1."""
     slope = 1 - A
     slope *= 1 + A
     np.multiply(dA, slope, out=out)
 
 
 def relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
-    """g'(0) = 1. A selection, since 0 times infinity is NaN."""
+    """g'(0) = 1. dA is selected, not multiplied by 0 or 1, since infinity times 0 is NaN."""
     negative = Z < 0
     np.copyto(out, dA)
     np.copyto(out, 0, where=negative)

@@ -1,4 +1,4 @@
-"""The activations and their derivatives, one number at a time; they raise nothing and return NaN instead."""
+"""Formulas of the activations and their derivatives, for one number. They return NaN and raise no error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def relu(z: float) -> float:
     return 0.0 if z <= 0 else z
 
 
-# An infinity times 0 is NaN. Where a product has a limit, the largest number stands for infinity.
+# Infinity times 0 is NaN. Where a product has a limit, the largest finite number stands in for infinity.
 
 
 def not_minus_infinity(z: float) -> float:
@@ -51,7 +51,7 @@ FORWARD: dict[str, Callable[[float, float], float]] = {
     "softplus": lambda z, _: max(z, 0.0) + math.log1p(math.exp(-abs(z))),
 }
 
-#: dz from da, what the derivative is found from (a or z), and the parameter.
+#: dz by name; the arguments are da, the saved a or z, and the parameter of the activation.
 BACKWARD: dict[str, Callable[[float, float, float], float]] = {
     "identity": lambda da, z, _: da,
     "sigmoid": lambda da, a, _: da * (a * (1.0 - a)),

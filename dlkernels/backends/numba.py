@@ -1,11 +1,11 @@
-"""Compiled loops: the public functions of `dlkernels` themselves."""
+"""The backend of compiled loops. Its functions are the public functions of `dlkernels`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dlkernels import activations, costs, dense, derivatives, descent, propagate
-from dlkernels._nopython import layers  # noqa: F401  (lets compiled code call them)
+from dlkernels._nopython import layers  # noqa: F401  (registers the overloads for compiled code)
 from dlkernels.backends import FUNCTIONS
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The course notes' vectorised form: whole arrays instead of loops, and BLAS for the products.
 
-No function warns: infinities and NaN are results here.
+No function warns of an infinity or a NaN: here they are ordinary results.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ globals().update(_activations.functions(__name__, _activate, _activate_backward)
 
 
 def _cost(Z: Array, Y: Array) -> float:
-    """Mean of max(z, 0) - y z + log(1 + e^-|z|); the first two terms as one product, ([z > 0] - y) z."""
+    """Mean of max(z, 0) - y z + log(1 + e^-|z|). The first two terms are one product, ([z > 0] - y) z."""
     m = Z.shape[1]
     losses = np.subtract(Z > 0, Y, dtype=Z.dtype)
     losses *= Z / m
@@ -51,7 +51,7 @@ def _cost(Z: Array, Y: Array) -> float:
 
 
 def _gradients(dZ: Array, A_prev: Array, dW: Array, db: Array) -> None:
-    """dZ A_prevᵀ / m into dW, the row sums of dZ / m into db."""
+    """Write dZ A_prevᵀ / m to dW, and the row sums of dZ / m to db."""
     m = dZ.shape[1]
     np.matmul(dZ, A_prev.T, out=dW)
     dW /= m
@@ -117,7 +117,7 @@ def binary_cross_entropy(A: Any, Y: Any) -> float:
     """Mean of -(y log a + (1 - y) log(1 - a)): A (1, m), Y (1, m)."""
     A, Y = checks.cost("binary_cross_entropy", A, Y)
     m = A.shape[1]
-    # A log that is -inf is left at 0 where its weight is 0.
+    # Where a log is -inf and its weight is 0, the log isn't computed and stays 0.
     losses = np.log(A, out=np.zeros_like(A), where=(A != 0) | (Y != 0))
     losses *= Y
     rest = np.log1p(-A, out=np.zeros_like(A), where=(A != 1) | (Y != 1))
@@ -147,7 +147,7 @@ def squared_error(A: Any, Y: Any) -> float:
 
 
 def _logistic_step(w: Array, b: float, X: Array, Y: Array, dw: Array, with_cost: bool) -> tuple[float, float]:
-    """db and the cost; dw is written to."""
+    """Write dw; return db and the cost."""
     m = X.shape[1]
     Z = w.T @ X
     Z += b
@@ -172,7 +172,7 @@ def logistic_propagate(
 def logistic_descent(
     w: Array, b: float, X: Any, Y: Any, learning_rate: float, num_steps: int
 ) -> tuple[float, float]:
-    """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
+    """`num_steps` times w -= alpha dw in place, b -= alpha db; returns b and the first step's cost."""
     c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
     bias, first_cost, dw = c.b, 0.0, c.dw
     for step in range(steps):
@@ -197,7 +197,7 @@ def _shallow_step(
     gradients: Sequence[Array],
     with_cost: bool,
 ) -> float:
-    """The cost; the gradients are written to."""
+    """Write the gradients; return the cost."""
     dW1, db1, dW2, db2 = gradients
     Z1 = W1 @ X
     Z1 += b1
@@ -267,7 +267,7 @@ def shallow_descent(
 
 @_quiet
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
-    """parameter -= learning_rate * gradient, in place, any shapes."""
+    """parameter -= learning_rate * gradient in place, for arrays of any shapes."""
     arrays, slopes, rate = checks.gradient_descent(parameters, gradients, learning_rate)
     for array, slope in zip(arrays, slopes, strict=True):
         np.subtract(array, rate * slope, out=array)

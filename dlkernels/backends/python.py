@@ -1,8 +1,8 @@
 """The course notes' for-loops on Python floats and lists, with no NumPy arithmetic.
 
-An array is turned into lists, every number is computed by `math` and the four operations, and the results
-are rounded to the array's dtype when they are stored. Nothing here raises where IEEE arithmetic would give
-an infinity or a NaN.
+Arrays are turned into lists. Every number is computed by `math` and the four operations, and results are
+rounded to the array's dtype when they are stored. Where IEEE arithmetic would give an infinity or a NaN,
+these functions give it, too, and raise no error.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _rows(matrix: Array) -> list[list[float]]:
 
 
 def _store(array: Array, numbers: list[float]) -> Array:
-    """Round numbers, in C order, to the dtype of `array` and write them there."""
-    with np.errstate(all="ignore"):  # what is too large for float32 becomes infinite
+    """Round numbers to the dtype of `array` and write them to it, in C order."""
+    with np.errstate(all="ignore"):  # a number that is too large for float32 becomes infinite
         array[...] = np.array(numbers, dtype=np.float64).reshape(array.shape)
     return array
 
@@ -59,13 +59,13 @@ def _log_not(a: float) -> float:
 
 
 def _weighted(weight: float, log: float) -> float:
-    """weight * log, where weight 0 silences an infinite log."""
+    """weight * log, but 0 if the weight is 0 and the log is -inf."""
     return 0.0 if weight == 0 and log == -math.inf else weight * log
 
 
 def _loss(z: float, y: float, m: int) -> float:
     """1/m of the cross entropy of sigmoid(z) and y."""
-    # max(z, 0) - y z as one product: no difference of large numbers.
+    # max(z, 0) - y z is computed as one product, which avoids the difference of two large numbers.
     weight = (1.0 if z > 0 else 0.0) - y
     return weight * (z / m) + math.log1p(math.exp(-abs(z))) / m
 
@@ -119,7 +119,7 @@ def dense_forward(
 
 
 def _gradients(dZ: list[list[float]], A_prev: list[list[float]], m: int) -> tuple[list[float], list[float]]:
-    """dW in C order and db."""
+    """The numbers of dW, in C order, and of db."""
     dW, db = [], []
     for row in dZ:
         for feature in A_prev:
@@ -210,7 +210,7 @@ def squared_error(A: Any, Y: Any) -> float:
 def _logistic_step(
     w: list[float], b: float, X: list[list[float]], Y: list[float]
 ) -> tuple[list[float], float, float]:
-    """(dw, db, cost): the loop over the examples, and in it the one over the features."""
+    """(dw, db, cost): a loop over the examples, and in it two loops over the features."""
     n_x, m = len(w), len(Y)
     dw = [0.0] * n_x
     db = cost = 0.0
@@ -239,7 +239,7 @@ def logistic_propagate(
 def logistic_descent(
     w: Array, b: float, X: Any, Y: Any, learning_rate: float, num_steps: int
 ) -> tuple[float, float]:
-    """`num_steps` times w -= alpha dw, b -= alpha db; w in place, returns b and the first step's cost."""
+    """`num_steps` times w -= alpha dw in place, b -= alpha db; returns b and the first step's cost."""
     c, rate, steps = checks.logistic_descent(w, b, X, Y, learning_rate, num_steps)
     rows, labels = _rows(c.X), _numbers(c.Y)
     bias, first_cost = c.b, 0.0
@@ -260,7 +260,7 @@ def _shallow_step(
     activation: str,
     parameter: float,
 ) -> tuple[list[float], list[float], list[float], list[float], float]:
-    """(dW1, db1, dW2, db2, cost), matrices in C order: node by node, example by example."""
+    """(dW1, db1, dW2, db2, cost), matrices in C order: a loop over examples, in it loops over units."""
     W1, b1, W2, b2 = parameters
     n_x, n_h, m = len(X), len(b1), len(Y)
     g, g_backward = formulas.FORWARD[activation], formulas.BACKWARD[activation]
@@ -356,14 +356,14 @@ def shallow_descent(
 
 
 def _descend(array: Array, parameter: list[float], gradient: list[float], rate: float) -> None:
-    """array = parameter - rate * gradient."""
+    """array = parameter - rate * gradient; `parameter` holds the numbers of `array`."""
     for i in range(len(parameter)):
         parameter[i] -= rate * gradient[i]
     _store(array, parameter)
 
 
 def gradient_descent(parameters: Sequence[Array], gradients: Sequence[Any], learning_rate: float) -> None:
-    """parameter -= learning_rate * gradient, in place, any shapes."""
+    """parameter -= learning_rate * gradient in place, for arrays of any shapes."""
     arrays, slopes, rate = checks.gradient_descent(parameters, gradients, learning_rate)
     for array, slope in zip(arrays, slopes, strict=True):
         _descend(array, _numbers(array), _numbers(slope), rate)

@@ -1,1 +1,1 @@
-"""The course as experiments: each idea of the lecture notes computed, timed, drawn and checked."""
+"""The course as experiments: each computes, times, draws and checks one idea of the lecture notes."""

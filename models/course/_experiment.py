@@ -1,4 +1,4 @@
-"""What an experiment of the course is, and what running one returns: data, which the renderers show."""
+"""The classes of experiments and their results. A result is plain data, which `_terminal` and `page` show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-#: The parts of the course, which are headings of the list and of the page.
+#: The parts of the course: headings in the list of experiments and on the page.
 REGRESSION = "Week 2: logistic regression as a neural network"
 VECTORS = "Week 2: Python and vectorisation"
 NETWORKS = "Week 3: shallow neural networks"
@@ -22,7 +22,7 @@ class Formula:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows of texts below a header; the first column names its row."""
+    """Rows of texts below a header; the first column names the rows."""
 
     title: str
     header: tuple[str, ...]
@@ -31,7 +31,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """Lines that are shown as they are: code, or what it printed."""
+    """Lines that are shown as they are: code, or the output of code."""
 
     title: str
     text: str
@@ -39,7 +39,7 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class Timings:
-    """Seconds that each way took, the slowest way of the notes first."""
+    """Seconds of a call for each way of computing. The first is the notes' slowest: speed-ups are over it."""
 
     title: str
     seconds: Mapping[str, float]
@@ -51,18 +51,18 @@ class Timings:
 
     @property
     def leaders(self) -> str:
-        """The fastest way, and those that took at most a tenth longer: no turn tells them apart."""
+        """The fastest way, and all that took at most a tenth longer: the timing can't tell them apart."""
         least = min(self.seconds.values())
         return " and ".join(way for way, taken in self.seconds.items() if taken <= 1.1 * least)
 
     def speed_up(self, way: str) -> float:
-        """How many times faster than the first way."""
+        """Return how many times faster `way` is than the first way."""
         return next(iter(self.seconds.values())) / self.seconds[way]
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A claim of the notes, and whether the numbers of this run bear it out."""
+    """A claim of the notes, and whether the numbers of this run confirm it."""
 
     claim: str
     holds: bool
@@ -78,7 +78,7 @@ Section: TypeAlias = Table | Listing | Timings
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What one run found.
+    """The result of one run.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Result:
     lessons : tuple of str
         What the experiment shows, a sentence or two each.
     alternative : str
-        What the picture shows, for who doesn't see it.
+        The alternative text of the picture, for readers who can't see it.
     values : mapping
         The numbers themselves, for the picture and for tests.
     """
@@ -102,12 +102,12 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One idea of the notes, to be run.
+    """One idea of the notes that can be run.
 
     Attributes
     ----------
     name : str
-        What it is called in commands.
+        Its name in commands.
     title, question : str
         A few words, and one sentence.
     part : str
@@ -116,9 +116,9 @@ class Experiment:
     run : callable
         Computes a Result.
     plot : callable
-        Draws the picture of a Result, a figure of matplotlib.
+        Draws the picture of a Result as a matplotlib figure.
     slips : tuple of str
-        Mistakes that lecture notes on the subject are seen to make, and what is right.
+        Mistakes found in lecture notes on the subject, each with its correction.
     """
 
     name: str

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def per_node(W1, b1, W2, b2, X):
-    """Each node takes its two steps by itself: z, then g(z)."""
+    """Loop over examples and nodes: each node computes z, then g(z)."""
     n_h, n_x = W1.shape
     m = X.shape[1]
     A2 = np.zeros((1, m))
@@ -27,7 +27,7 @@ def per_node(W1, b1, W2, b2, X):
 
 
 def per_example(W1, b1, W2, b2, X):
-    """The nodes of a layer are the rows of its W."""
+    """Loop over the examples only: the nodes are the rows of W."""
     m = X.shape[1]
     A2 = np.zeros((1, m))
     for i in range(m):
@@ -40,7 +40,7 @@ def per_example(W1, b1, W2, b2, X):
 
 
 def vectorised(W1, b1, W2, b2, X):
-    """The examples are the columns of X, and of everything that follows."""
+    """Use no loop: the examples are the columns of X, Z and A."""
     Z1 = np.dot(W1, X) + b1
     A1 = np.tanh(Z1)
     Z2 = np.dot(W2, A1) + b2

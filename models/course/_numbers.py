@@ -1,4 +1,4 @@
-"""Numbers in words, and how far apart they are."""
+"""Write numbers as text, and check how far apart results are."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from models.course._experiment import Check
 
 
 def number(value: float, digits: int = 6) -> str:
-    """Significant digits, without a minus before zero."""
+    """Write a number with so many significant digits, and zero without a minus."""
     return f"{float(value) + 0.0:.{digits}g}"
 
 
 def numbers(values: Any, digits: int = 6) -> str:
-    """The numbers of an array in a row."""
+    """Write the numbers of an array in a row."""
     return ", ".join(number(value, digits) for value in np.asarray(values).reshape(-1))
 
 
@@ -25,17 +25,17 @@ def percent(share: float) -> str:
 
 
 def shape(array: Any) -> str:
-    """As NumPy prints it."""
+    """Write the shape of an array as NumPy does."""
     return str(np.shape(array))
 
 
 def difference(value: float) -> str:
-    """How far apart two numbers are."""
+    """Write how far apart two numbers are."""
     return f"{value:.1e}" if value else "0"
 
 
 def apart(results: Sequence[Any]) -> float:
-    """The largest difference of any number between results: numbers, arrays, or tuples of them."""
+    """Return the largest difference in one number between results: numbers, arrays, or tuples of these."""
     rows = [np.concatenate([np.ravel(part) for part in _parts(result)]) for result in results]
     return float(np.max(np.ptp(np.stack(rows), axis=0)))
 
@@ -45,12 +45,12 @@ def _parts(result: Any) -> Sequence[Any]:
 
 
 def same_numbers(claim: str, results: Sequence[Any], tolerance: float) -> Check:
-    """That all of these results agree."""
+    """Check that all results agree within the tolerance."""
     largest = apart(results)
     return Check(claim, largest <= tolerance, f"largest difference {difference(largest)}")
 
 
 def as_published(claim: str, computed: Any, published: Any, digits: int) -> Check:
-    """That numbers are those of the course, to the digits that it prints."""
+    """Check that numbers are the course's, to the decimal places that the course prints."""
     off = apart([computed, published])
     return Check(claim, off < 0.6 * 10.0**-digits, f"{numbers(computed, digits)}, to {digits} decimal places")

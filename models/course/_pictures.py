@@ -1,4 +1,4 @@
-"""What the pictures of the experiments have in common: sizes that can be read on a phone, colours, axes."""
+"""The pictures of all experiments share these sizes, which can be read on a phone, colours and axes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from models._report import duration
 __all__ = ["BLUE", "CLASSES", "COLOURS", "GREEN", "GREY", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
 
 ORANGE, BLUE, GREEN, RED = "#E69F00", "#0072B2", "#009E73", "#D55E00"
-#: Inches. Narrow, since a page on a phone shows the picture at three quarters of its size.
+#: Width in inches: narrow, because a page on a phone shows the picture at three quarters of its size.
 _WIDTH = 5.2
 
 
 def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
-    """A figure and its panels."""
-    # Not pyplot: it would choose a window system and keep global state.
+    """Make a figure; return it and its panels."""
+    # Not from pyplot, which would choose a window system and keep global state.
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(_WIDTH, height), layout="constrained")
@@ -34,13 +34,13 @@ def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
 
 
 def lines(panel: Any) -> None:
-    """Faint lines behind what is drawn, to read values by."""
+    """Draw faint grid lines behind everything else, to read values by."""
     panel.grid(color="#dddddd", linewidth=0.7)
     panel.set_axisbelow(True)
 
 
 def bars(panel: Any, seconds: Mapping[str, float], colours: Mapping[str, str]) -> None:
-    """A bar for each way on a logarithmic scale of time, its time beside it."""
+    """Draw a bar for each way on a logarithmic time scale, and write its time beside it."""
     names, times = list(seconds), list(seconds.values())
     panel.barh(names, times, color=[colours.get(name, GREY) for name in names], height=0.62)
     panel.set_xscale("log")
@@ -55,7 +55,7 @@ def bars(panel: Any, seconds: Mapping[str, float], colours: Mapping[str, str]) -
 
 
 def time_axis(axis: Any) -> None:
-    """Powers of ten of seconds with their units."""
+    """Label an axis of seconds at powers of ten, with units."""
     axis.set_major_formatter(lambda value, _: duration(value).replace(".00", "").replace(".0", ""))
     axis.set_minor_locator(_no_ticks())
 
@@ -67,7 +67,7 @@ def _no_ticks() -> Any:
 
 
 def svg(drawn: Any) -> bytes:
-    """The picture as SVG, the same bytes for the same picture; letters as outlines, for want of fonts."""
+    """Return the picture as SVG. The same picture gives the same bytes; letters are outlines, not fonts."""
     import matplotlib
 
     data = io.BytesIO()

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def two_loops(w, b, X, Y):
-    """A loop over the examples, and in it loops over the features."""
+    """Loop over the examples, and for each example over the features."""
     n_x, m = X.shape
     J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
     for i in range(m):
@@ -25,7 +25,7 @@ def two_loops(w, b, X, Y):
 
 
 def one_loop(w, b, X, Y):
-    """dw is a vector: the loops over the features are gone."""
+    """Loop over the examples only: dw is a vector."""
     n_x, m = X.shape
     J, dw, db = 0.0, np.zeros((n_x, 1)), 0.0
     for i in range(m):
@@ -40,7 +40,7 @@ def one_loop(w, b, X, Y):
 
 
 def no_loop(w, b, X, Y):
-    """All examples at once: the loop over them is gone, too."""
+    """Compute all examples at once: the loop over them is gone, too."""
     m = X.shape[1]
     Z = np.dot(w.T, X) + b
     A = 1 / (1 + np.exp(-Z))

@@ -1,4 +1,4 @@
-"""Experiments on the terminal: the list of them, and what one found."""
+"""Print the list of experiments, or the result of one, on the terminal."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ dlkernels course {first:<16} run the first one, and so on with each name
 dlkernels course NAME --plot DIR  save its picture, too; without NAME, all of them
 dlkernels course --html FILE      all on one page, with pictures, to be read offline"""
 
-#: Letters up to which the name of a row stays on one line.
+#: The name of a row isn't wrapped if it has at most so many letters.
 _SHORT = 30
 
 
 def rows_of(timings: Timings) -> Table:
-    """Timings as a table, in the words that all renderers use."""
+    """Return timings as a table, which terminal and page show alike."""
     return Table(
         f"{timings.title}: time of a call, best of {timings.rounds} turns",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
@@ -54,7 +54,7 @@ def show_list(experiments: Sequence[Experiment]) -> None:
 
 
 def show(experiment: Experiment, result: Result, place: str, following: Experiment | None) -> None:
-    """Print what an experiment asks, computes and shows, and the command of the one that follows."""
+    """Print an experiment's question, results and lessons, and the command of the next experiment."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -102,7 +102,7 @@ def _grid(table: Table) -> Any:
     for column, heading in enumerate(table.header):
         numeric = is_numeric(table, column)
         longest = max(len(row[column]) for row in table.rows)
-        # Headings may be wrapped, numbers and short names not.
+        # Headings may be wrapped; numbers and short names may not.
         whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
         style: Any = ("right", "bottom") if numeric else ("left", "top")
         grid.add_column(heading, justify=style[0], vertical=style[1], min_width=whole, overflow="fold")

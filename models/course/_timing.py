@@ -1,4 +1,4 @@
-"""What several ways of computing the same thing cost, measured in turns."""
+"""Time several ways of computing the same result, in turns."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from typing import Any
 from dlkernels import backends
 from models.course._experiment import Timings
 
-#: Seconds that a turn of a way takes at least, and a sample of it.
+#: Seconds that a turn takes at least, and seconds that one of its samples should take.
 _TURN, _SAMPLE = 0.006, 20e-6
-#: Samples of a turn, unless they would take longer than `_LONG` seconds.
+#: The least number of samples in a turn, unless they take longer than `_LONG` seconds.
 _SAMPLES = 20
-#: Turns of each way. Fewer where one turn of all takes longer than `_LONG` seconds.
+#: Turns of each way, and fewer turns if the first turns of all ways take longer than `_LONG` seconds.
 _ROUNDS, _FEW_ROUNDS, _LONG = 7, 3, 0.2
-#: Pause before each turn: the worker threads of a BLAS go on spinning for a while after its last call.
+#: Seconds of pause before each turn, because the worker threads of a BLAS spin for a while after a call.
 _PAUSE = 0.005
 
 
 def in_turns(title: str, ways: Mapping[str, Callable[[], Any]]) -> Timings:
-    """Seconds of a call of each way in its best turn, compiled before.
+    """Return the seconds of a call of each way, in its best turn, without compiling.
 
-    The first half of a turn doesn't count: waking the threads of a BLAS made a dot product of 100,000 numbers
-    take 7 ms instead of 0.01. What else the machine does can only make a turn longer.
+    The first half of a turn doesn't count, because waking the threads of a BLAS made a dot product of 100,000
+    numbers take 7 ms instead of 0.01. The best turn counts, because other work on the machine can only make a
+    turn longer.
     """
     calls = {way: _calls_in_a_sample(call) for way, call in ways.items()}
     best: dict[str, float] = {}
@@ -44,7 +45,7 @@ def in_turns(title: str, ways: Mapping[str, Callable[[], Any]]) -> Timings:
 
 
 def on_backends(title: str, call: Callable[[ModuleType], Any]) -> Timings:
-    """The same call on every backend."""
+    """Time the same call on every backend."""
     return in_turns(title, {name: partial(call, backends.get(name)) for name in backends.NAMES})
 
 
@@ -55,7 +56,7 @@ def _calls_in_a_sample(call: Callable[[], Any]) -> int:
 
 
 def _turn(call: Callable[[], Any], calls: int) -> float:
-    """The median of the second half of the samples that fit into a turn."""
+    """Return the median of the second half of a turn's samples."""
     samples: list[float] = []
     start = time.perf_counter()
     while (

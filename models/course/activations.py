@@ -1,4 +1,4 @@
-"""Four activations, their derivatives, and where those are so small that learning slows down."""
+"""Four activations, their derivatives, and where the derivatives are so small that learning slows down."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def value(name: str, Z: Any) -> Any:
 
 
 def derivative(name: str, Z: Any) -> Any:
-    """g'(Z), as the backward function gives it for dA = 1."""
+    """g'(Z): the result of the backward function for dA = 1."""
     saved = dk.sigmoid(Z) if name == "sigmoid" else dk.tanh(Z) if name == "tanh" else Z
     return getattr(dk, f"{name}_backward")(np.ones_like(Z), saved)
 
 
 def off_by_nudging(name: str) -> float:
-    """How far the derivatives are from differences, beside the kink at 0."""
+    """Return how far the derivatives are from central differences, except at 0, where ReLU has a kink."""
     Z = np.array([z for z in PLACES if z != 0])
     return float(np.max(np.abs((value(name, Z + 1e-6) - value(name, Z - 1e-6)) / 2e-6 - derivative(name, Z))))
 
 
 def trained(name: str) -> dict[str, float]:
-    """A network of 4 such units on the flower after a while."""
+    """Train a network of 4 such units on the flower; return its cost and accuracy."""
     flower = data.flower()
     model = ShallowNetwork(4, activation=name, seed=SEED, learning_rate=RATE, num_iterations=STEPS)
     model.fit(flower.X_train, flower.Y_train)
@@ -156,7 +156,7 @@ def plot(result: Result) -> Any:
         panel.plot(z, value(name, z), color=BLUE, linewidth=2, label="g(z)")
         slope = derivative(name, z)
         if "relu" in name:
-            slope[z == 0] = np.nan  # a step, not a slope
+            slope[z == 0] = np.nan  # the slope jumps here: leave a gap instead of a line
         panel.plot(z, slope, color=RED, linewidth=1.8, linestyle=(0, (4, 2)), label="g'(z)")
         panel.set_title(TITLES[name])
         lines(panel)

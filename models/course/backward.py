@@ -21,7 +21,7 @@ PUBLISHED_COSTS = (0.693162, 0.258625, 0.239334, 0.230802, 0.225528, 0.221845, 0
 
 
 def example() -> tuple[Any, ...]:
-    """W1, b1, W2, b2, X, Y."""
+    """Return random parameters W1, b1, W2, b2 and random examples X, Y."""
     random = np.random.default_rng(1)
     sizes = ((N_H, N_X), (N_H, 1), (1, N_H), (1, 1), (N_X, M))
     return *(random.normal(size=size) for size in sizes), (random.uniform(size=(1, M)) > 0.5).astype(float)
@@ -33,7 +33,7 @@ def forward(W1: Any, b1: Any, W2: Any, b2: Any, X: Any) -> tuple[Any, Any]:
 
 
 def formulas(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> tuple[Any, ...]:
-    """dW1, db1, dW2, db2 as the notes summarise them."""
+    """Return dW1, db1, dW2, db2 by the six formulas of the notes' summary."""
     m = X.shape[1]
     A1, A2 = forward(W1, b1, W2, b2, X)
     dZ2 = A2 - Y
@@ -46,7 +46,7 @@ def formulas(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> tuple[Any, .
 
 
 def by_examples(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> tuple[Any, ...]:
-    """The same, one example after the other: gradients of each, and their mean."""
+    """Return the same, one example after the other: the mean of the gradients of each example."""
     total = [np.zeros_like(each) for each in (W1, b1, W2, b2)]
     m = X.shape[1]
     for i in range(m):
@@ -60,7 +60,7 @@ def by_examples(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> tuple[Any
 
 
 def in_pieces(backend: Any, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> tuple[Any, ...]:
-    """With dense_gradients for the output layer and dense_backward for the hidden one."""
+    """Return the same, with dense_gradients for the output layer and dense_backward for the hidden layer."""
     A1 = backend.dense_forward(W1, X, b1, "tanh")
     dZ2 = backend.dense_forward(W2, A1, b2, "sigmoid") - Y
     dW2, db2 = backend.dense_gradients(dZ2, A1)
@@ -69,7 +69,7 @@ def in_pieces(backend: Any, W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) 
 
 
 def wrong_calls(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> dict[str, Callable[[], Any]]:
-    """What is easily transposed or exchanged."""
+    """Return calls with an argument that is easily transposed or exchanged."""
     A1, A2 = forward(W1, b1, W2, b2, X)
     dZ2 = A2 - Y
     return {
@@ -91,7 +91,7 @@ def complaint(call: Callable[[], Any]) -> str:
 
 
 def course_costs() -> tuple[list[float], float]:
-    """The costs of the flower at 0, 1000, ..., 6000 and the accuracy after 10,000 steps."""
+    """Train on the flower; return the costs at 0, 1000, ..., 6000 and the accuracy after 10,000 steps."""
     flower = data.flower()
     model = ShallowNetwork(4, seed=3, learning_rate=1.2, num_iterations=10_000)
     model.fit(flower.X_train, flower.Y_train)
@@ -99,7 +99,7 @@ def course_costs() -> tuple[list[float], float]:
 
 
 def all_ways(given: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
-    """dW1, db1, dW2 and db2 by every means."""
+    """Return dW1, db1, dW2 and db2, computed in every way."""
     ways = {"the six formulas": formulas(*given), "by examples": by_examples(*given)}
     for name in backends.NAMES:
         backend = backends.get(name)
@@ -109,7 +109,7 @@ def all_ways(given: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
 
 
 def _pairs(given: tuple[Any, ...]) -> dict[str, tuple[Any, Any]]:
-    """Each derivative and what it is the derivative of."""
+    """Return each derivative, and an array of the shape that it must have."""
     W1, b1, W2, b2, X, Y = given
     A1, A2 = forward(W1, b1, W2, b2, X)
     dW1, db1, dW2, db2 = formulas(*given)
@@ -221,7 +221,7 @@ def run() -> Result:
     )
 
 
-#: Where the boxes of the picture stand, and the arrows between them.
+#: The boxes of the picture with their places, and the arrows between them.
 _BOXES = {
     "X\n(3, m)": (0, 2), "Z1, A1\n(4, m)": (1, 2), "Z2, A2\n(1, m)": (2, 2),
     "dZ2\n(1, m)": (2, 1), "dZ1\n(4, m)": (1, 1),

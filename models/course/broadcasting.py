@@ -14,7 +14,7 @@ from models.course._timing import in_turns, on_backends
 #: The lecture's table: calories from carbohydrate, protein and fat in 100 g.
 FOODS, SOURCES = ("apples", "beef", "eggs", "potatoes"), ("carbohydrate", "protein", "fat")
 A = np.array([[56.0, 0.0, 4.4, 68.0], [1.2, 104.0, 52.0, 8.0], [1.8, 135.0, 99.0, 0.9]])
-#: Shapes that are tried on each other.
+#: Pairs of shapes whose sum is tried.
 PAIRS = (
     ((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 4), ()), ((3, 1), (1, 4)),
     ((3, 4), (4,)), ((3, 4), (3,)), ((3, 4), (4, 1)),
@@ -22,7 +22,7 @@ PAIRS = (
 
 
 def attempt(left: tuple[int, ...], right: tuple[int, ...]) -> str:
-    """The shape of the sum, or what NumPy says instead."""
+    """Return the shape of the sum, or NumPy's error message."""
     try:
         return str((np.ones(left) + np.ones(right)).shape)
     except ValueError as error:

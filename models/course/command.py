@@ -1,4 +1,4 @@
-"""`dlkernels course`: the ideas of the lecture notes, each as an experiment that runs."""
+"""`dlkernels course`: run the ideas of the lecture notes as experiments."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dlkernels.extras import need
 from dlkernels.progress import progress
 
 _DESCRIPTION = """\
-The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With one, compute what
-it is about, time the ways of doing it, and check the claims and the published numbers. The exit code is 1
-if one of them doesn't hold.
+The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With
+NAME, run this experiment: compute its numbers, time the ways to compute them, and check the claims of the
+notes and the published numbers. The exit code is 1 if one of them doesn't hold.
 """
 
 
 def add_command(commands: Any) -> None:
-    """Add `course` to argparse's sub-parsers; the entry point that `dlkernels.cli` looks for.
+    """Add `course` to argparse's sub-parsers. `dlkernels.cli` finds this function as an entry point.
 
     Parameters
     ----------
     commands : argparse's sub-parsers
-        What ``ArgumentParser.add_subparsers`` returned.
+        The result of ``ArgumentParser.add_subparsers``.
 
     Examples
     --------
@@ -51,9 +51,9 @@ def add_command(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check everything that can be wrong, then run what was asked for."""
+    """Check all arguments first, because experiments take long; then run the experiments and show them."""
     need("rich", "dlkernels course")
-    # Not above: every command imports this module to learn of its options.
+    # Imported here because every command of `dlkernels` imports this module to learn of its options.
     from models.course import _terminal
     from models.course.experiments import EXPERIMENTS
 
@@ -116,6 +116,6 @@ def _results(chosen: Sequence[Any]) -> dict[str, Any]:
 
 
 def _following(experiment: Any, experiments: Sequence[Any]) -> Any:
-    """The experiment after this one, if it isn't the last."""
+    """Return the next experiment, or None after the last."""
     place = experiments.index(experiment) + 1
     return experiments[place] if place < len(experiments) else None

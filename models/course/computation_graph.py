@@ -10,14 +10,14 @@ from models.course._experiment import REGRESSION, Check, Experiment, Formula, Li
 from models.course._numbers import number
 
 A, B, C, NUDGE = 5.0, 3.0, 2.0, 0.001
-#: dJ/dvar as the notes have them.
+#: dJ/dvar for each variable, as in the notes.
 NOTES = {"v": 3, "a": 3, "u": 3, "b": 6, "c": 9}
 #: One example of logistic regression: x1, x2, y, w1, w2, b.
 EXAMPLE = (1.0, 2.0, 1.0, 0.5, -1.0, 0.25)
 
 
 def formula(a: float = A, b: float = B, c: float = C) -> Any:
-    """The graph of J; its nodes in the order in which the notes go through them."""
+    """Return the graph of J, and its other nodes in the order in which the notes go through them."""
     first, second, third = graph.variable(a, "a"), graph.variable(b, "b"), graph.variable(c, "c")
     u = (second * third).named("u")
     v = (first + u).named("v")
@@ -26,7 +26,7 @@ def formula(a: float = A, b: float = B, c: float = C) -> Any:
 
 
 def regression() -> tuple[Any, dict[str, Any]]:
-    """The graph of the loss of one example."""
+    """Return the graph of the loss of one example, and its other nodes by name."""
     x1, x2, y, *parameters = EXAMPLE
     w1, w2, b = (
         graph.variable([[value]], name) for value, name in zip(parameters, ("w1", "w2", "b"), strict=True)
@@ -38,7 +38,7 @@ def regression() -> tuple[Any, dict[str, Any]]:
 
 
 def nudged(name: str) -> tuple[float, float]:
-    """The value of a, b or c, nudged, or of u or v, and J then."""
+    """Nudge a, b, c, u or v; return its new value, and J with it."""
     if name in ("a", "b", "c"):
         start = {"a": A, "b": B, "c": C}
         start[name] += NUDGE
@@ -48,7 +48,7 @@ def nudged(name: str) -> tuple[float, float]:
     return A + B * C + NUDGE, 3 * (A + B * C + NUDGE)
 
 
-#: How each derivative follows from the one further right.
+#: Each derivative by the chain rule, from the derivative of the node to its right.
 CHAINS = {
     "v": "dJ/dv",
     "a": "dJ/dv dv/da = 3 · 1",

@@ -1,4 +1,4 @@
-"""Squared error against cross-entropy: why the second, whose surface over (w, b) is one bowl."""
+"""Squared error against cross-entropy, which the course takes because its surface over (w, b) is one bowl."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from models.course._experiment import REGRESSION, Check, Experiment, Formula, Re
 from models.course._numbers import number, percent
 from models.course._timing import on_backends
 
-#: The square over which the surfaces are drawn: weights and biases from -LIMIT to LIMIT.
+#: The surfaces are drawn over weights and biases from -LIMIT to LIMIT, at POINTS values of each. SEGMENTS
+#: random segments in this square test whether J is convex.
 LIMIT, POINTS, SEGMENTS = 10.0, 41, 2000
-#: Where descent begins: sure of itself, and wrong.
+#: Descent begins at the (w, b) of BAD_START, a model that is sure of its wrong predictions.
 BAD_START, RATE, STEPS = (8.0, 0.0), 1.0, 200
 
 
 def examples() -> tuple[Any, Any]:
-    """One feature of real examples: the mean radius of tumours, and whether they are benign."""
+    """Return one feature of real examples, the mean radius of tumours, and the labels, 1 for benign."""
     cancer = data.breast_cancer()
     return cancer.X_train[:1], cancer.Y_train
 
@@ -37,13 +38,13 @@ COSTS = {"squared error": squared, "cross-entropy": cross_entropy}
 
 
 def slope(cost: str, Z: Any, Y: Any) -> Any:
-    """dz of each example."""
+    """Return dz of each example."""
     A = dk.sigmoid(Z)
     return A - Y if cost == "cross-entropy" else 2 * (A - Y) * A * (1 - A)
 
 
 def least_curvature(cost: str, w: float, b: float, X: Any, Y: Any) -> float:
-    """The smaller eigenvalue of J's second derivatives by w and b: below 0 the surface bends downwards."""
+    """Return the smaller eigenvalue of J's Hessian over (w, b): below 0 the surface bends downwards."""
     A = dk.sigmoid(w * X + b)
     bend = A * (1 - A)
     if cost == "squared error":
@@ -53,7 +54,7 @@ def least_curvature(cost: str, w: float, b: float, X: Any, Y: Any) -> float:
 
 
 def above_its_chord(cost: str, X: Any, Y: Any) -> int:
-    """On how many of random segments between two points the middle lies above the mean of the ends."""
+    """Count random segments with J in the middle above the mean of J at the ends. A convex J has none."""
     ends = np.random.default_rng(1).uniform(-LIMIT, LIMIT, (SEGMENTS, 2, 2))
     J: Any = COSTS[cost]
     found = 0

@@ -1,4 +1,4 @@
-"""Gradient descent over m examples in three stages, and compiled: the same numbers, other times."""
+"""Gradient descent over m examples with two loops, one, none, and compiled: same numbers, different times."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAYS: dict[str, Callable[..., Any]] = {
 
 
 def descend(propagate: Callable[..., Any], X: Any, Y: Any) -> tuple[Any, float, list[float]]:
-    """Steps from zero; w, b and J before each."""
+    """Take steps from zero; return w, b, and J before each step."""
     w, b, costs = np.zeros((X.shape[0], 1)), 0.0, []
     for _ in range(STEPS):
         dw, db, J = propagate(w, b, X, Y)

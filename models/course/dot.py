@@ -15,12 +15,12 @@ from models.course._numbers import difference, number, same_numbers
 from models.course._timing import in_turns
 
 N = 1_000_000
-#: Lengths at which the backends are timed, too.
+#: Further lengths at which the backends are timed.
 LENGTHS = (10, 1000, 100_000)
 
 
 def for_loop(a: Any, b: Any) -> Any:
-    """As the notes have it, with * for its +."""
+    """Compute the dot product with the notes' loop, in which a + is corrected to *."""
     c = 0
     for i in range(len(a)):
         c += a[i] * b[i]
@@ -28,7 +28,7 @@ def for_loop(a: Any, b: Any) -> Any:
 
 
 def adding_loop(a: Any, b: Any) -> Any:
-    """What some notes time instead."""
+    """Add where a dot product multiplies: the loop that some notes time by mistake."""
     c = 0
     for i in range(len(a)):
         c += a[i] + b[i]

@@ -1,4 +1,4 @@
-"""np.exp(v), np.log(v) and the like on a whole vector, against a loop, against a compiled loop."""
+"""np.exp(v), np.log(v) and the like on a whole vector, against a Python loop and a compiled loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAYS = ("python", "numpy", "numba")
 
 
 class _Function(NamedTuple):
-    """One function three ways."""
+    """One function, written in three ways."""
 
     python: Callable[[float], float]
     numpy: Callable[[Any], Any]
@@ -37,7 +37,7 @@ FUNCTIONS = {
 
 
 def with_loop(function: Callable[[float], float], v: Any) -> Any:
-    """u of zeros, then number by number, as the notes begin."""
+    """Fill a vector u of zeros number by number, as the notes begin."""
     u = np.zeros(len(v))
     for i in range(len(v)):
         u[i] = function(v[i])
@@ -45,7 +45,7 @@ def with_loop(function: Callable[[float], float], v: Any) -> Any:
 
 
 def compared(name: str, v: Any) -> tuple[Mapping[str, float], float]:
-    """Seconds of the three ways, and the largest relative difference of their results."""
+    """Return the seconds of the three ways, and the largest relative difference between their results."""
     function = FUNCTIONS[name]
     ways: dict[str, Callable[[], Any]] = {
         "python": lambda: with_loop(function.python, v),
@@ -59,7 +59,7 @@ def compared(name: str, v: Any) -> tuple[Mapping[str, float], float]:
 
 def run() -> Result:
     v = np.random.default_rng(1).normal(size=N) * 3
-    positive = np.abs(v) + 0.01  # what has a logarithm, and an inverse
+    positive = np.abs(v) + 0.01  # every number has a logarithm and an inverse
     found = {name: compared(name, positive if name in ("np.log(v)", "1/v") else v) for name in FUNCTIONS}
     seconds = {name: each for name, (each, _) in found.items()}
     worst = max(found, key=lambda name: found[name][1])

@@ -1,6 +1,7 @@
 """All experiments, in the order of the notes.
 
-Not in the package itself, which every command of `dlkernels` imports to learn of `course` and its options.
+The list isn't in `models/course/__init__.py`, because every command of `dlkernels` imports that package to
+learn of `course` and its options.
 """
 
 from __future__ import annotations

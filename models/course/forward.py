@@ -1,4 +1,4 @@
-"""A network of two layers, forward: per node, per example, vectorised, compiled."""
+"""The forward pass of a two-layer network: per node, per example, vectorised, compiled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.course._numbers import as_published, number, same_numbers, shape
 from models.course._timing import in_turns
 
 N_X, N_H, M = 3, 4, 1000
-#: The course's exercise, from `RandomState(1)`, and what it publishes.
+#: The parameters of the course's exercise, and the A2 that the course publishes for them.
 PUBLISHED_W1 = np.array(
     [
         [-0.00416758, -0.00056267],
@@ -40,7 +40,7 @@ STAGES: dict[str, Callable[..., Any]] = {
 
 
 def parameters() -> tuple[Any, ...]:
-    """W1 (4, 3), b1 (4, 1), W2 (1, 4), b2 (1, 1)."""
+    """Return W1 (4, 3), b1 (4, 1), W2 (1, 4), b2 (1, 1)."""
     random = np.random.default_rng(1)
     return tuple(random.normal(size=size) for size in ((N_H, N_X), (N_H, 1), (1, N_H), (1, 1)))
 
@@ -52,7 +52,7 @@ def with_backend(name: str, *given: Any) -> Any:
 
 
 def published(name: str) -> Any:
-    """The exercise's A2 on a backend."""
+    """Compute A2 of the course's exercise on a backend."""
     random = np.random.RandomState(1)
     X, b1 = random.randn(2, 3), random.randn(4, 1)
     return with_backend(name, PUBLISHED_W1, b1, PUBLISHED_W2, PUBLISHED_B2, X)

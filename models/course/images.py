@@ -15,9 +15,9 @@ from models.course._numbers import number, percent, shape
 from models.course._timing import on_backends
 
 SIDE, TRAINING, HELD_OUT = 64, 160, 100
-#: Images that the backends are timed with, a number that the loops of Python can bear.
+#: The number of images that the backends are timed with: few, because Python loops are slow.
 FEW = 20
-#: Squares for training come from left of this column of the photographs, held-out ones from right of it.
+#: Training squares lie left of this column of the photographs, held-out squares right of it.
 BORDER = 400
 RATE, STEPS = 0.002, 500
 
@@ -30,7 +30,7 @@ class Images(NamedTuple):
 
 
 def squares(m: int, left: int, right: int, photographs: Any, random: Any) -> Images:
-    """Squares from between two columns of two photographs, in random order; the label says of which."""
+    """Cut m squares from two photographs, between two columns; a label says which photograph it was."""
     cut = []
     for photograph in photographs:
         rows = random.integers(0, photograph.shape[0] - SIDE + 1, m // 2)
@@ -41,7 +41,7 @@ def squares(m: int, left: int, right: int, photographs: Any, random: Any) -> Ima
 
 
 def examples() -> tuple[Images, Images]:
-    """Squares of a temple (0) and of a flower (1), photographs that scikit-learn brings."""
+    """Return training and held-out squares of a temple (0) and a flower (1), photographs of scikit-learn."""
     photographs = need("sklearn.datasets", "this experiment").load_sample_images().images
     random = np.random.default_rng(0)
     width = photographs[0].shape[1]
@@ -52,7 +52,7 @@ def examples() -> tuple[Images, Images]:
 
 
 def wrong_columns(images: Any) -> Any:
-    """The right shape, and columns that hold a bit of every image."""
+    """Convert in the wrong way: the shape is right, but each column mixes numbers of many images."""
     return images.reshape(-1, images.shape[0]) / 255
 
 
@@ -76,7 +76,7 @@ def train(convert: Any, training: Images, held_out: Images) -> dict[str, Any]:
 
 
 def refusal(images: Any) -> str:
-    """What images_to_columns says to columns instead of images."""
+    """Return the error message of images_to_columns for columns in the place of images."""
     try:
         images_to_columns(images)
     except DataError as error:
@@ -196,7 +196,7 @@ def plot(result: Result) -> Any:
         panel.set_title(title, fontsize=10)
         panel.set_axis_off()
     panel = drawn.add_subplot(cells[1, :])
-    label = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the dashed line
+    label = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # hides the dashed line behind the text
     for i, (part, colour) in enumerate((("training", ORANGE), ("test", BLUE))):
         places = [row + (i - 0.5) * 0.36 for row in range(2)]
         values = [100 * runs[name][part] for name in (RIGHT, WRONG)]

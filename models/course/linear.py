@@ -1,4 +1,4 @@
-"""A hidden layer of linear units is no hidden layer: two matrices in a row are one."""
+"""A hidden layer of linear units is no hidden layer: the product of two matrices is one matrix."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STEPS, RATE, SEED, UNITS = 10_000, 1.2, 3, 4
 
 
 def collapsed(parameters: dict[str, Any]) -> tuple[Any, Any]:
-    """The one layer that two linear ones amount to: W (1, n_x) and b (1, 1)."""
+    """Return the one layer that equals two linear layers: W (1, n_x) and b (1, 1)."""
     W1, b1, W2, b2 = parameters.values()
     return W2 @ W1, W2 @ b1 + b2
 
 
 def random_layers() -> tuple[Any, Any]:
-    """The outputs of two linear layers of random weights, and of the one that they amount to."""
+    """Return the output of two random linear layers, and the output of the one layer that equals them."""
     random = np.random.default_rng(1)
     sizes = {"W1": (5, 3), "b1": (5, 1), "W2": (1, 5), "b2": (1, 1)}
     drawn = {name: random.normal(size=size) for name, size in sizes.items()}

@@ -23,7 +23,7 @@ PUBLISHED_W, PUBLISHED_B = (0.19033591, 0.12259159), 1.9253598300845747
 
 
 def by_hand() -> tuple[list[tuple[float, ...]], tuple[float, float, float, float]]:
-    """x1, x2, y, z, a, L and dz of each example; dw1, dw2, db and J."""
+    """Return x1, x2, y, z, a, L and dz of each example, and dw1, dw2, db and J."""
     rows: list[tuple[float, ...]] = []
     J = dw1 = dw2 = db = 0.0
     m = int(X.shape[1])
@@ -42,7 +42,7 @@ def by_hand() -> tuple[list[tuple[float, ...]], tuple[float, float, float, float
 
 
 def descend(steps: int, sign: float = 1.0) -> tuple[Any, float, list[float]]:
-    """w := w - α dw, b := b - α db, over and over; w, b, and J before each step. With sign -1, uphill."""
+    """Repeat w := w - α dw, b := b - α db; return w, b, and J before each step. A sign of -1 goes uphill."""
     w, b, costs = W.copy(), B, []
     for _ in range(steps):
         dw, db, J = backends.get("numpy").logistic_propagate(w, b, X, Y)

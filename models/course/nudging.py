@@ -1,4 +1,4 @@
-"""Derivatives by nudging x a little, and the check of every gradient here that follows from it."""
+"""Derivatives by nudging x a little, and a check of the kernels' gradients in the same way."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 import dlkernels as dk
+from dlkernels.catalogue import ACTIVATIONS
 from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
 from models.course._numbers import number
 
 NUDGE = 0.001
-#: Formula, the function, its derivative, and where.
+#: The formula, the function, its derivative, and the x at which it is nudged.
 FUNCTIONS: tuple[tuple[str, Callable[[float], float], Callable[[float], float], float], ...] = (
     ("3x", lambda x: 3 * x, lambda x: 3.0, 2),
     ("3x", lambda x: 3 * x, lambda x: 3.0, 5),
@@ -23,9 +24,9 @@ FUNCTIONS: tuple[tuple[str, Callable[[float], float], Callable[[float], float], 
     ("log x", math.log, lambda x: 1 / x, 2),
     ("σ(x)", lambda x: 1 / (1 + math.exp(-x)), lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, 2),
 )
-#: A right gradient stays below this in float64, a wrong one is near 1.
+#: The relative difference of a right gradient stays below this in float64; a wrong gradient's is near 1.
 LIMIT = 1e-6
-#: Of the exercise in "Improving Deep Neural Networks", week 1.
+#: The relative difference in the exercise of "Improving Deep Neural Networks", week 1.
 PUBLISHED_DIFFERENCE = 2.9e-10
 
 
@@ -39,7 +40,7 @@ def _cost_with(activation: str, X: Any, Y: Any) -> Callable[[Any], Any]:
 
 
 def kernels() -> dict[str, Any]:
-    """The gradients of every kernel against differences."""
+    """Check the gradients of the kernels against central differences."""
     random = np.random.default_rng(1)
     X, Y = random.normal(size=(3, 7)), (random.uniform(size=(1, 7)) > 0.5).astype(float)
     Z, R = random.normal(size=(4, 7)), random.normal(size=(4, 7))
@@ -48,9 +49,9 @@ def kernels() -> dict[str, Any]:
     found = {}
     logistic: Any = dk.logistic_propagate
     shallow: Any = dk.shallow_propagate
-    for name in ("sigmoid", "tanh", "relu", "leaky_relu", "identity"):
+    for name, activation in ACTIVATIONS.items():
         g, back = getattr(dk, name), getattr(dk, f"{name}_backward")
-        saved = g(Z) if name in ("sigmoid", "tanh") else Z
+        saved = g(Z) if activation.derivative_from == "A" else Z
         found[f"{name}_backward"] = dk.check_gradients(_weighted_sum(g, R), Z, back(R, saved))
     dW, db = dk.dense_gradients(R, X)
     found["dense_gradients"] = dk.check_gradients(
@@ -65,16 +66,16 @@ def kernels() -> dict[str, Any]:
     found["logistic_propagate"] = dk.check_gradients(
         lambda p: logistic(*p, X, Y)[-1], [W1[:1].T, 0.3], gradients
     )
-    for activation in ("tanh", "sigmoid", "relu", "leaky_relu"):
-        *gradients, _ = shallow(W1, b1, W2, b2, X, Y, activation)
-        found[f"shallow_propagate, {activation}"] = dk.check_gradients(
-            _cost_with(activation, X, Y), [W1, b1, W2, b2], gradients
+    for name in ACTIVATIONS:
+        *gradients, _ = shallow(W1, b1, W2, b2, X, Y, name)
+        found[f"shallow_propagate, {name}"] = dk.check_gradients(
+            _cost_with(name, X, Y), [W1, b1, W2, b2], gradients
         )
     return found
 
 
 def errors() -> dict[str, tuple[list[float], list[float]]]:
-    """How far the slope of x³ at 2 is off with smaller and smaller nudges, from one side and from both."""
+    """Return the errors of the slope of x³ at 2 with smaller and smaller nudges, to one side and to both."""
     nudges = [10.0**-k for k in range(1, 13)]
     one = [abs(((2 + e) ** 3 - 8) / e - 12) for e in nudges]
     both = [abs(((2 + e) ** 3 - (2 - e) ** 3) / (2 * e) - 12) for e in nudges]
@@ -82,7 +83,7 @@ def errors() -> dict[str, tuple[list[float], list[float]]]:
 
 
 def wrong_sign() -> Any:
-    """logistic_propagate with dz = y - a."""
+    """Check the gradients that a wrong sign, dz = y - a, would give."""
     X, Y = np.array([[1.0, 2.0, -1.0]]), np.array([[1.0, 0.0, 1.0]])
     w = np.array([[0.5]])
     logistic: Any = dk.logistic_propagate
@@ -91,7 +92,7 @@ def wrong_sign() -> Any:
 
 
 def _slopes() -> tuple[Table, float]:
-    """The functions at x and beside it, and how far off the worst slope is."""
+    """Return a table of the functions at x and x + NUDGE, and the error of the worst slope."""
     rows, off = [], []
     for formula, f, derivative, x in FUNCTIONS:
         nudged = (f(x + NUDGE) - f(x)) / NUDGE

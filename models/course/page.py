@@ -1,4 +1,4 @@
-"""Experiments as one page that loads nothing: formulas in MathML, pictures and style inside."""
+"""Render experiments as one page that loads nothing: formulas in MathML, pictures and style inside."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from models.course import _pictures
 from models.course._experiment import Experiment, Formula, Listing, Result, Section, Timings
 from models.course._terminal import is_numeric, rows_of
 
-#: Letters up to which a cell stays on one line.
+#: A cell isn't wrapped if it has at most so many letters.
 _WHOLE = 18
 
 
 def need_packages() -> None:
-    """An error that says what to install, if anything is missing that a page needs."""
+    """Raise an error that says what to install if a package that a page needs is missing."""
     for module in ("jinja2", "latex2mathml", "matplotlib"):
         need(module, "--html", "course")
 
 
 def render(experiments: Sequence[Experiment], results: Mapping[str, Result], following: str | None) -> str:
-    """The page of these experiments.
+    """Return the page of these experiments.
 
-    `following` is the command to go on with after a page of one experiment.
+    `following` is the command of the next experiment, or None if there is none.
     """
     jinja2 = need("jinja2", "--html", "course")
     environment = jinja2.Environment(
@@ -58,7 +58,7 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
 
 
 def _marked(text: str) -> Any:
-    """Words between backticks as code, and no end of a line before a per cent sign."""
+    """Turn text between backticks into code, and a space before a per cent sign into a no-break space."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)).replace(" %", "\u00a0%")))
@@ -68,7 +68,7 @@ def _mathml(formula: Formula) -> Any:
     from latex2mathml.converter import convert
     from markupsafe import Markup
 
-    # The text that the terminal shows is what is read out where MathML isn't.
+    # Where MathML isn't read out, the text that the terminal shows is.
     return Markup(
         convert(formula.latex, display="block").replace(
             "<math ", Markup('<math alttext="%s" ') % formula.text, 1
@@ -77,7 +77,7 @@ def _mathml(formula: Formula) -> Any:
 
 
 def _section(section: Section) -> dict[str, Any]:
-    """What the template needs to know of a section."""
+    """Return a section's values for the template."""
     if isinstance(section, Listing):
         return {"title": section.title, "listing": section.text}
     table = rows_of(section) if isinstance(section, Timings) else section
@@ -92,6 +92,6 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _picture(experiment: Experiment, result: Result) -> str:
-    """The address of a picture that holds the picture."""
+    """Return a data: URL that contains the picture."""
     data = base64.b64encode(_pictures.svg(experiment.plot(result))).decode()
     return f"data:image/svg+xml;base64,{data}"

@@ -1,4 +1,4 @@
-"""Where to begin: zero and equal weights, small random ones, and large ones."""
+"""Initial weights: zero, all equal, small and random, and large."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from models.course._timing import on_backends
 
 UNITS, STEPS, RATE, SEED = 4, 2000, 1.2, 3
 SMALL, LARGE = 0.01, 100.0
-#: A slope with which next to nothing is learnt.
+#: A unit whose slope is below this learns next to nothing.
 FLAT = 0.01
 
 
 def starts() -> dict[str, dict[str, Any]]:
-    """Weights to begin with, by what they are called; biases are zero in all."""
+    """Return initial weights by their names; all biases are zero."""
     random = np.random.RandomState(SEED)
     W1, W2 = random.randn(UNITS, 2), random.randn(1, UNITS)
     sizes = {
@@ -37,12 +37,12 @@ def starts() -> dict[str, dict[str, Any]]:
 
 
 def distinct(W1: Any) -> int:
-    """How many of the hidden units differ."""
+    """Count the hidden units that differ."""
     return len(np.unique(W1, axis=0))
 
 
 def observe(start: dict[str, Any]) -> dict[str, Any]:
-    """Train from there."""
+    """Train from these initial weights; return figures of the start and of the end."""
     flower = data.flower()
     X, Y = flower.X_train, flower.Y_train
     A1: Any = dk.dense_forward(start["W1"], X, start["b1"], "tanh")
@@ -61,7 +61,7 @@ def observe(start: dict[str, Any]) -> dict[str, Any]:
 
 
 def refused_draw() -> str:
-    """What NumPy makes of the notes' np.random.rand((2, 2))."""
+    """Return NumPy's error message for np.random.rand((2, 2)), which some notes write."""
     try:
         np.random.RandomState(SEED).rand((2, 2))  # type: ignore[call-overload]
     except TypeError as error:

@@ -345,6 +345,15 @@ def test_zeros_of_the_slope(backend, dtype):
     )
 
 
+def test_the_sign_of_zero_of_gelu(backend, dtype):
+    """What underflows from below is -0, as rounding makes it."""
+    least = np.finfo(dtype).smallest_subnormal
+    Z = np.array([-INF, -1e4, -least, -0.0, 0.0], dtype)
+    A = backend.gelu(Z)
+    assert (A == 0).all()
+    assert np.signbit(A).tolist() == [True, True, True, True, False]
+
+
 COSTS = [
     ("binary_cross_entropy", [0, 1], [0, 1], 0),
     ("binary_cross_entropy", [0, 1], [1, 1], INF),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dlkernels import backends
 from dlkernels.backends import FUNCTIONS
+from dlkernels.catalogue import COSTS
 
 LAYOUTS = [layout for _, layout in arrays.LAYOUTS]
 DTYPES = (np.float32, np.float64, np.int32, np.bool_)
@@ -89,9 +90,7 @@ def test_special_values(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "name", ["binary_cross_entropy", "binary_cross_entropy_with_logits", "squared_error", "dot"]
-)
+@pytest.mark.parametrize("name", [*COSTS, "dot"])
 def test_special_costs(name, dtype):
     """One special value and one special label at a time."""
     with np.errstate(all="ignore"):

@@ -9,7 +9,7 @@ import pytest
 
 from dlkernels import backends
 from dlkernels.backends import _python_formulas
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, COSTS
 
 
 def public_functions(module):
@@ -61,9 +61,7 @@ def test_signatures_are_those_promised():
         "dense_forward": (["W", "A_prev", "b", "activation"], [*slope, "out", "return_Z"]),
         "dense_gradients": (["dZ", "A_prev"], ["out"]),
         "dense_backward": (["W_next", "dZ_next", "saved", "A_prev", "activation"], [*slope, "out"]),
-        "binary_cross_entropy": (["A", "Y"], []),
-        "binary_cross_entropy_with_logits": (["Z", "Y"], []),
-        "squared_error": (["A", "Y"], []),
+        **{name: ([cost.predicted, "Y"], []) for name, cost in COSTS.items()},
         "logistic_propagate": (["w", "b", "X", "Y"], ["out"]),
         "shallow_propagate": ([*network, "activation"], [*slope, "out"]),
         "logistic_descent": (["w", "b", "X", "Y", "learning_rate", "num_steps"], []),

@@ -164,7 +164,7 @@ def test_activation(name):
     "name", [n for n in FUNCTIONS if arrays.takes_activation(n)] + ["leaky_relu", "leaky_relu_backward"]
 )
 def test_negative_slope(name):
-    for bad in ("0.1", None, True, 1j):
+    for bad in ("0.1", None, True, 1j, np.timedelta64(1)):
         assert_error(
             name, base(name) | {"negative_slope": bad}, TypeError, "negative_slope must be a real number"
         )
@@ -172,7 +172,7 @@ def test_negative_slope(name):
 
 @pytest.mark.parametrize("name", ["logistic_descent", "shallow_descent", "gradient_descent"])
 def test_learning_rate(name):
-    for bad in ("0.1", None, True):
+    for bad in ("0.1", None, True, np.timedelta64(1)):
         assert_error(
             name, base(name) | {"learning_rate": bad}, TypeError, "learning_rate must be a real number"
         )

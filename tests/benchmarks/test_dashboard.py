@@ -25,6 +25,8 @@ from asv_benchmarks import dashboard, gate
 from asv_benchmarks.pages import browser, charts, figures, landing, offline
 from dlkernels._compiler import cache
 
+pytestmark = pytest.mark.slow
+
 SIGMOID, FORWARD = "activations.Sigmoid", "dense.DenseForward"
 #: What is measured here: two operations on three backends.
 CHOSEN = (

@@ -65,6 +65,7 @@ def short_and_alone(monkeypatch):
 
 
 @pytest.mark.parametrize(("cls", "name", "parameters"), list(_cases()))
+@pytest.mark.slow
 def test_it_runs(cls, name, parameters):
     benchmark = cls()
     function = getattr(benchmark, name)

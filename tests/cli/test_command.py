@@ -19,6 +19,8 @@ from commands import CONTROL, environment, fail, run_python, run_without, succee
 
 import dlkernels
 
+pytestmark = pytest.mark.slow
+
 #: One small job without the compiler.
 QUICK = ("compare", "--model", "logistic", "--backends", "numpy", "--iterations", "3")
 

@@ -20,7 +20,10 @@ from dlkernels import cli
 from models.course import _experiment, _numbers, _pictures, _terminal, _timing, page
 from models.course.experiments import EXPERIMENTS
 
-pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation"),
+]
 
 README = Path(__file__).parents[2] / "README.md"
 #: The ideas of the notes, and the experiment that runs each.

@@ -14,7 +14,10 @@ import pytest
 
 from dlkernels._compiler import cache
 
-pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled"),
+]
 
 #: Prints a result and how many functions had to be compiled for it.
 PROGRAM = """
@@ -133,6 +136,34 @@ def test_damaged_files_are_compiled_anew(tmp_path, damage):
     assert compiled > 0
     assert errors == ""
     assert run(env)[:2] == (11, 0)  # and written again
+
+
+#: Calls a kernel, and by it a piece, for both dtypes.
+BOTH_DTYPES = """
+from numba.core import event
+import numpy as np
+import dlkernels as dk
+with event.install_recorder("numba:compile") as recorder:
+    result = float(dk.relu(np.full(2, 3.0)).sum() + dk.relu(np.full(2, 1.0, np.float32)).sum())
+print(result, len(recorder.buffer))
+"""
+
+
+@pytest.mark.parametrize("function", ["elementwise.activation-", "activations.activate_into-"])
+def test_files_of_other_types_are_compiled_anew(tmp_path, function):
+    """Each of two processes may give its file the name that the other one's index has for it."""
+    env = environment(tmp_path)
+    assert run(env, program=BOTH_DTYPES)[0] == 8
+    assert run(env, program=BOTH_DTYPES)[:2] == (8, 0)
+    first, second = sorted(file for file in tmp_path.rglob("*.nbc") if file.name.startswith(function))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    result, compiled, errors = run(env, program=BOTH_DTYPES)
+    assert result == 8
+    assert compiled > 0
+    assert errors == ""
+    assert run(env, program=BOTH_DTYPES)[:2] == (8, 0)
 
 
 def test_nowhere_to_write(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import NamedTuple
 
 import numba
@@ -218,19 +219,29 @@ def run(cache):
     return float(result), compiled
 
 
+@pytest.fixture(scope="module")
+def first_process(tmp_path_factory):
+    """A cache that a first process filled; its result and what it compiled."""
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, *run(cache)
+
+
 @compiled_only
-def test_a_kernel_from_the_cache_finds_its_pieces(tmp_path):
+@pytest.mark.slow
+def test_a_kernel_from_the_cache_finds_its_pieces(first_process):
     """In the second process no piece has been published when the kernel is read."""
-    result, compiled = run(tmp_path)
+    cache, result, compiled = first_process
     assert result == 20 * 70 * 3
     assert {"dense_forward_parallel", "product_share", "multiply_micro_panel"} <= set(compiled)
-    assert run(tmp_path) == (result, [])
+    assert run(cache) == (result, [])
 
 
 @compiled_only
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-1] + b"?"])
-def test_a_damaged_piece_is_compiled_anew_and_found_by_kernels_from_the_cache(tmp_path, damage):
-    result, _ = run(tmp_path)
+@pytest.mark.slow
+def test_a_damaged_piece_is_compiled_anew_and_found_by_kernels(first_process, tmp_path, damage):
+    cache, result, _ = first_process
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
     files = list(tmp_path.rglob("*.multiply_micro_panel-*.nbc"))
     assert files
     for file in files:
@@ -251,10 +262,8 @@ sys.setswitchinterval(1e-6)
 results, start = [], threading.Barrier(16)
 def work(i):
     start.wait()
-    dtype = (np.float32, np.float64)[i % 2]
-    W, X, b = np.ones((20, 3), dtype), np.ones((3, 70), dtype), np.zeros((20, 1), dtype)
-    forward = i % 4 < 2
-    result = dk.dense_forward(W, X, b) if forward else dk.dense_gradients(X, X)[1]
+    W, X, b = np.ones((20, 3)), np.ones((3, 70)), np.zeros((20, 1))
+    result = dk.dense_forward(W, X, b) if i % 2 else dk.dense_gradients(X, X)[1]
     results.append(float(result.sum()))
 threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
 for thread in threads: thread.start()
@@ -264,6 +273,7 @@ print(*sorted(results))
 
 
 @compiled_only
+@pytest.mark.slow
 def test_concurrent_first_calls(tmp_path):
     """Which compile in the first process, and read from the cache in the second."""
     for _ in range(2):
@@ -293,6 +303,7 @@ print(dot(*first, False), dot(*second, False), dot(*first, True), dot(*second, T
 
 @compiled_only
 @pytest.mark.parametrize("pinned", [False, True], ids=["named by key", "control: key pinned"])
+@pytest.mark.slow
 def test_versions_in_one_process_do_not_meet_under_one_name(pinned, copies, tmp_path):
     first, second = copies("first"), copies("second")
     second.change_piece_of_dot()

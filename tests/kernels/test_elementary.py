@@ -291,6 +291,7 @@ def exactly(function, z, parameter):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
+@pytest.mark.slow
 def test_activations_within_four_units_in_the_last_place(activation, dtype, rng):
     """And their derivatives, also near their roots and where the results are subnormal numbers."""
     parameter = mpmath.mpf(activation.default)

@@ -13,6 +13,8 @@ import dlkernels as dk
 from dlkernels import _kernels
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler.options import Twins
+from dlkernels._kernels import costs, dense_backward, dense_forward, elementwise, shallow, shallow_tall
+from dlkernels._kernels.activations import Activation
 from dlkernels.catalogue import ACTIVATIONS
 
 SLOW = bool(numba.config.DISABLE_JIT)
@@ -133,6 +135,40 @@ def test_update(m, dtype, rng):
 
     same_on_every_twin(update)
     np.testing.assert_allclose(update(), start - dtype.type(0.1) * gradient, atol=1e-6)
+
+
+def calls_by_code(code, z, twin):
+    """Each kernel that takes a code, called with 3 x 3 matrices; by name."""
+    matrix, row = np.ones((3, 3)), np.ones((1, 3))
+    workspace = np.zeros(10**5)
+    layers = shallow.Network(matrix, row.T.copy(), row, np.ones((1, 1)))
+    of_network = (layers, matrix, False, row, Activation(code, 0.0), 0.1, 0, layers, workspace, 1)
+    return {
+        getattr(kernel, twin): arguments
+        for kernel, arguments in {
+            elementwise.activation: (code, 0.0, z, z),
+            elementwise.activation_backward: (code, 0.0, z, z.copy(), z),
+            dense_forward.dense_forward: (
+                matrix, False, matrix, False, row.T.copy(), code, 0.0, z, matrix, False, workspace, 1,
+            ),
+            dense_backward.dense_backward: (
+                matrix, False, matrix, False, matrix, code, 0.0, z, workspace, 1,
+            ),
+            shallow.shallow_steps: of_network,
+            shallow_tall.shallow_tall_steps: of_network,
+            costs.reduction: (code, z[0], z[0], workspace, 1),
+        }.items()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("twin", ["serial", "parallel"])
+@pytest.mark.parametrize("code", [-1, 99])
+def test_a_code_that_stands_for_nothing_is_refused(code, twin):
+    z = np.full((3, 3), 7.0)
+    for kernel, arguments in calls_by_code(code, z, twin).items():
+        with pytest.raises(ValueError, match=r"no (activation|cost) has this code"):
+            kernel(*arguments)
+    assert (z == 7).all()
 
 
 @pytest.mark.skipif(SLOW, reason="compares compiled code")
