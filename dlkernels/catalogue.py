@@ -84,7 +84,7 @@ class Cost:
     predicted : {"A", "Z"}
         What the first argument holds: probabilities or predictions A, or pre-activations Z.
     nanoseconds : float
-        Estimated time for each float32, on one thread.
+        Estimated time for a byte of the first argument, on one thread.
     code : int
         The number that stands for it in compiled code.
     """
@@ -148,8 +148,8 @@ def layer_parameter(code: int, negative_slope: float) -> float:
 
 COSTS = _by_name(
     (
-        Cost("binary_cross_entropy", "A", 1.0),
-        Cost("binary_cross_entropy_with_logits", "Z", 0.5),
-        Cost("squared_error", "A", 0.15),
+        Cost("binary_cross_entropy", "A", 0.25),
+        Cost("binary_cross_entropy_with_logits", "Z", 0.125),
+        Cost("squared_error", "A", 0.0375),
     )
 )

@@ -19,6 +19,7 @@ from dlkernels._kernels import dense_backward as backward_kernels
 from dlkernels._kernels import dense_forward as forward_kernels
 from dlkernels._kernels import dense_gradients as gradient_kernels
 from dlkernels._kernels import direct
+from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 from dlkernels._kernels.product import product_work
 
 #: Up to this estimated time, in nanoseconds, work is done on one thread, and gradients aren't formed as a
@@ -31,9 +32,9 @@ _DIRECT_MULTIPLY_ADDS = 2**24
 
 
 #: The public functions try direct calls first, with the arrays as they were given.
-_direct_forward = guarded(direct.forward, accepted_directly)
-_direct_gradients = guarded(direct.gradients, accepted_directly)
-_direct_backward = guarded(direct.backward, accepted_directly)
+_direct_forward = guarded(direct.forward, accepted_directly, NOT_SIMPLE)
+_direct_gradients = guarded(direct.gradients, accepted_directly, NOT_SIMPLE)
+_direct_backward = guarded(direct.backward, accepted_directly, NOT_SIMPLE)
 
 
 def _forward_results(
@@ -118,9 +119,9 @@ def dense_forward(
             answer = _direct_forward(
                 code, negative_slope, _SERIAL_NANOSECONDS, W, A_prev, b, A, Z, bool(return_Z), kept(dtype)
             )
-            if answer == direct.LARGE:
+            if answer == LARGE:
                 _forward(W, A_prev, b, code, negative_slope, A, Z if return_Z else None)
-            if answer != direct.NOT_SIMPLE:
+            if answer != NOT_SIMPLE:
                 return results if return_Z else A
     c = checks.dense_forward(W, A_prev, b, activation, negative_slope, out, return_Z)
     _forward(c.W, c.A_prev, c.b, c.code, c.parameter, c.A, c.Z)
@@ -234,9 +235,9 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
         results = (np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)) if out is None else out
         if out is None or natives(out, 2):
             answer = _direct_gradients(_SERIAL_NANOSECONDS, dZ, A_prev, *results, kept(dtype))
-            if answer == direct.LARGE:
+            if answer == LARGE:
                 _gradients(dZ, A_prev, *results)
-            if answer != direct.NOT_SIMPLE:
+            if answer != NOT_SIMPLE:
                 return results
     c = checks.dense_gradients(dZ, A_prev, out)
     _gradients(*c)
@@ -321,9 +322,9 @@ def dense_backward(
                 code, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved, A_prev, *results,
                 kept(dtype),
             )  # fmt: skip
-            if answer == direct.LARGE:
+            if answer == LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)
-            if answer != direct.NOT_SIMPLE:
+            if answer != NOT_SIMPLE:
                 return results
     c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
     _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.parameter, c.dZ, c.dW, c.db)

@@ -24,7 +24,7 @@ def _matrices(rate: Any, most: Any, *arrays: Any) -> bool:
 
 
 #: The direct call is tried first. It takes up to four parameters and their gradients.
-_direct_update = guarded(direct.update, _matrices)
+_direct_update = guarded(direct.update, _matrices, NOT_SIMPLE)
 _nothing = {F32: np.empty((0, 0), F32), F64: np.empty((0, 0), F64)}
 
 

@@ -40,6 +40,12 @@ def sources() -> Iterator[Path]:
 
 
 @functools.cache
+def processor_features() -> dict[str, bool]:
+    """The instruction sets, by LLVM's names. The size of tiles follows from them (`_simd.registers`)."""
+    return dict(llvmlite.binding.get_host_cpu_features())
+
+
+@functools.cache
 def key() -> str:
     """The hash of the sources, of Numba's version and settings, and of the processor's instruction sets.
 
@@ -53,8 +59,6 @@ def key() -> str:
         digest.update(source.read_bytes())
     settings = [numba.__version__, llvmlite.__version__, sys.version]
     settings += [f"{name}={getattr(internals.settings, name, None)}" for name in _SETTINGS]
-    settings.append(
-        llvmlite.binding.get_host_cpu_features().flatten()
-    )  # the size of tiles (`_simd.registers`)
+    settings += sorted(name for name, present in processor_features().items() if present)
     digest.update("\n".join(settings).encode())
     return digest.hexdigest()[:16]

@@ -167,6 +167,10 @@ class Piece:
         """How Numba types and compiles a call of this piece; `prepare` makes LLVM know its machine code."""
 
         def call(typing_context, *arguments):  # type: ignore[no-untyped-def]
+            if not hasattr(call, "__signature__"):  # Numba asks for it after this call
+                own = inspect.signature(self.__wrapped__).parameters.values()
+                context = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                call.__signature__ = inspect.Signature([context, *own])  # type: ignore[attr-defined]
             number = next(kind.dtype for kind in _flattened(arguments) if isinstance(kind, types.Array))
             expected, returned = self.signature(number), self.returned(number)
             if len(arguments) != len(expected) or not all(map(_accepts, arguments, expected)):
@@ -183,9 +187,6 @@ class Piece:
 
             return returned(*arguments), generate
 
-        own = inspect.signature(self.__wrapped__).parameters.values()
-        context = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        call.__signature__ = inspect.Signature([context, *own])  # type: ignore[attr-defined]
         return call
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from dlkernels._compiler import internals
+from dlkernels._compiler.key import processor_features
 
 
 class Shape(NamedTuple):
@@ -33,7 +33,7 @@ def _shape(itemsize: int) -> Shape:
 
     With AVX-512 there are 32 registers of 64 bytes, with AVX2 16 of 32 bytes, elsewhere 32 of 16 bytes.
     """
-    features = llvmlite.binding.get_host_cpu_features()
+    features = processor_features()
     if features.get("avx512f"):
         return Shape(64 // itemsize, 8, 3, 4, 6)
     if features.get("avx2"):
