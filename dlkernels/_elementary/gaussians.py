@@ -113,12 +113,16 @@ def gelu(f):
 
     @scalar
     def gelu(z):
-        """z Phi(z). With x = |z| it is -0 - x Phi(-x) for z < 0, and z - x Phi(-x) else; neither cancels."""
+        """z Phi(z). With x = |z| it is -x Phi(-x) for z < 0, and z - x Phi(-x) else; neither cancels.
+
+        The result has the sign of z, even if it is 0.
+        """
         x = to_real(integer(to_integer(z) & ~sign_bit))
         x = most if x > most else x
         s = x / (x + k)
         lifted = times_lifted_decay(s * p(s + s - one), x)
-        return (z if z >= zero else -zero) - lifted * unlifting
+        result = (z if z >= zero else zero) - lifted * unlifting
+        return to_real(integer(to_integer(result) | (to_integer(z) & sign_bit)))
 
     return gelu
 
