@@ -187,6 +187,30 @@ def declared(builder: Any, kind: ir.FunctionType, name: str) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def compiled_for(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+    """What Numba knows of a function that is compiled for these types, above all its machine code.
+
+    `compile` returns only an address. `overloads` was last seen in Numba 0.68.
+    """
+    dispatcher.compile(signature)
+    return dispatcher.overloads[signature]
+
+
+def group_type(fields: Sequence[Any], group: Any) -> Any:
+    """The type of a named tuple with fields of these types. `from_types` was last seen in Numba 0.68."""
+    return types.BaseTuple.from_types(fields, group)
+
+
+def make_group(context: Any, builder: Any, kind: Any, fields: Sequence[Any]) -> Any:
+    """A named tuple of these values. `make_tuple` of a context was last seen in Numba 0.68."""
+    return context.make_tuple(builder, kind, fields)
+
+
+def link(context: Any, libraries: Sequence[Any]) -> None:
+    """Let Numba link these into the function that it compiles. `add_linking_libs`: Numba 0.68."""
+    context.add_linking_libs(libraries)
+
+
 def publish(name: str, compiled: Any) -> None:
     """Tell LLVM the address of compiled code, for all code that is compiled or loaded later in this process.
 

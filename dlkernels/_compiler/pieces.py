@@ -69,7 +69,7 @@ def type_for(kind: Any, number: Any) -> Any:
     if isinstance(kind, Kind):
         return kind.type_for(number)
     fields = [type_for(field, number) for field in typing.get_type_hints(kind).values()]
-    return types.BaseTuple.from_types(fields, kind)
+    return internals.group_type(fields, kind)
 
 
 class Piece:
@@ -133,8 +133,7 @@ class Piece:
         if number not in (types.float32, types.float64):
             raise TypingError(f"no kernel is for {number}")
         signature = self.signature(number)
-        self.compiled.compile(signature)
-        result = self.compiled.overloads[signature]
+        result = internals.compiled_for(self.compiled, signature)
         if result.signature.return_type != self.returned(number):
             raise TypingError(f"{result.signature} isn't what the annotations say")
         return result
@@ -161,7 +160,7 @@ class Piece:
         self.published(number)
 
     def _link(self, context: Any, number: Any) -> None:
-        context.add_linking_libs(self.libraries(number))
+        internals.link(context, self.libraries(number))
 
     def _definition(self, prefix: str, prepare: Callable[[Any, Any], None]) -> Callable[..., Any]:
         """How Numba types and compiles a call of this piece; `prepare` makes LLVM know its machine code."""
@@ -222,5 +221,5 @@ def _cast(context: Any, builder: Any, value: Any, before: Any, after: Any) -> An
             _cast(context, builder, builder.extract_value(value, i), field_before, field_after)
             for i, (field_before, field_after) in enumerate(zip(before, after, strict=True))
         ]
-        return context.make_tuple(builder, after, fields)
+        return internals.make_group(context, builder, after, fields)
     return context.cast(builder, value, before, after)
