@@ -12,12 +12,12 @@ import numpy as np
 
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler import cache as _cache
+from dlkernels._simd.registers import SHAPES
 
 
 def simd_bits() -> int:
     """Width of the widest vectors that the kernels are compiled for."""
-    features = llvmlite.binding.get_host_cpu_features()
-    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+    return 32 * SHAPES[numba.types.float32].lanes
 
 
 def config() -> dict[str, str]:

@@ -141,9 +141,7 @@ def test_compile_options_live_in_one_module(file):
     if name_of(file) == "dlkernels._compiler.options":
         pytest.skip("this is that module")
     compilers = r"(n?jit|vectorize|guvectorize)"
-    assert not re.search(
-        rf"(?<!np\.)\b{compilers}\(|@(numba\.)?{compilers}", file.read_text(encoding="utf-8")
-    )
+    assert not re.search(rf"\b{compilers}\(|@(numba\.)?{compilers}", file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "_kernels").glob("*.py")), ids=lambda file: file.name)

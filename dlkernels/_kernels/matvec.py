@@ -15,10 +15,10 @@ from dlkernels._simd.tile import lanes
 
 
 @loops
-def _prefetch_two_rows(X, at, row_length, width):
+def _prefetch_two_rows(X, start, row_length, width):
     for j in range(0, width, lanes(X)):
-        prefetch(X, at + j)
-        prefetch(X, at + row_length + j)
+        prefetch(X, start + j)
+        prefetch(X, start + row_length + j)
 
 
 @piece

@@ -133,7 +133,7 @@ def write_tile(sums, fresh, out, corner, row_length, tall, wide):
 
 
 @inlined_late
-def micro_kernel(sums, left, left_at, right, count, target, i, tall, prefetched, pace):
+def micro_kernel(sums, left, left_start, right, count, target, i, tall, prefetched, pace):
     """Add `count` terms to the sums of rows [i, i + tall), in a tile of the form of `sums`.
 
     A full tile prefetches the right matrix meanwhile: one cache line for each term, from `prefetched` on and
@@ -150,11 +150,11 @@ def micro_kernel(sums, left, left_at, right, count, target, i, tall, prefetched,
         term = right.at + q * right.step
         if outer_columns(sums) == lanes(target.numbers):
             sums = outer_add_first(
-                sums, left.numbers, left_at + q * height, right.numbers, term, target.width
+                sums, left.numbers, left_start + q * height, right.numbers, term, target.width
             )
         else:
             prefetch(right.numbers, prefetched + q * pace)
-            sums = outer_add(sums, left.numbers, left_at + q * height, right.numbers, term)
+            sums = outer_add(sums, left.numbers, left_start + q * height, right.numbers, term)
     write_tile(sums, target.fresh, target.numbers, corner, target.row_length, tall, target.width)
 
 

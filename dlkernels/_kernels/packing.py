@@ -105,18 +105,18 @@ def pack_left(n: Int, matrix: Matrix, p: Int, depth: Int, packed: Row):
 
 @piece
 def pack_transposed(
-    B: Row, row_length: Int, j: Int, width: Int, p: Int, depth: Int, out: Row, at: Int, out_length: Int
+    B: Row, row_length: Int, j: Int, width: Int, p: Int, depth: Int, out: Row, to: Int, out_length: Int
 ):
-    """out[at + q * out_length + c] = B[j + c, p + q], for c < width and q < depth; B is (..., row_length)."""
+    """out[to + q * out_length + c] = B[j + c, p + q], for c < width and q < depth; B is (..., row_length)."""
     step = lanes(B)
     down = depth // step * step
     for first in range(0, width, step):
         row, whole = (j + first) * row_length + p, down if first + step <= width else 0
         for q in range(0, whole, step):
-            transpose(B, row + q, row_length, out, at + q * out_length + first, out_length)
+            transpose(B, row + q, row_length, out, to + q * out_length + first, out_length)
         for q in range(whole, depth, step):
             transpose_part(
-                B, row + q, row_length, out, at + q * out_length + first, out_length, width - first, depth - q
+                B, row + q, row_length, out, to + q * out_length + first, out_length, width - first, depth - q
             )
 
 

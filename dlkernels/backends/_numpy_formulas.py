@@ -76,7 +76,8 @@ def _erfc() -> Callable[[Array], Array]:
     try:
         from scipy.special import erfc
     except ImportError:
-        return np.vectorize(math.erfc, otypes=[np.float64])
+        one_by_one = np.frompyfunc(math.erfc, 1, 1)
+        return lambda X: np.asarray(one_by_one(X), np.float64)
     return erfc
 
 
