@@ -88,8 +88,8 @@ def warmup_alone(*dtypes: str) -> None:
     which takes an eighth of the time. Therefore it searches less often here.
     """
     before = gc.get_threshold()
-    gc.set_threshold(50_000, *before[1:])
     try:
+        gc.set_threshold(50_000, *before[1:])
         warmup(dtypes)
     finally:
         gc.set_threshold(*before)

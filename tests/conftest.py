@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("NUMBA_NUM_THREADS", "8")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def eight_threads():
+    """By default kernels use no more threads than the process may use CPUs, whatever Numba's maximum is."""
+    from dlkernels._calls import threads
+
+    threads.set_num_threads(threads.maximum())
+
 
 _SLOW = [HealthCheck.too_slow]
 settings.register_profile(

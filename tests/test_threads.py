@@ -84,6 +84,7 @@ def test_no_numbers(n):
 def test_a_launch_uses_that_many_threads_and_leaves_numba_as_it_was(monkeypatch):
     seen = []
     numba.set_num_threads(_threads.maximum())
+    dk.set_num_threads(_threads.maximum())
 
     class Spy:
         @staticmethod

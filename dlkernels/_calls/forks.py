@@ -12,6 +12,7 @@ from __future__ import annotations
 # `logging` has a lock, too, which its own fork hook takes, and which a thread that compiles may need. Hooks
 # run before a fork in reverse order of their registration. Importing `logging` before our hook is
 # registered makes a fork take our locks first.
+import functools
 import logging  # noqa: F401
 import os
 import sys
@@ -19,31 +20,70 @@ import threading
 
 TYPE_CHECKING = False  # not from `typing`, whose import takes longer than that of this package without Numba
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 FIRST_USE = threading.RLock()
-_held: list[Any] = []  # the locks that the current fork has taken
+#: Holds the locks for the current fork: a generator that waits inside its `with` statement. The hooks after a
+#: fork empty this list. This ends the generator, which releases the locks.
+_holders: list[Iterator[None]] = []
+
+
+def _holder() -> Iterator[None]:
+    with FIRST_USE:
+        locks = [FIRST_USE, FIRST_USE]  # the same lock twice does no harm
+        if "numba" in sys.modules:  # else no thread compiles, and one that imports Numba for us has to wait
+            from dlkernels._compiler.internals import compiler_lock
+
+            locks[0] = compiler_lock
+    with locks[0], locks[1]:
+        yield
 
 
 def _before() -> None:
-    FIRST_USE.acquire()
-    if "numba" not in sys.modules:  # no thread compiles, and one that imports Numba for us has to wait
-        _held[:] = [FIRST_USE]
-        return
-    from dlkernels._compiler.internals import compiler_lock
+    """Take the locks; an exception that strikes meanwhile is raised after the fork.
 
-    FIRST_USE.release()
-    compiler_lock.acquire()
-    FIRST_USE.acquire()
-    _held[:] = [FIRST_USE, compiler_lock]
+    Python only prints an exception of this function, and forks all the same. Therefore this function must not
+    end before it has the locks, even if a signal handler raises a time limit while it waits for them. Where
+    memory or the recursion limit is exhausted, waiting doesn't help, and the process forks without the locks.
+    """
+    struck = None
+    while True:
+        try:
+            holder = _holder()
+            next(holder)
+            _holders.append(holder)
+            del holder  # the traceback of an exception that struck would keep it alive
+            if struck is not None:
+                _raise_after_fork(struck)
+            return
+        except (RecursionError, MemoryError):
+            return
+        except BaseException as error:
+            struck = error
 
 
-def _after() -> None:
-    # Nothing is held if this module was imported in the middle of a fork.
-    held, _held[:] = list(_held), []
-    for lock in held:
-        lock.release()
+def _raise_after_fork(error: BaseException) -> None:
+    """Raise an exception in this thread when all hooks after the fork have run, in the parent process only.
+
+    Python only prints an exception of these hooks, too. Therefore the last hook is a function of Python's C
+    interface. It sets what this thread raises as soon as it runs Python code again: what the given class
+    returns.
+    """
+    import ctypes  # not at the top, because the import takes 3 ms
+
+    class Struck(BaseException):
+        def __new__(cls) -> Any:
+            return error
+
+    set_exception = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+        ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+    )
+    # A hook can't be removed. At later forks this one does nothing, because its iterator has ended.
+    calls = map(set_exception, [threading.get_ident()], [Struck])
+    os.register_at_fork(after_in_parent=functools.partial(next, calls, None))
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)
+    # The hooks after a fork are written in C, so that no exception can strike in the middle of them.
+    os.register_at_fork(before=_before, after_in_parent=_holders.clear, after_in_child=_holders.clear)

@@ -17,15 +17,15 @@ import functools
 import importlib.metadata
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork could interrupt)
 
-from dlkernels._calls import forks
+from dlkernels._calls import cpus, forks
 from dlkernels._compiler import internals
+from dlkernels._compiler.errors import reraise_foreign
 from dlkernels._compiler.options import Twins
 from dlkernels._inputs import values
 
@@ -36,17 +36,17 @@ _WORTH_IT = {"tbb": 35_000, "omp": 35_000, "workqueue": 600_000}
 #: Below this much work a kernel is serial on every layer, so the layer need not be known, nor started.
 NEVER_BELOW = min(_WORTH_IT.values())
 
-_lock = threading.Lock()
 _requested: int | None = None
-_blocks: list[tuple[object, int]] = []  # a number for each open block of `threads`; the last one counts
+#: The open blocks of `threads`, each with its number of threads; the last one counts. A thread may change the
+#: list at any time, but each change is a single step of Python.
+_blocks: list[tuple[object, int]] = []
 _layer: str | None = None
 #: Which twin `always` has chosen, else None.
 forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _forked
-    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    global _forked
     _forked = _forked or internals.threads_started()
 
 
@@ -58,7 +58,8 @@ def _looks_forked() -> bool:
     """
     try:
         return internals.threads_started() and len(os.listdir("/proc/self/task")) == 1
-    except OSError:
+    except OSError as error:
+        reraise_foreign(error)
         return False
 
 
@@ -82,6 +83,7 @@ def _load_tbb() -> str:
             try:
                 ctypes.CDLL(str(file.locate()), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
             except OSError as error:
+                reraise_foreign(error)
                 return f"can't be loaded ({error})"
             return ""
     return "is installed without a library for this system"
@@ -115,7 +117,8 @@ def get_num_threads() -> int:
     -------
     int
         The number given to the innermost open `threads` block, else the number given to `set_num_threads`,
-        else Numba's maximum.
+        else the number of CPUs that this process may use, as its affinity and the quota of its container
+        say, but at most NUMBA_NUM_THREADS.
 
     Examples
     --------
@@ -124,11 +127,9 @@ def get_num_threads() -> int:
     ...     dk.get_num_threads()
     1
     """
-    if _blocks:
-        with _lock:
-            if _blocks:  # still
-                return _blocks[-1][1]
-    return maximum() if _requested is None else _requested
+    for _, number in _blocks[-1:]:
+        return number
+    return min(maximum(), cpus.usable()) if _requested is None else _requested
 
 
 def set_num_threads(n: int) -> None:
@@ -173,6 +174,22 @@ def _possible(function: str, n: Any) -> int:
 
 
 @contextlib.contextmanager
+def _restoring(restore: Callable[[], Any]) -> Iterator[None]:
+    """Call `restore` at the end of a block, even if an exception strikes in the middle of that call.
+
+    A signal handler may raise an exception at any line, so also at one that restores something. Therefore
+    `restore` is called twice, and must allow that.
+    """
+    try:
+        try:
+            yield
+        finally:
+            restore()
+    finally:
+        restore()
+
+
+@contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
     """Use `n` threads, in every thread of this process, inside a ``with`` block; then as many as before.
 
@@ -195,34 +212,36 @@ def threads(n: int) -> Iterator[None]:
     array([0.5       , 0.88079708])
     """
     block = (object(), _possible("threads", n))
-    with _lock:
-        _blocks.append(block)
-    try:
-        yield
-    finally:
-        with _lock:
+
+    def close() -> None:
+        if block in _blocks:
             _blocks.remove(block)
+
+    with _restoring(close):
+        _blocks.append(block)
+        yield
 
 
 @contextlib.contextmanager
 def always(parallel: bool | None) -> Iterator[None]:
     """Choose the twin by hand inside a ``with`` block, for warming up and tests. None: choose by size."""
-    token = forced.set(parallel)
-    try:
+    before = forced.get()
+    with _restoring(lambda: forced.set(before)):
+        forced.set(parallel)
         yield
-    finally:
-        forced.reset(token)
 
 
 def parallel_pays(work: float) -> bool:
     """Whether `work` nanoseconds of serial work should, and may, be shared out among threads."""
-    if _forked:
-        return False
     chosen = forced.get()
     if chosen is None:
-        if work < NEVER_BELOW or get_num_threads() == 1 or work < _WORTH_IT[layer()]:
+        if work < NEVER_BELOW or get_num_threads() == 1:
             return False
     elif not chosen:
+        return False
+    # With one CPU no layer is started: a process would never end if a thread other than the main one had
+    # started tbb there (numba#10556).
+    if _forked or cpus.usable() == 1 or (chosen is None and work < _WORTH_IT[layer()]):
         return False
     # Every thread that runs Python has a frame, even if `threading` didn't start it.
     return layer() != "workqueue" or len(sys._current_frames()) == 1
@@ -250,17 +269,17 @@ def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
     # Numba keeps a number of threads for each Python thread. Its public functions that get and set this
     # number take 0.7 and 1 us, so it is read by a private function, and set only where it differs.
     before = internals.threads_of_caller()
-    if before != wanted:
-        numba.set_num_threads(wanted)
-    try:
+    if before == wanted:
         return kernel.parallel(*arguments)
-    finally:
-        if before != wanted:
-            numba.set_num_threads(before)
+    with _restoring(lambda: numba.set_num_threads(before)):
+        numba.set_num_threads(wanted)
+        return kernel.parallel(*arguments)
 
 
 def explain() -> str:
     """One line that says which threading layer is in use, why, and where kernels run serially on it."""
+    if cpus.usable() == 1 and not internals.threads_started():
+        return "none: this process may use one CPU"
     name = layer()
     serial = "serial in forked processes"
     if name == "workqueue":

@@ -12,20 +12,27 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import os
 import pickle
-import shutil
 import time
+import uuid
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dlkernels._compiler import internals, names
+from dlkernels._compiler.errors import reraise_foreign
 from dlkernels._compiler.key import PACKAGE, key
+from dlkernels._compiler.uninterrupted import uninterrupted
 
 #: How long the kernels of another version are kept after they were last used.
 _KEEP_SECONDS = 30 * 24 * 3600
+
+#: The number of bytes of the checksum that a file begins with.
+_DIGEST = hashlib.sha256().digest_size
 
 #: The environment variable that switches the cache off: if it is 1, each process compiles anew.
 OFF = "DLKERNELS_NO_CACHE"
@@ -61,11 +68,12 @@ def folder() -> Path | None:
         new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         os.utime(path)  # records that the folder is in use; fails where it may not be written to
-        if new:
-            _remove_old(path)
         writable = os.access(path, os.W_OK | os.X_OK)
-    except OSError:
+    except OSError as error:
+        reraise_foreign(error)
         writable = False
+    if writable and new:
+        _remove_old(path)
     if not writable:
         with contextlib.suppress(RuntimeWarning):  # also where warnings are errors, this isn't one
             warnings.warn(
@@ -79,11 +87,26 @@ def folder() -> Path | None:
 
 
 def _remove_old(current: Path) -> None:
-    """Remove the folders of other versions that nobody has used for a while."""
-    for other in current.parent.iterdir():
-        with contextlib.suppress(OSError):  # another process may have removed it in the meantime
-            if len(other.name) == len(current.name) and time.time() - other.stat().st_mtime > _KEEP_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
+    """Remove the folders of other versions that nobody has used for a while.
+
+    Other processes may do the same at this moment. What becomes of these folders decides nothing.
+    """
+    for name in _attempt(os.listdir, current.parent) or ():
+        other = current.parent / name
+        used = _attempt(os.stat, other)
+        if used and len(name) == len(current.name) and time.time() - used.st_mtime > _KEEP_SECONDS:
+            for file in _attempt(os.listdir, other) or ():
+                _attempt(os.unlink, other / file)
+            _attempt(os.rmdir, other)
+
+
+def _attempt(action: Callable[[Path], Any], path: Path) -> Any:
+    """What an action on a file or a folder returns, or None if the system can't do it."""
+    try:
+        return action(path)
+    except OSError as error:
+        reraise_foreign(error)
+        return None
 
 
 class _Locator(internals.Locator):
@@ -117,54 +140,69 @@ class _Format(internals.CacheFormat):
             super().__init__(py_func)
 
     def reduce(self, compiled: Any) -> Any:
-        return names.needed(compiled.library), super().reduce(compiled)
+        return uninterrupted(lambda: (names.needed(compiled.library), super(_Format, self).reduce(compiled)))
+
+    def check_cachable(self, compiled: Any) -> bool:
+        # With NUMBA_OPT=0 the addresses of called functions stay in the machine code. Nothing reads them, but
+        # Numba would keep no such machine code.
+        return True
 
     def rebuild(self, target_context: Any, kept: Any) -> Any:
         needed, data = kept
         for name in needed:
             names.publish(name)
-        return super().rebuild(target_context, data)
+        return uninterrupted(lambda: super(_Format, self).rebuild(target_context, data))
 
 
-class _CheckedFiles(internals.CacheFiles):
-    """Numba's cache files: an index, and files of machine code with a checksum and the kernel they belong to.
+class _Files:
+    """The files of one kernel: one for each combination of types, with a checksum.
 
-    Unpickling fails for most damaged files. But it doesn't notice damaged machine code, which would be run.
-    Nor does Numba notice machine code of other types: two processes that fill a cache at the same time can
-    each give their file the name that the other one's index has for it.
+    Numba's own files are an index and numbered files of machine code, without checksums: it would run damaged
+    machine code. And two processes that fill a cache at the same time could each give their machine code the
+    number that the other one's index has for it. Here the name of a file follows from the types.
     """
 
-    def __init__(self, cache_path: str, filename_base: str, source_stamp: str) -> None:
-        super().__init__(cache_path, filename_base, source_stamp)
-        self._function = filename_base
+    def __init__(self, function: str) -> None:
+        self._function = function
 
-    def save(self, key: Any, data: Any) -> None:
-        super().save(key, (self._function, key, data))
+    def _path(self, key: Any) -> Path:
+        types = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        return Path(str(folder()), f"{self._function}.{types}.nbc")
 
     def load(self, key: Any) -> Any:
-        kept = super().load(key)
-        if kept is None:
+        """What was saved under this key; None if nothing was, or if the file is damaged or can't be read."""
+        try:
+            content = self._path(key).read_bytes()
+        except OSError as error:
+            reraise_foreign(error)
             return None
-        function, signature, data = kept
-        if (function, signature) != (self._function, key):
-            raise ValueError(f"a file of {self._function} {key} holds {function} {signature}")
-        return data
-
-    def _save_data(self, name: str, data: Any) -> None:
-        content = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
-            file.write(hashlib.sha256(content).digest() + content)
-
-    def _load_data(self, name: str) -> Any:
-        content = Path(self._data_path(name)).read_bytes()
-        digest, content = content[:32], content[32:]
+        digest, content = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
-            raise ValueError(f"{name} is damaged")
-        return pickle.loads(content)
+            return None
+        function, signature, data = pickle.loads(content)
+        return data if (function, signature) == (self._function, key) else None
+
+    def save(self, key: Any, data: Any) -> None:
+        path, content = self._path(key), internals.pickled((self._function, key, data))
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:16]}")
+        try:
+            unfinished.write_bytes(hashlib.sha256(content).digest() + content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def flush(self) -> None:
+        for path in Path(str(folder())).glob(f"{glob.escape(self._function)}.*.nbc"):
+            path.unlink(missing_ok=True)
 
 
 class KernelCache(internals.Cache):
-    """Numba's function cache, in our folder. A damaged file or a read-only folder raises no error."""
+    """Numba's function cache, in our folder. A damaged file or a read-only folder raises no error.
+
+    Nor does it swallow one. An exception of somebody else can strike at any line: the time limit that a
+    signal handler raises, Ctrl-C, too little memory, too deep a recursion. It has to reach the caller, and
+    the next call has to work. Therefore no handler catches more than the errors of the file system.
+    """
 
     _impl_class = _Format
 
@@ -176,37 +214,29 @@ class KernelCache(internals.Cache):
     def _open(self) -> None:
         if not self._is_open:
             super().__init__(self._py_func)
-            self._cache_file = _CheckedFiles(self._cache_path, self._impl.filename_base, key())
+            self._cache_file = _Files(self._impl.filename_base)
             self._is_open = True
 
     @property
     def cache_path(self) -> str:
         return str(folder())
 
+    def flush(self) -> None:
+        self._open()
+        super().flush()
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         self._open()
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:
-            # The file is truncated or holds something else (numba#10434). It is dropped; then the kernel is
-            # compiled and written again.
-            self._discard()
-            return None
+        internals.refresh(target_context)
+        return self._load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         self._open()
         try:
             super().save_overload(sig, data)
-        except OSError:
+        except OSError as error:
+            reraise_foreign(error)
             self.disable()  # a full disk, or a folder that was taken away
-        except Exception:
-            self._discard()
-
-    def _discard(self) -> None:
-        try:
-            self.flush()
-        except OSError:
-            self.disable()
 
 
 def attach(dispatcher: Any) -> Any:

@@ -17,29 +17,32 @@ import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu_options import ParallelOptions
 from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.serialize import dumps
 from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc import parallel
 
+from dlkernels._compiler.uninterrupted import uninterrupted
+
 #: The base classes of the classes in `cache`. Numba's documented cache can't be used instead: it keeps its
 #: files beside the sources, and decides by the time stamp of one file whether a kernel is stale. These
-#: four names were last seen in Numba 0.68, as were the attributes and methods that `cache` overrides or
-#: calls: `_cache_file`, `_cache_path`, `_data_path`, `_dump`, `_impl`, `_impl_class`, `_load_data`,
-#: `_locator_classes`, `_open_for_write` and `_save_data`.
-CacheFiles, CacheFormat, Cache, Locator = (
-    IndexDataCacheFile,
-    CompileResultCacheImpl,
-    FunctionCache,
-    _CacheLocator,
-)
+#: three names were last seen in Numba 0.68, as were the attributes and methods that `cache` overrides or
+#: calls: `_cache_file`, `_impl`, `_impl_class`, `_load_overload`, `_locator_classes` and `check_cachable`.
+CacheFormat, Cache, Locator = CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+#: Turns what Numba knows of a compiled function into bytes, which `pickle` can read. `dumps` was last seen in
+#: Numba 0.68.
+pickled = dumps
 
 #: The lock that Numba holds while it compiles a function or loads one from the cache. A fork has to wait for
-#: this lock (`_calls.forks`). `global_compiler_lock` was last seen in Numba 0.68.
-compiler_lock = global_compiler_lock
+#: this lock (`_calls.forks`). This is the lock itself, which is taken in a single step of Python. The object
+#: `global_compiler_lock` around it takes several, and an exception that strikes between two of them would
+#: leave it locked. Both were last seen in Numba 0.68.
+compiler_lock = global_compiler_lock._lock
 
 #: The class of dispatchers, which `numba.njit` returns. `options` derives a class from it, for functions that
 #: Python doesn't call. `CPUDispatcher` was last seen in Numba 0.68.
@@ -298,6 +301,17 @@ def array_over(
     return impl_ret_borrowed(context, builder, result_type, made._getvalue())
 
 
+def refresh(context: Any) -> None:
+    """Let Numba take note of everything that it can compile; all of it.
+
+    Numba takes up what has been registered since the last time. The first time this takes 0.3 s. But Numba
+    counts a whole list as noted as soon as it begins with it. If a time limit struck in the middle, Numba
+    would never know the rest, and most functions could not be compiled any more in this process. `refresh`
+    was last seen in Numba 0.68.
+    """
+    uninterrupted(context.refresh)
+
+
 def find_new_implementations() -> None:
     """Let Numba notice overloads that are registered while it compiles a function.
 
@@ -308,7 +322,7 @@ def find_new_implementations() -> None:
     import sys
 
     if "numba.np.arrayobj" in sys.modules:
-        cpu_target.typing_context.refresh()
+        refresh(cpu_target.typing_context)
 
 
 # -- threads ---------------------------------------------------------------------------------------------
