@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlkernels import data as data
     from dlkernels import graph as graph
     from dlkernels import hardware as hardware
+    from dlkernels import models as models
     from dlkernels import validation as validation
     from dlkernels import vectorized as vectorized
     from dlkernels._calls.threads import get_num_threads as get_num_threads
@@ -44,7 +45,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 #: Public modules, which are also imported when they are first used.
-_MODULES = ("catalogue", "data", "graph", "hardware", "validation", "vectorized")
+_MODULES = ("catalogue", "data", "graph", "hardware", "models", "validation", "vectorized")
 
 __all__ = ["backends", *_MODULES, *_HOME]
 

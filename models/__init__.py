@@ -1,8 +1,16 @@
-"""Logistic regression and a two-layer network, trained on any of dlkernels' backends."""
+"""Logistic regression and a two-layer network, trained on any of dlkernels' backends.
+
+The package is called `dlkernels.models`. `models` is a second name of it, for which see `_second_name`.
+"""
 
 from __future__ import annotations
 
-from models.logistic_regression import LogisticRegression
-from models.shallow_network import ShallowNetwork
+import importlib
+
+if __name__ == "models":
+    importlib.import_module("dlkernels.models._second_name").hand_over()
+
+from .logistic_regression import LogisticRegression
+from .shallow_network import ShallowNetwork
 
 __all__ = ["LogisticRegression", "ShallowNetwork"]

@@ -13,9 +13,10 @@ import numpy as np
 from dlkernels import backends
 from dlkernels.data import Dataset
 from dlkernels.progress import progress
-from models._training import INTERVAL, Array, Model
-from models.logistic_regression import LogisticRegression
-from models.shallow_network import ShallowNetwork
+
+from ._training import INTERVAL, Array, Model
+from .logistic_regression import LogisticRegression
+from .shallow_network import ShallowNetwork
 
 #: Seconds that the python backend may train for.
 PYTHON_SECONDS = 2.0

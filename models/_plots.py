@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dlkernels.cli import CommandError
-from models._measure import Comparison
-from models._report import duration, factor, speed_up
-from models._training import Array, Model
+
+from ._measure import Comparison
+from ._report import duration, factor, speed_up
+from ._training import Array, Model
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {"python": "#E69F00", "numpy": "#0072B2", "numba": "#009E73"}

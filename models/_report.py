@@ -15,7 +15,8 @@ from typing import Any
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.info import config
-from models._measure import Comparison, Difference, Result
+
+from ._measure import Comparison, Difference, Result
 
 # -- numbers in words --------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ import dlkernels as dk
 from dlkernels import backends, data
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
-from models import _measure, _plots, _report
+
+from . import _measure, _plots, _report
 
 MODELS = ("logistic", "shallow")
 _DEFAULT_DATA = {"logistic": "breast_cancer", "shallow": "flower"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models._training import Array, Model
+from ._training import Array, Model
 
 
 class LogisticRegression(Model):
@@ -40,7 +40,7 @@ class LogisticRegression(Model):
 
     Examples
     --------
-    >>> from models import LogisticRegression
+    >>> from dlkernels.models import LogisticRegression
     >>> X, Y = [[0.0, 1.0, 2.0, 3.0]], [[0, 0, 1, 1]]
     >>> model = LogisticRegression(learning_rate=0.5, num_iterations=2000).fit(X, Y)
     >>> model.predict(X)

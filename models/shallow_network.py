@@ -9,7 +9,8 @@ import numpy as np
 
 from dlkernels import validation
 from dlkernels.validation import count, finite
-from models._training import Array, Model
+
+from ._training import Array, Model
 
 
 class ShallowNetwork(Model):
@@ -51,7 +52,7 @@ class ShallowNetwork(Model):
 
     Examples
     --------
-    >>> from models import ShallowNetwork
+    >>> from dlkernels.models import ShallowNetwork
     >>> X, Y = [[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], [[0, 1, 1, 0]]
     >>> model = ShallowNetwork(seed=1, init_scale=1.0, num_iterations=2000).fit(X, Y)
     >>> model.predict(X)

@@ -98,8 +98,9 @@ def test_a_missing_name_is_an_attribute_error():
     assert set(dlkernels.__all__) <= set(dir(dlkernels))
 
 
-def test_the_bare_import_leaves_numba_alone():
-    assert in_new_process("import sys, dlkernels.cli; print('numba' in sys.modules)") == "False\n"
+def test_the_bare_import_leaves_numba_and_the_models_alone():
+    late = "{'numba', 'dlkernels.models', 'models'}"
+    assert in_new_process(f"import sys, dlkernels.cli; print({late} & set(sys.modules))") == "set()\n"
 
 
 def in_new_process(code, **environment):

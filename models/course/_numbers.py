@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.course._experiment import Check
+from ._experiment import Check
 
 
 def number(value: float, digits: int = 6) -> str:

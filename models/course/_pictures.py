@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models._plots import CLASSES, COLOURS, GREY
-from models._report import duration
+from .._plots import CLASSES, COLOURS, GREY
+from .._report import duration
 
 __all__ = ["BLUE", "CLASSES", "COLOURS", "GREEN", "GREY", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models._report import duration, factor, show_lines
-from models.course._experiment import Experiment, Listing, Result, Section, Table, Timings
+from .._report import duration, factor, show_lines
+from ._experiment import Experiment, Listing, Result, Section, Table, Timings
 
 _HOW_TO_GO_ON = """\
 dlkernels course {first:<16} run the first one, and so on with each name

@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from dlkernels import backends
-from models.course._experiment import Timings
+
+from ._experiment import Timings
 
 #: Seconds that a turn takes at least, and seconds that one of its samples should take.
 _TURN, _SAMPLE = 0.006, 20e-6

@@ -10,10 +10,11 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import backends, data
-from models import ShallowNetwork
-from models.course._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import as_published, number, percent
-from models.course._timing import in_turns
+
+from .. import ShallowNetwork
+from ._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
+from ._numbers import as_published, number, percent
+from ._timing import in_turns
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
 TITLES = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU", "leaky_relu": "leaky ReLU"}
@@ -148,7 +149,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, RED, figure, lines
+    from ._pictures import BLUE, RED, figure, lines
 
     drawn, panels = figure(5.0, rows=2, columns=2)
     z = np.linspace(-5, 5, 401)

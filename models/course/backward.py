@@ -9,10 +9,11 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import backends, data
-from models import ShallowNetwork
-from models.course._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, percent, same_numbers, shape
-from models.course._timing import on_backends
+
+from .. import ShallowNetwork
+from ._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
+from ._numbers import number, percent, same_numbers, shape
+from ._timing import on_backends
 
 N_X, N_H, M = 3, 4, 7
 NO_COMPLAINT = "no complaint"
@@ -231,7 +232,7 @@ _ARROWS = ((0, 1, "W1, b1"), (1, 2, "W2, b2"), (2, 3, "- Y"), (3, 4, "W2ᵀ"), (
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, RED, figure
+    from ._pictures import BLUE, RED, figure
 
     drawn, panel = figure(3.3)
     patches = []

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, numbers, same_numbers, shape
-from models.course._timing import in_turns, on_backends
+
+from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from ._numbers import number, numbers, same_numbers, shape
+from ._timing import in_turns, on_backends
 
 #: The lecture's table: calories from carbohydrate, protein and fat in 100 g.
 FOODS, SOURCES = ("apples", "beef", "eggs", "potatoes"), ("carbohydrate", "protein", "fat")
@@ -129,7 +130,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, GREEN, ORANGE, figure
+    from ._pictures import BLUE, GREEN, ORANGE, figure
 
     drawn, panel = figure(3.2)
     P = result.values["percentages"]

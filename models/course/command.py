@@ -31,7 +31,7 @@ def add_command(commands: Any) -> None:
     Examples
     --------
     >>> import argparse
-    >>> from models.course.command import add_command
+    >>> from dlkernels.models.course.command import add_command
     >>> parser = argparse.ArgumentParser()
     >>> add_command(parser.add_subparsers())
     >>> parser.parse_args(["course", "graph"]).name
@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Check all arguments first, because experiments take long; then run the experiments and show them."""
     need("rich", "dlkernels course")
     # Imported here because every command of `dlkernels` imports this module to learn of its options.
-    from models.course import _terminal
-    from models.course.experiments import EXPERIMENTS
+    from . import _terminal
+    from .experiments import EXPERIMENTS
 
     if arguments.name is None and arguments.plot is None and arguments.html is None:
         _terminal.show_list(EXPERIMENTS)
@@ -74,8 +74,8 @@ def _named(name: str, experiments: Sequence[Any]) -> Any:
 
 
 def _run(arguments: argparse.Namespace, chosen: Sequence[Any], experiments: Sequence[Any]) -> int:
-    from models import _plots, _report
-    from models.course import _terminal, page
+    from .. import _plots, _report
+    from . import _terminal, page
 
     if arguments.plot is not None:
         need("matplotlib", "--plot")

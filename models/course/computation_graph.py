@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlkernels import graph
-from models.course._experiment import REGRESSION, Check, Experiment, Formula, Listing, Result, Table
-from models.course._numbers import number
+
+from ._experiment import REGRESSION, Check, Experiment, Formula, Listing, Result, Table
+from ._numbers import number
 
 A, B, C, NUDGE = 5.0, 3.0, 2.0, 0.001
 #: dJ/dvar for each variable, as in the notes.

@@ -9,9 +9,10 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import data
-from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, percent
-from models.course._timing import on_backends
+
+from ._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
+from ._numbers import number, percent
+from ._timing import on_backends
 
 #: The surfaces are drawn over weights and biases from -LIMIT to LIMIT, at POINTS values of each. SEGMENTS
 #: random segments in this square test whether J is convex.
@@ -185,7 +186,7 @@ def run() -> Result:
 def plot(result: Result) -> Any:
     from matplotlib.figure import Figure
 
-    from models.course._pictures import BLUE, GREY, ORANGE, lines
+    from ._pictures import BLUE, GREY, ORANGE, lines
 
     drawn = Figure(figsize=(5.2, 5.6), layout="constrained")
     cells = drawn.add_gridspec(2, 2, height_ratios=(3, 2))

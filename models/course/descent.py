@@ -11,11 +11,12 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import data
-from models._report import duration, factor
-from models.course import _stages
-from models.course._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
-from models.course._numbers import apart, difference, number, percent, same_numbers
-from models.course._timing import in_turns
+
+from .._report import duration, factor
+from . import _stages
+from ._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
+from ._numbers import apart, difference, number, percent, same_numbers
+from ._timing import in_turns
 
 RATE, STEPS = 0.1, 10
 WAYS: dict[str, Callable[..., Any]] = {
@@ -87,7 +88,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import COLOURS, ORANGE, bars, figure
+    from ._pictures import COLOURS, ORANGE, bars, figure
 
     drawn, panel = figure(2.6)
     names = list(WAYS)

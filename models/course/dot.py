@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from models._report import duration, factor
-from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import difference, number, same_numbers
-from models.course._timing import in_turns
+
+from .._report import duration, factor
+from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from ._numbers import difference, number, same_numbers
+from ._timing import in_turns
 
 N = 1_000_000
 #: Further lengths at which the backends are timed.
@@ -90,7 +91,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import COLOURS, figure, lines, time_axis
+    from ._pictures import COLOURS, figure, lines, time_axis
 
     drawn, panel = figure(3.6)
     by_length = result.values["by_length"]

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlkernels import vectorized as compiled
-from models._report import duration, factor
-from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import difference
-from models.course._timing import in_turns
+
+from .._report import duration, factor
+from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from ._numbers import difference
+from ._timing import in_turns
 
 N = 100_000
 WAYS = ("python", "numpy", "numba")
@@ -107,7 +108,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import COLOURS, figure, lines, time_axis
+    from ._pictures import COLOURS, figure, lines, time_axis
 
     drawn, panel = figure(4.6)
     seconds = result.values["seconds"]

@@ -6,7 +6,7 @@ learn of `course` and its options.
 
 from __future__ import annotations
 
-from models.course import (
+from . import (
     activations,
     backward,
     broadcasting,
@@ -22,7 +22,7 @@ from models.course import (
     nudging,
     weights,
 )
-from models.course._experiment import Experiment
+from ._experiment import Experiment
 
 _MODULES = (
     logistic, costs, nudging, computation_graph,

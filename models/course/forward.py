@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
-from models._report import duration
-from models.course import _networks
-from models.course._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
-from models.course._numbers import as_published, number, same_numbers, shape
-from models.course._timing import in_turns
+
+from .._report import duration
+from . import _networks
+from ._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
+from ._numbers import as_published, number, same_numbers, shape
+from ._timing import in_turns
 
 N_X, N_H, M = 3, 4, 1000
 #: The parameters of the course's exercise, and the A2 that the course publishes for them.
@@ -127,7 +128,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, COLOURS, GREY, ORANGE, bars, figure
+    from ._pictures import BLUE, COLOURS, GREY, ORANGE, bars, figure
 
     drawn, (above, below) = figure(5.4, rows=2, height_ratios=(3, 2))
     layers = (("x", N_X, GREY), ("a⁽¹⁾", N_H, BLUE), ("ŷ", 1, ORANGE))

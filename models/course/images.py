@@ -9,10 +9,11 @@ import numpy as np
 
 from dlkernels.data import DataError, images_to_columns
 from dlkernels.extras import need
-from models import LogisticRegression
-from models.course._experiment import VECTORS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number, percent, shape
-from models.course._timing import on_backends
+
+from .. import LogisticRegression
+from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from ._numbers import number, percent, shape
+from ._timing import on_backends
 
 SIDE, TRAINING, HELD_OUT = 64, 160, 100
 #: The number of images that the backends are timed with: few, because Python loops are slow.
@@ -180,7 +181,7 @@ def run() -> Result:
 def plot(result: Result) -> Any:
     from matplotlib.figure import Figure
 
-    from models.course._pictures import BLUE, GREY, ORANGE
+    from ._pictures import BLUE, GREY, ORANGE
 
     drawn = Figure(figsize=(5.2, 4.4), layout="constrained")
     cells = drawn.add_gridspec(2, 3, height_ratios=(3, 2))

@@ -9,10 +9,11 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import data
-from models import LogisticRegression, ShallowNetwork
-from models.course._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
-from models.course._numbers import numbers, percent, same_numbers, shape
-from models.course._timing import on_backends
+
+from .. import LogisticRegression, ShallowNetwork
+from ._experiment import NETWORKS, Check, Experiment, Formula, Result, Table
+from ._numbers import numbers, percent, same_numbers, shape
+from ._timing import on_backends
 
 STEPS, RATE, SEED, UNITS = 10_000, 1.2, 3, 4
 
@@ -126,8 +127,8 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models._plots import shade
-    from models.course._pictures import CLASSES, figure
+    from .._plots import shade
+    from ._pictures import CLASSES, figure
 
     drawn, panels = figure(3.3, columns=2)
     flower = result.values["flower"]

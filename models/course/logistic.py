@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends, data
-from models import LogisticRegression
-from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
-from models.course._numbers import as_published, number, numbers, same_numbers
-from models.course._timing import on_backends
+
+from .. import LogisticRegression
+from ._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
+from ._numbers import as_published, number, numbers, same_numbers
+from ._timing import on_backends
 
 #: The example of the course's exercise, and the results that it publishes.
 W, B = np.array([[1.0], [2.0]]), 2.0
@@ -144,7 +145,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, CLASSES, figure, lines
+    from ._pictures import BLUE, CLASSES, figure, lines
 
     drawn, (above, below) = figure(5.6, rows=2)
     z = np.linspace(-8, 14, 300)

@@ -10,8 +10,9 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels.catalogue import ACTIVATIONS
-from models.course._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
-from models.course._numbers import number
+
+from ._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
+from ._numbers import number
 
 NUDGE = 0.001
 #: The formula, the function, its derivative, and the x at which it is nudged.
@@ -178,7 +179,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, ORANGE, figure, lines
+    from ._pictures import BLUE, ORANGE, figure, lines
 
     drawn, panel = figure(3.6)
     styles = {"one side": (ORANGE, "o"), "both sides": (BLUE, "s")}

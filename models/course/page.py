@@ -10,9 +10,10 @@ from typing import Any
 
 from dlkernels.extras import need
 from dlkernels.info import config
-from models.course import _pictures
-from models.course._experiment import Experiment, Formula, Listing, Result, Section, Timings
-from models.course._terminal import is_numeric, rows_of
+
+from . import _pictures
+from ._experiment import Experiment, Formula, Listing, Result, Section, Timings
+from ._terminal import is_numeric, rows_of
 
 #: A cell isn't wrapped if it has at most so many letters.
 _WHOLE = 18

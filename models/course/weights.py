@@ -9,10 +9,11 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import data
-from models import ShallowNetwork
-from models.course._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
-from models.course._numbers import number, percent
-from models.course._timing import on_backends
+
+from .. import ShallowNetwork
+from ._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
+from ._numbers import number, percent
+from ._timing import on_backends
 
 UNITS, STEPS, RATE, SEED = 4, 2000, 1.2, 3
 SMALL, LARGE = 0.01, 100.0
@@ -156,7 +157,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from models.course._pictures import BLUE, GREEN, GREY, ORANGE, figure, lines
+    from ._pictures import BLUE, GREEN, GREY, ORANGE, figure, lines
 
     drawn, panel = figure(3.8)
     styles: tuple[dict[str, Any], ...] = (

@@ -298,8 +298,8 @@ def test_the_list_names_every_experiment_and_what_to_do_next():
 def test_other_commands_do_not_load_the_experiments():
     done = run_python(
         "import sys\nfrom dlkernels.cli import main\nassert main(['course', '--help']) == 0\n"
-        "assert 'models.course.command' in sys.modules\n"
-        "assert 'models.course.experiments' not in sys.modules\n"
+        "assert 'dlkernels.models.course.command' in sys.modules\n"
+        "assert 'dlkernels.models.course.experiments' not in sys.modules\n"
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "--html FILE" in done.stdout

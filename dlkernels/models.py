@@ -1,0 +1,27 @@
+"""The models, from the folder `models` beside this package.
+
+This file loads that folder as `dlkernels.models`, because an application may well have a folder `models` of
+its own, which hides every other package of this name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+TYPE_CHECKING = False  # as in `dlkernels`
+if TYPE_CHECKING:
+    # Type checkers don't run the lines below. They find the folder by its other name. Where that is hidden,
+    # they take each of these names for `Any`; with `import *` they would say that there is none.
+    from models import LogisticRegression as LogisticRegression
+    from models import ShallowNetwork as ShallowNetwork
+else:
+    _beside = Path(__file__).parents[1]
+    _spec = PathFinder.find_spec(__name__, [str(_beside)])
+    if _spec is None:
+        raise ImportError(f"dlkernels.models needs the folder 'models' beside 'dlkernels', in {_beside}")
+    # A module may replace itself in sys.modules while it is imported: `import` returns what is there then.
+    sys.modules[__name__] = _models = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(_models)
