@@ -6,13 +6,15 @@ function or class that it checks for, and its messages begin with this name.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dlkernels._inputs import arrays, values
+from dlkernels._inputs import arrays, labels, values
 from dlkernels._inputs.arrays import Array
 from dlkernels._inputs.checks import activation_code
+from dlkernels._inputs.finite import finite as finite_array
 from dlkernels._inputs.shapes import X_TRANSPOSED, need_fit
 from dlkernels._kernels import shapes
 
@@ -147,7 +149,9 @@ def activation(function: str, name: Any) -> str:
     return str(name)
 
 
-def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple[Array, Array]:
+def labelled_examples(
+    function: str, X: Any, Y: Any, dtype: Any = None, *, allow_nan: bool = False
+) -> tuple[Array, Array]:
     """Return examples as columns, and their labels, as arrays that kernels take.
 
     Parameters
@@ -160,6 +164,8 @@ def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple
         Labels, each 0 or 1.
     dtype : {None, "float32", "float64"}
         The dtype of both results; by default that of X.
+    allow_nan : bool
+        Whether X may hold NaN and infinity.
 
     Returns
     -------
@@ -172,7 +178,8 @@ def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), m is 0, or a label is neither 0 nor 1.
+        If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in X
+        is NaN, infinite or, unless `allow_nan`, too large for the dtype. Messages say what to pass instead.
 
     Examples
     --------
@@ -181,15 +188,14 @@ def labelled_examples(function: str, X: Any, Y: Any, dtype: Any = None) -> tuple
     >>> Y
     array([[0., 1.]])
     """
-    X_, Y_ = arrays.matrices(function, {"X": X, "Y": Y})
+    X_, Y_ = (arrays.as_float(function, name, value) for name, value in (("X", X), ("Y", Y)))
+    labels.need_columns(function, (X, Y), (X_, Y_))
+    arrays.matrices(function, {"X": X_, "Y": Y_})
     need_fit(function, shapes.LABELLED, {"X": X_, "Y": Y_})
-    wrong = Y_[(Y_ != 0) & (Y_ != 1)]
-    if wrong.size:
-        raise ValueError(
-            f"{function}: Y must hold 0 and 1 only, but {wrong.size} labels are neither, first {wrong[0]}"
-        )
+    labels.need_0_and_1(function, Y, Y_)
     target = X_.dtype if dtype is None else np.dtype(dtype)
-    return arrays.c_or_fortran_order(X_, target), arrays.c_order(Y_, target)
+    convert = arrays.c_or_fortran_order if allow_nan else partial(finite_array, function, "X")
+    return convert(X_, target), arrays.c_order(Y_, target)
 
 
 def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
@@ -216,7 +222,8 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     TypeError
         If X is not real numbers of a supported dtype.
     ValueError
-        If X has another number of rows than `n_x`.
+        If X has another number of rows than `n_x`, or holds NaN, infinity or a number that is too large for
+        the dtype.
 
     Examples
     --------
@@ -230,7 +237,7 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
             f"{function}: the model was fitted with {n_x} rows of X but X has {X_.shape[0]} (X {X_.shape})"
             f"{X_TRANSPOSED if X_.shape[1] == n_x else ''}"
         )
-    return arrays.c_or_fortran_order(X_, np.dtype(dtype))
+    return finite_array(function, "X", X_, np.dtype(dtype))
 
 
 def parameter(function: str, name: str, value: Any, like: Any) -> Any:
@@ -257,7 +264,7 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     TypeError
         If the parameter is not real numbers of a supported dtype.
     ValueError
-        If the parameter has another shape than `like`.
+        If the parameter has another shape than `like`, or isn't finite.
 
     Examples
     --------
@@ -267,10 +274,10 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     array([[1.]])
     """
     if isinstance(like, float):
-        return values.real(function, name, value)
+        return values.finite(function, name, value)
     array = arrays.as_float(function, f"parameters[{name!r}]", value)
     if array.shape != like.shape:
         raise ValueError(
             f"{function}: parameters[{name!r}] must have shape {like.shape} but has shape {array.shape}"
         )
-    return array.astype(like.dtype, order="C", copy=True)
+    return finite_array(function, f"parameters[{name!r}]", array, like.dtype).copy(order="C")

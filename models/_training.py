@@ -107,7 +107,8 @@ class Model(ABC):
         TypeError
             If an input is not real numbers of a supported dtype.
         ValueError
-            If shapes don't match (the message names both), m is 0, or a label is neither 0 nor 1.
+            If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in
+            X or in `parameters` is NaN, infinite or too large for the model's dtype.
         """
         name = f"{type(self).__name__}.fit"
         self._check_settings()
@@ -146,7 +147,7 @@ class Model(ABC):
         RuntimeError
             If the model isn't fitted yet.
         ValueError
-            If X has another number of rows than the examples of `fit`.
+            If X has another number of rows than the examples of `fit`, or a number that `fit` would refuse.
         """
         return self._predicted("predict_proba", X)
 
@@ -200,8 +201,8 @@ class Model(ABC):
         RuntimeError, ValueError
             As `predict_proba`; ValueError also if shapes don't match or a label is neither 0 nor 1.
         """
-        X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, None)
-        return float(np.mean(self.predict(X) == Y))
+        X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, allow_nan=True)
+        return float(np.mean((self._predicted("score", X) > 0.5) == Y))
 
 
 def _is_supported(dtype: Any) -> bool:

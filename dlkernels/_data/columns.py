@@ -219,7 +219,7 @@ def train_test_split(
     fraction = values.finite(f, "test_fraction", test_fraction)
     if not 0 < fraction < 1:
         raise DataError(f"{f}: test_fraction must be between 0 and 1, not {test_fraction}")
-    X_, Y_ = labelled_examples(f, X, Y)
+    X_, Y_ = labelled_examples(f, X, Y, allow_nan=True)
     random = np.random.default_rng(values.count(f, "seed", seed))
     held_out = np.zeros(Y_.shape[1], bool)
     for label in (0, 1):

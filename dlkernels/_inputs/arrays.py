@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dlkernels._inputs import not_numbers
+
 Array: TypeAlias = NDArray[Any]
 
 F32 = np.dtype(np.float32)
@@ -38,9 +40,7 @@ def as_float(function: str, argument: str, value: Any) -> Array:
         return array.astype(dtype.newbyteorder("="), copy=False)
     if dtype.kind in "iub":
         return array.astype(F64)
-    raise TypeError(
-        f"{function}: {argument} has dtype {dtype}; expected float32, float64, integers or booleans"
-    )
+    raise TypeError(f"{function}: {not_numbers.why(argument, value, array)}")
 
 
 def native(array: Any) -> bool:
