@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # as in `dlkernels`
 if TYPE_CHECKING:
     # Type checkers don't run the lines below. They find the folder by its other name. Where that is hidden,
     # they take each of these names for `Any`; with `import *` they would say that there is none.
+    from models import ConvergenceWarning as ConvergenceWarning
     from models import LogisticRegression as LogisticRegression
     from models import ShallowNetwork as ShallowNetwork
 else:

@@ -10,7 +10,8 @@ import importlib
 if __name__ == "models":
     importlib.import_module("dlkernels.models._second_name").hand_over()
 
+from ._convergence import ConvergenceWarning
 from .logistic_regression import LogisticRegression
 from .shallow_network import ShallowNetwork
 
-__all__ = ["LogisticRegression", "ShallowNetwork"]
+__all__ = ["ConvergenceWarning", "LogisticRegression", "ShallowNetwork"]

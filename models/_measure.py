@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from dlkernels import backends
 from dlkernels.data import Dataset
 from dlkernels.progress import progress
 
+from ._convergence import ConvergenceWarning, all_finite
 from ._training import INTERVAL, Array, Model
 from .logistic_regression import LogisticRegression
 from .shallow_network import ShallowNetwork
@@ -77,7 +79,7 @@ class Result:
 
     @property
     def diverged(self) -> bool:
-        return not np.isfinite(self.final_cost) or not _finite(self.model.parameters_)
+        return not np.isfinite(self.final_cost) or not all_finite(self.model.parameters_)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +146,8 @@ class _Run:
 def compare(job: Job, names: Sequence[str]) -> Comparison:
     """Train the job's model on each backend, and compare the parameters."""
     run = _Run(job)
-    with np.errstate(all="ignore"):  # `notes` reports a run that diverges
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `notes` reports a run that diverges
         compile_seconds = _compile(run) if "numba" in names else None
         results = _time_python(run) if "python" in names else {}
         results |= _time_fast(run, [name for name in names if name != "python"])
@@ -205,13 +208,9 @@ def _differences(run: _Run, results: dict[str, Result]) -> list[Difference]:
     return found
 
 
-def _finite(parameters: dict[str, Any]) -> bool:
-    return all(bool(np.isfinite(value).all()) for value in parameters.values())
-
-
 def largest_difference(parameters: Sequence[dict[str, Any]]) -> float | None:
     """Return the largest difference in one number between sets of parameters, or None with NaN or inf."""
-    if not all(_finite(each) for each in parameters):
+    if not all(all_finite(each) for each in parameters):
         return None
     ranges = (
         np.ptp(np.stack([np.asarray(each[name], np.float64) for each in parameters]), axis=0)

@@ -15,6 +15,8 @@ from dlkernels import backends
 from dlkernels.progress import progress as progress_bar
 from dlkernels.validation import count, examples, finite, labelled_examples, parameter
 
+from ._convergence import warn_if_diverged
+
 Array: TypeAlias = NDArray[Any]
 Callback: TypeAlias = Callable[[int, float], Any]
 
@@ -94,7 +96,8 @@ class Model(ABC):
             Show a progress bar on a terminal.
         callback : callable, optional
             Called as ``callback(iteration, cost)`` after each run of up to 100 steps, with the iteration and
-            the cost at the start of the run. A true result ends the training.
+            the cost at the start of the run. A true result ends the training. Meanwhile the model is the one
+            that is being trained, as it is after the run: `predict`, `score` and the attributes show it.
 
         Returns
         -------
@@ -109,6 +112,18 @@ class Model(ABC):
         ValueError
             If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in
             X or in `parameters` is NaN, infinite or too large for the model's dtype.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once a fit, if training diverged: a cost or a parameter is NaN or infinite, or the last cost is
+            more than a thousandth above the first. The costs are those of `costs_` and, unless the callback
+            ended the training, the one before the last step. A cost that rises and falls again doesn't count.
+
+        Notes
+        -----
+        If `fit` raises an error or is interrupted, by the callback or by Ctrl-C, the model holds what it held
+        after the last run of steps that was complete. If there was none, it stays as it was before `fit`.
         """
         name = f"{type(self).__name__}.fit"
         self._check_settings()
@@ -117,18 +132,32 @@ class Model(ABC):
         expected = self._initial_parameters(X.shape[0], X.dtype)
         current = expected if parameters is None else _started_from(name, parameters, expected)
         costs: list[float] = []
+        seen: list[tuple[int, float]] = []
         done = 0
         with progress_bar(f"{name} ({self.backend})", self.num_iterations, enabled=progress) as advance:
             while done < self.num_iterations:
                 steps = min(INTERVAL, self.num_iterations - done)
-                costs.append(self._descend(backend, current, X, Y, steps))
-                stop = callback is not None and callback(done, costs[-1])
+                # The very last step is taken by itself: a call returns the cost before its first step.
+                alone = int(steps > 1 and done + steps == self.num_iterations)
+                # Copies, here and of the costs: if this run is interrupted, the model holds those before it.
+                current = _copied(current)
+                seen.append((done, self._descend(backend, current, X, Y, steps - alone)))
+                costs = [*costs, seen[-1][1]]
+                if alone:
+                    seen.append((done + steps - 1, self._descend(backend, current, X, Y, 1)))
                 done += steps
+                self._hold(current, costs, done)
+                stop = callback is not None and callback(done - steps, costs[-1])
                 advance(steps)
                 if stop:
                     break
-        self.parameters_, self.costs_, self.n_iter_ = current, costs, done
+        self._hold(current, costs, done)
+        warn_if_diverged(name, seen, current, self.learning_rate)
         return self
+
+    def _hold(self, parameters: dict[str, Any], costs: list[float], iterations: int) -> None:
+        # In one go, so that Ctrl-C can't leave a part of an older fit.
+        vars(self).update(parameters_=parameters, costs_=costs, n_iter_=iterations)
 
     def predict_proba(self, X: Any) -> Array:
         """Return P(y = 1) for each example.
@@ -203,6 +232,12 @@ class Model(ABC):
         """
         X, Y = labelled_examples(f"{type(self).__name__}.score", X, Y, allow_nan=True)
         return float(np.mean((self._predicted("score", X) > 0.5) == Y))
+
+
+def _copied(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.copy() if isinstance(value, np.ndarray) else value for name, value in parameters.items()
+    }
 
 
 def _is_supported(dtype: Any) -> bool:

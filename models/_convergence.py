@@ -1,0 +1,74 @@
+"""Whether a fit went wrong: gradient descent that walks away from the minimum says so."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+#: A cost counts as risen if it ends more than this share above where it began. Rounding stays far below, also
+#: where training goes on from parameters that are at the minimum already.
+_RISE = 1e-3
+
+
+class ConvergenceWarning(UserWarning):
+    """Says that a fit ended further from the minimum than it began, or with NaN or infinity.
+
+    The model holds the parameters as they are then. `LogisticRegression.fit` has the exact rule.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from dlkernels.models import ConvergenceWarning, LogisticRegression
+    >>> heights, labels = [[150.0, 160.0, 170.0, 180.0]], [[0, 1, 0, 1]]
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", ConvergenceWarning)
+    ...     model = LogisticRegression(learning_rate=0.1).fit(heights, labels)
+    >>> caught[0].category.__name__
+    'ConvergenceWarning'
+    """
+
+
+def all_finite(parameters: Mapping[str, Any]) -> bool:
+    return all(bool(np.isfinite(value).all()) for value in parameters.values())
+
+
+def warn_if_diverged(
+    function: str,
+    seen: Sequence[tuple[int, float]],
+    parameters: Mapping[str, Any],
+    learning_rate: float,
+) -> None:
+    """Warn the caller of the caller, once, if training diverged.
+
+    `seen` holds iterations, and the cost before each; `parameters` are those after the last step.
+    """
+    what = _what_went_wrong(seen, parameters)
+    if what:
+        warnings.warn(
+            f"{function} diverged: {what}. Scale the features (dlkernels.data.standardize), or take a "
+            f"learning_rate below {learning_rate:g}",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def _what_went_wrong(seen: Sequence[tuple[int, float]], parameters: Mapping[str, Any]) -> str:
+    for iteration, cost in seen:
+        if not math.isfinite(cost):
+            return f"the cost was {cost} before iteration {iteration:,}"
+    if not all_finite(parameters):
+        return "the parameters hold NaN or infinity after the last step"
+    if seen:
+        limit = seen[0][1] * (1 + _RISE)
+        last, cost = seen[-1]
+        if cost > limit:
+            risen = next(iteration for iteration, cost in seen if cost > limit)
+            return (
+                f"the cost rose above {seen[0][1]:.6g}, where it began, by iteration {risen:,}, and was "
+                f"{cost:.6g} before iteration {last:,}"
+            )
+    return ""
