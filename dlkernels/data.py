@@ -12,21 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from dlkernels._data import files
-from dlkernels._data.columns import (
-    Array,
-    DataError,
-    images_to_columns,
-    rows_to_columns,
-    standardize,
-    train_test_split,
-)
+from dlkernels._data.columns import Array, DataError, images_to_columns, rows_to_columns, train_test_split
 from dlkernels._data.dataset import Dataset
+from dlkernels._data.scaling import Standardizer, standardize
 from dlkernels._inputs import values
 from dlkernels.extras import need
 
 __all__ = [
     "DataError",
     "Dataset",
+    "Standardizer",
     "breast_cancer",
     "digits",
     "flower",

@@ -1,8 +1,8 @@
-"""Convert arrays to the layout of this package, one example a column; scale them and split them."""
+"""Convert arrays to the layout of this package, one example a column, and split them."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,6 @@ Array: TypeAlias = NDArray[Any]
 
 class DataError(ValueError):
     """Raised for data that can't be used as they are; the message says what was found and expected."""
-
-
-def _finite(function: str, name: str, value: Any) -> Array:
-    array = arrays.as_float(function, name, value)
-    if not np.isfinite(array).all():
-        raise DataError(f"{function}: {name} holds NaN or infinity")
-    return array
 
 
 def rows_to_columns(X: Any) -> Array:
@@ -115,67 +108,6 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
         )
     m, *sizes = array.shape
     return np.ascontiguousarray(array.reshape(m, int(np.prod(sizes))).T) * array.dtype.type(scale)
-
-
-@overload
-def standardize(X_train: Any, X_test: None = None) -> Array: ...
-@overload
-def standardize(X_train: Any, X_test: Any) -> tuple[Array, Array]: ...
-def standardize(X_train: Any, X_test: Any = None) -> Any:
-    """Shift and scale each feature to mean 0 and standard deviation 1 over the training examples.
-
-    Parameters
-    ----------
-    X_train : array_like, shape (n_x, m)
-        Training examples as columns. Only they determine the means and standard deviations.
-    X_test : array_like, shape (n_x, m_test), optional
-        Held-out examples, scaled in the same way.
-
-    Returns
-    -------
-    X_train : ndarray
-        The scaled training examples. A feature that is the same in all of them becomes 0.
-    X_test : ndarray
-        The scaled held-out examples, returned only if `X_test` was given.
-
-    Raises
-    ------
-    DataError
-        If shapes don't match, there are no training examples, or a number isn't finite.
-    TypeError
-        If an input holds anything but real numbers.
-
-    Examples
-    --------
-    >>> from dlkernels.data import standardize
-    >>> standardize([[1.0, 3.0], [7.0, 7.0]], [[5.0], [8.0]])
-    (array([[-1.,  1.],
-           [ 0.,  0.]]), array([[3.],
-           [1.]]))
-    """
-    f = "standardize"
-    train = _finite(f, "X_train", X_train)
-    if train.ndim != 2 or train.shape[1] == 0:
-        raise DataError(
-            f"{f}: X_train must have shape (n_x, m) with at least 1 example but has shape {train.shape}"
-        )
-    # Rounding may give a constant feature a deviation of 1e-17 instead of 0: compare its extremes instead.
-    constant = (train.max(axis=1) == train.min(axis=1))[:, np.newaxis]
-    # Divide each feature by its largest magnitude first: squares of 1e200 or 1e-200 would be infinite or 0.
-    size = np.where(constant, 1, np.abs(train).max(axis=1, keepdims=True))
-    shift = np.where(constant, train[:, :1], (train / size).mean(axis=1, keepdims=True))
-    deviation = np.where(constant, 1, (train / size).std(axis=1, keepdims=True))
-    scaled = ((train / size - shift) / deviation).astype(train.dtype)
-    if X_test is None:
-        return scaled
-    test = _finite(f, "X_test", X_test)
-    if test.ndim != 2 or test.shape[0] != train.shape[0]:
-        raise DataError(
-            f"{f}: X_test must have {train.shape[0]} rows, as X_train has "
-            f"(X_train {train.shape}, X_test {test.shape})"
-        )
-    with np.errstate(over="ignore"):
-        return scaled, ((test / size - shift) / deviation).astype(test.dtype)
 
 
 def train_test_split(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from dlkernels._data.columns import Array, standardize
+from dlkernels._data.columns import Array
+from dlkernels._data.scaling import Standardizer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,6 +21,8 @@ class Dataset:
         One for each row of X.
     description : str
         One line that says where the examples come from.
+    scaler : Standardizer or None
+        What has scaled the examples, to scale new ones alike; None if the examples are as they were.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Dataset:
     Y_test: Array
     feature_names: tuple[str, ...]
     description: str
+    scaler: Standardizer | None = None
 
     def __repr__(self) -> str:
         return (
@@ -37,22 +41,30 @@ class Dataset:
         )
 
     def standardized(self) -> Dataset:
-        """Return the same examples, scaled by `standardize`.
+        """Return the same examples, scaled by a `Standardizer` that is fitted to the training examples.
 
         Returns
         -------
         Dataset
+            Its `scaler` scales new examples in the same way. A data set that has a scaler already is returned
+            as it is.
 
         Examples
         --------
         >>> from dlkernels.data import flower
-        >>> round(float(flower().standardized().X_train.std()), 6)
+        >>> scaled = flower().standardized()
+        >>> round(float(scaled.X_train.std()), 6)
         1.0
+        >>> scaled.scaler.inverse_transform(scaled.X_train).shape
+        (2, 400)
         """
-        X_train, X_test = standardize(self.X_train, self.X_test)
+        if self.scaler is not None:
+            return self
+        scaler = Standardizer()
         return dataclasses.replace(
-            self, X_train=X_train, X_test=X_test, description=f"{self.description}, standardised"
+            self,
+            X_train=scaler.fit_transform(self.X_train),
+            X_test=scaler.transform(self.X_test),
+            description=f"{self.description}, standardised",
+            scaler=scaler,
         )
-
-
-# -- data sets by name -------------------------------------------------------------------------------
