@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from dlkernels._data.columns import DataError
 from dlkernels.extras import MissingExtraError
+from dlkernels.text import printable
 
 GROUP = "dlkernels.commands"
 INTERRUPTED = 130
@@ -149,9 +150,7 @@ def _insistent_interrupts() -> Iterator[None]:
 
 
 def _fail(message: str, code: int, prefix: str = "dlkernels: error: ") -> int:
-    line = " ".join(message.split())
-    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-    print(f"{prefix}{line}", file=sys.stderr, flush=True)
+    print(f"{prefix}{printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
     return code
 
 

@@ -62,8 +62,8 @@ def save(figure: Any, path: Path) -> Path:
 
 
 def _plain(text: str) -> str:
-    """Make a user's text safe for matplotlib: dollar signs begin no formula, broken characters become "?"."""
-    return text.encode(errors="replace").decode().replace("$", r"\$")
+    """Make a user's text safe for matplotlib: dollar signs begin no formula."""
+    return text.replace("$", r"\$")
 
 
 def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:

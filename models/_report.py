@@ -15,6 +15,7 @@ from typing import Any
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.info import config
+from dlkernels.text import printable
 
 from ._measure import Comparison, Difference, Result
 
@@ -257,4 +258,4 @@ def write_json(path: Path, comparisons: Sequence[Comparison]) -> None:
 
 
 def say_written(paths: Sequence[Path]) -> None:
-    sys.stdout.write("".join(f"wrote {path}\n" for path in paths))
+    sys.stdout.write("".join(f"wrote {printable(str(path))}\n" for path in paths))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlkernels._inputs import arrays, values
+from dlkernels.text import printable
 from dlkernels.validation import labelled_examples
 
 Array: TypeAlias = NDArray[Any]
@@ -15,6 +16,9 @@ Array: TypeAlias = NDArray[Any]
 
 class DataError(ValueError):
     """Raised for data that can't be used as they are; the message says what was found and expected."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 def rows_to_columns(X: Any) -> Array:

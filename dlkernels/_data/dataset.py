@@ -6,11 +6,14 @@ import dataclasses
 
 from dlkernels._data.columns import Array
 from dlkernels._data.scaling import Standardizer
+from dlkernels.text import printable
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """Training examples and held-out examples, as float64 columns.
+
+    Control characters in texts are written out, as ``\\x1b``: texts of a file may be shown anywhere.
 
     Attributes
     ----------
@@ -33,6 +36,15 @@ class Dataset:
     feature_names: tuple[str, ...]
     description: str
     scaler: Standardizer | None = None
+
+    def __post_init__(self) -> None:
+        safe = {
+            "name": printable(self.name),
+            "feature_names": tuple(map(printable, self.feature_names)),
+            "description": printable(self.description),
+        }
+        for field, text in safe.items():
+            object.__setattr__(self, field, text)  # the class is frozen
 
     def __repr__(self) -> str:
         return (
