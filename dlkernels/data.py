@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlkernels._data import files
+from dlkernels._data import csv_files, h5_files, npz_files
 from dlkernels._data.columns import Array, DataError, images_to_columns, rows_to_columns, train_test_split
 from dlkernels._data.dataset import Dataset
+from dlkernels._data.reading import naming, readable
 from dlkernels._data.scaling import Standardizer, standardize
 from dlkernels._inputs import values
 from dlkernels.extras import need
@@ -162,7 +163,7 @@ def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: 
     ----------
     path : str or path
         A .npz file with arrays X (n_x, m) and Y (1, m), or with X_train, Y_train, X_test and Y_test. An
-        array `feature_names` is optional. Python objects in the file are never unpickled.
+        array `feature_names` of strings or bytes is optional. Python objects in the file are never unpickled.
     test_fraction, seed : float, int
         As in `train_test_split`. They are used for a file with X and Y only.
 
@@ -189,15 +190,17 @@ def load_npz(path: str | os.PathLike[str], *, test_fraction: float = 0.2, seed: 
     >>> data.X_train.shape, data.X_test.shape
     ((2, 8), (2, 2))
     """
-    arrays = files.read_npz(Path(path))
+    file = Path(path)
+    arrays = npz_files.read_npz(file)
     names = arrays.pop("feature_names", None)
     if "X" in arrays:
-        split = train_test_split(arrays["X"], arrays["Y"], test_fraction, seed)
+        with naming(file):
+            split = train_test_split(arrays["X"], arrays["Y"], test_fraction, seed)
     else:
         split = arrays["X_train"], arrays["Y_train"], arrays["X_test"], arrays["Y_test"]
     if names is None:
         names = tuple(f"x{i + 1}" for i in range(split[0].shape[0]))
-    return _from_file(path, split, names)
+    return _from_files((file,), split, names)
 
 
 def load_csv(
@@ -208,9 +211,10 @@ def load_csv(
     Parameters
     ----------
     path : str or path
-        A .csv file in UTF-8. The first line names the columns, all others hold numbers.
+        A .csv file in UTF-8. The first line names the columns, all others hold numbers. A first column
+        without a name that counts the lines, as pandas writes it, is left out; the description says so.
     label : str
-        The name of the column that holds the labels, 0 or 1.
+        The name of the column that holds the labels, 0 or 1. Spaces around names don't count.
     test_fraction, seed : float, int
         As in `train_test_split`.
 
@@ -237,19 +241,29 @@ def load_csv(
     >>> data.feature_names, data.X_train.shape
     (('age', 'height'), (2, 8))
     """
-    names, rows, labels = files.read_csv(Path(path), label)
-    split = train_test_split(rows_to_columns(rows), labels.reshape(1, -1), test_fraction, seed)
-    return _from_file(path, split, names)
+    file = Path(path)
+    table = csv_files.read_csv(file, label)
+    with naming(file):
+        split = train_test_split(
+            rows_to_columns(table.rows), table.labels.reshape(1, -1), test_fraction, seed
+        )
+    return _from_files((file,), split, table.names, table.left_out)
 
 
-def load_h5(path: str | os.PathLike[str]) -> Dataset:
-    """Load images from an HDF5 file in the layout of Andrew Ng's course.
+def load_h5(path: str | os.PathLike[str], test_path: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load images from HDF5 files in the layout of Andrew Ng's course.
 
     Parameters
     ----------
     path : str or path
-        A .h5 file with `train_set_x` (m, height, width, channels) of bytes, `train_set_y` (m,) of 0 and 1,
-        `test_set_x` and `test_set_y` likewise, and optionally `list_classes`, the names of the two classes.
+        A .h5 file with `train_set_x` (m, height, width, channels), numbers from 0 to 255 or booleans,
+        `train_set_y` of 0 and 1, (m,), (1, m) or (m, 1), `test_set_x` and `test_set_y` likewise, and
+        optionally `list_classes`, the names of the two classes. Bytes that were stored as int8, 200 as -56,
+        are taken for bytes again; the description says so. If it holds the training or the held-out
+        examples only, the others are taken from the file beside it that has "test" in its name instead of
+        "train", or the reverse, as in the course's train_catvnoncat.h5 and test_catvnoncat.h5.
+    test_path : str or path, optional
+        The file of the held-out examples. Then only the training examples are taken from `path`.
 
     Returns
     -------
@@ -259,7 +273,8 @@ def load_h5(path: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     DataError
-        If the file can't be read, or a data set is missing or has the wrong shape.
+        If a file can't be read, if a data set is missing or has the wrong shape or numbers, or if there isn't
+        exactly one file beside `path` that can hold the other examples.
     ImportError
         If h5py isn't installed; the message says how to install it.
 
@@ -278,32 +293,32 @@ def load_h5(path: str | os.PathLike[str]) -> Dataset:
     >>> data.X_train.shape, data.Y_train.shape
     ((12288, 6), (1, 6))
     """
-    images, labels, classes = files.read_h5(Path(path))
-    names = tuple(
-        f"pixel {row},{column},{channel}"
-        for row, column, channel in np.ndindex(*(int(size) for size in images["train"].shape[1:]))
+    train, test = h5_files.read_h5(Path(path), None if test_path is None else Path(test_path))
+    names = tuple(f"pixel {row},{column},{channel}" for row, column, channel in np.ndindex(*train.size))
+    classes = train.classes or test.classes
+    return _from_files(
+        tuple(dict.fromkeys((train.path, test.path))),
+        (train.X, train.Y, test.X, test.Y),
+        names,
+        (f", {classes[1]} against {classes[0]}" if classes else "")
+        + (", int8 taken for bytes" if train.signed or test.signed else ""),
     )
-    split = (
-        images_to_columns(images["train"]).astype(np.float64),
-        labels["train"],
-        images_to_columns(images["test"]).astype(np.float64),
-        labels["test"],
-    )
-    return _from_file(path, split, names, f", {classes[1]} against {classes[0]}" if classes else "")
 
 
-def _from_file(
-    path: str | os.PathLike[str],
-    split: tuple[Array, Array, Array, Array],
-    names: tuple[str, ...],
-    more: str = "",
+def _from_files(
+    files: tuple[Path, ...], split: tuple[Array, Array, Array, Array], names: tuple[str, ...], more: str = ""
 ) -> Dataset:
-    file = Path(path)
     X_train, Y_train, X_test, Y_test = (np.asarray(array, np.float64) for array in split)
-    return Dataset(file.stem, X_train, Y_train, X_test, Y_test, names, f"from the file {file.name}{more}")
+    source = f"from the file{'s' * (len(files) > 1)} {' and '.join(file.name for file in files)}{more}"
+    return Dataset(files[0].stem, X_train, Y_train, X_test, Y_test, names, source, files=files)
 
 
-def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> Dataset:
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    test_path: str | os.PathLike[str] | None = None,
+) -> Dataset:
     """Load a data set by its name, or from a file whose ending tells its format.
 
     Parameters
@@ -312,6 +327,8 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
         "flower", "breast_cancer" or "digits", or a file that ends in .npz, .csv, .h5 or .hdf5.
     label : str, optional
         The name of the column of labels. A .csv file needs it; it is refused for anything else.
+    test_path : str or path, optional
+        As in `load_h5`; it is refused for anything but a .h5 file.
 
     Returns
     -------
@@ -320,8 +337,8 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
     Raises
     ------
     DataError
-        If there is no such data set, if `label` is missing or refused, or where `load_npz`, `load_csv` or
-        `load_h5` raises it.
+        If there is no such data set, if `label` is missing, if an argument is refused, or where `load_npz`,
+        `load_csv` or `load_h5` raises it.
 
     Examples
     --------
@@ -337,7 +354,9 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
                 f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
                 "or a file that ends in .npz, .csv, .h5 or .hdf5"
             )
-        files.readable(path)
+        readable(path)
+    if test_path is not None and kind not in (".h5", ".hdf5"):
+        raise DataError(f"{path}: a second file, of held-out examples, is for .h5 files only")
     if kind == ".csv":
         if label is None:
             raise DataError(f"{path}: a CSV file needs the name of its label column, as --label or label")
@@ -346,4 +365,4 @@ def load(name_or_path: str | os.PathLike[str], *, label: str | None = None) -> D
         raise DataError(f"{path}: a label column is for CSV files only")
     if named:
         return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
-    return load_npz(path) if kind == ".npz" else load_h5(path)
+    return load_npz(path) if kind == ".npz" else load_h5(path, test_path)

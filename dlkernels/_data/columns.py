@@ -58,15 +58,16 @@ def rows_to_columns(X: Any) -> Array:
     return np.array(array.T, order="C")
 
 
-def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
+def images_to_columns(images: Any, scale: float | None = None) -> Array:
     """Convert images to examples as columns: each column is one image, read row by row.
 
     Parameters
     ----------
     images : array_like, shape (m, height, width, channels)
         The m images.
-    scale : float
-        The factor by which each number is multiplied. The default maps bytes to numbers from 0 to 1.
+    scale : float, optional
+        The factor by which each number is multiplied. By default it is 1/255, which maps numbers from 0 to
+        255 to numbers from 0 to 1; it is 1 for booleans.
 
     Returns
     -------
@@ -75,8 +76,8 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
     Raises
     ------
     DataError
-        If `images` doesn't have 4 axes, or if `scale` is the default but the numbers seem to be scaled to
-        between 0 and 1 already.
+        If `images` doesn't have 4 axes, or if no `scale` is given and the numbers are of dtype int8, lie
+        outside 0 to 255, or seem to be scaled to between 0 and 1 already.
     TypeError
         If `images` holds anything but real numbers.
 
@@ -105,13 +106,41 @@ def images_to_columns(images: Any, scale: float = 1 / 255) -> Array:
             f"images_to_columns: images must have shape (m, height, width, channels) "
             f"but has shape {array.shape}{hint}"
         )
-    if scale == 1 / 255 and np.asarray(images).dtype.kind == "f" and array.size and 0 < array.max() <= 1:
-        raise DataError(
-            f"images_to_columns: images hold numbers up to {array.max():g} and seem to be scaled already; "
-            "use scale=1, or bytes from 0 to 255"
+    if scale is None:
+        scale = image_scale(
+            "images_to_columns: images",
+            np.asarray(images),
+            "; or give a scale: scale=1 takes them as they are",
         )
     m, *sizes = array.shape
     return np.ascontiguousarray(array.reshape(m, int(np.prod(sizes))).T) * array.dtype.type(scale)
+
+
+def image_scale(name: str, images: Array, otherwise: str = "") -> float:
+    """Return the factor that maps the numbers of images to numbers from 0 to 1.
+
+    The messages begin with `name` and end with `otherwise`, what the reader could do instead.
+    """
+    if images.dtype.kind == "b" or not images.size:
+        return 1.0
+    low, high = images.min(), images.max()
+    if images.dtype == np.int8:
+        raise DataError(
+            f"{name} have dtype int8, which can't hold numbers from 0 to 255; bytes that were taken for int8 "
+            "become right by .view(np.uint8), bytes from which 128 was subtracted by .view(np.uint8) ^ 128"
+            f"{otherwise}"
+        )
+    if low < 0 or high > 255:
+        raise DataError(
+            f"{name} hold numbers from {low:g} to {high:g}; expected numbers from 0 to 255, best of dtype "
+            f"uint8{otherwise}"
+        )
+    if images.dtype.kind == "f" and 0 < high <= 1:
+        raise DataError(
+            f"{name} hold numbers up to {high:g} and seem to be scaled already; make bytes of them, as "
+            f"np.rint(255 * images).astype(np.uint8) does{otherwise}"
+        )
+    return 1 / 255
 
 
 def train_test_split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from dlkernels._data.columns import Array
 from dlkernels._data.scaling import Standardizer
@@ -26,6 +27,8 @@ class Dataset:
         One line that says where the examples come from.
     scaler : Standardizer or None
         What has scaled the examples, to scale new ones alike; None if the examples are as they were.
+    files : tuple of Path
+        The files that the examples were read from.
     """
 
     name: str
@@ -36,11 +39,12 @@ class Dataset:
     feature_names: tuple[str, ...]
     description: str
     scaler: Standardizer | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         safe = {
             "name": printable(self.name),
-            "feature_names": tuple(map(printable, self.feature_names)),
+            "feature_names": tuple(printable(str(name)) for name in self.feature_names),
             "description": printable(self.description),
         }
         for field, text in safe.items():

@@ -68,6 +68,7 @@ LARGEST = np.finfo(np.float64).max
     [
         [1e308, -1e308, 1e308, 1e308],
         [LARGEST, -LARGEST],
+        [1.7e308, 1.7e308, -1.7e308],
         [LARGEST, LARGEST, np.nextafter(LARGEST, 0)],
         [-LARGEST, -LARGEST, np.nextafter(-LARGEST, 0)],
         [1e-320, 3e-320],
@@ -152,5 +153,6 @@ def test_a_data_set_keeps_the_scaler(tmp_path):
     assert_array_equal(scaled.X_train, scaled.scaler.transform(raw.X_train))
     assert_array_equal(scaled.X_test, scaled.scaler.transform(raw.X_test))
     assert_allclose(scaled.scaler.mean_, raw.X_train.mean(axis=1, keepdims=True))
+    assert scaled.files == raw.files == (tmp_path / "a.npz",)
     assert scaled.standardized() is scaled
     assert data.breast_cancer().scaler.mean_.shape == (30, 1)
