@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels.cli import CommandError
+from dlkernels.faults import reason
 
 from ._measure import Comparison
 from ._report import duration, factor, speed_up
@@ -30,8 +31,7 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"argument --plot: can't write into {folder}: {reason}") from None
+        raise CommandError(f"argument --plot: can't write into {folder}: {reason(error)}") from None
 
 
 def draw(folder: Path, comparisons: Sequence[Comparison]) -> list[Path]:
@@ -55,7 +55,7 @@ def save(figure: Any, path: Path) -> Path:
         figure.savefig(draft, format="png", dpi=150)
         draft.replace(path)
     except OSError as error:
-        raise CommandError(f"argument --plot: can't write {path}: {error.strerror or error}") from None
+        raise CommandError(f"argument --plot: can't write {path}: {reason(error)}") from None
     finally:
         draft.unlink(missing_ok=True)
     return path

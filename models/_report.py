@@ -14,6 +14,7 @@ from typing import Any
 
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
+from dlkernels.faults import reason
 from dlkernels.info import config
 from dlkernels.text import printable
 
@@ -243,8 +244,7 @@ def reserved(path: Path, option: str = "--json") -> Iterator[Path]:
         draft = Path(name)
         draft.chmod(0o666 & ~_umask())
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"argument {option}: can't write {path}: {reason}") from None
+        raise CommandError(f"argument {option}: can't write {path}: {reason(error)}") from None
     try:
         yield draft
         draft.replace(target)

@@ -13,6 +13,7 @@ import dlkernels as dk
 from dlkernels import backends, data
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
+from dlkernels.faults import reason
 
 from . import _measure, _plots, _report
 
@@ -41,6 +42,7 @@ def add_command(commands: Any) -> None:
         help=f"{', '.join(data.NAMES)}, or a .npz, .csv or .h5 file (.npz and .csv are standardised)",
     )
     add("--label", metavar="COLUMN", help="the column of labels in a .csv file")
+    add("--test-data", metavar="FILE", help="the held-out examples, if a .h5 file of --data has no others")
     add("--model", choices=MODELS, help="one model only")
     add(
         "--backends",
@@ -111,8 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         need("matplotlib", "--plot")
     jobs = _jobs(arguments)
-    if _same_file(arguments.json, arguments.data):
-        raise CommandError(f"argument --json: {arguments.json} is the file of --data")
+    for file in jobs[0].dataset.files:
+        if _same_file(arguments.json, file):
+            raise CommandError(f"argument --json: {arguments.json} is the file of --data")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_limited(arguments.threads))
         if arguments.plot is not None:
@@ -131,10 +134,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _same_file(first: Path | None, second: str | None) -> bool:
+def _same_file(first: Path | None, second: Path) -> bool:
     try:
-        return first is not None and second is not None and first.samefile(second)
-    except (OSError, ValueError):
+        return first is not None and first.samefile(second)
+    except (OSError, ValueError) as error:
+        reason(error)  # raises an exception that isn't about the files
         return False
 
 
@@ -142,6 +146,8 @@ def _jobs(arguments: argparse.Namespace) -> list[_measure.Job]:
     models = MODELS if arguments.model is None else (arguments.model,)
     if arguments.data is None and arguments.label is not None:
         raise CommandError("argument --label: only for --data with a .csv file")
+    if arguments.data is None and arguments.test_data is not None:
+        raise CommandError("argument --test-data: only for --data with a .h5 file")
     for option in ("hidden", "seed"):
         if models == ("logistic",) and getattr(arguments, option) is not None:
             raise CommandError(f"argument --{option}: logistic regression has no hidden units to draw")
@@ -150,13 +156,13 @@ def _jobs(arguments: argparse.Namespace) -> list[_measure.Job]:
     for model in models:
         name = _DEFAULT_DATA[model] if arguments.data is None else arguments.data
         if name not in loaded:
-            loaded[name] = _load(name, arguments.label)
+            loaded[name] = _load(name, arguments.label, arguments.test_data)
         jobs.append(_job(model, loaded[name], arguments))
     return jobs
 
 
-def _load(name: str, label: str | None) -> data.Dataset:
-    dataset = data.load(name, label=label)
+def _load(name: str, label: str | None, test_path: str | None) -> data.Dataset:
+    dataset = data.load(name, label=label, test_path=test_path)
     return dataset.standardized() if Path(name).suffix.lower() in (".npz", ".csv") else dataset
 
 
