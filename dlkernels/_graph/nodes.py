@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -18,10 +19,25 @@ Pullback: TypeAlias = Callable[[Array], Any]
 Parent: TypeAlias = "tuple[Variable, Pullback | None]"
 
 
-_NO_ARRAY = (
-    "a node of a graph is no array: NumPy's functions don't know its derivative. Use @ and the functions of "
-    "dlkernels.graph, or its .value"
+_INSTEAD = (
+    "Use arithmetic, @ and the functions of dlkernels.graph, as graph.exp(x) for math.exp(x) and np.exp(x); "
+    "where only the value is wanted, take x.value, or x.value.item() for a single number"
 )
+_NO_ARRAY = f"a node of a graph is no array: NumPy's functions don't know its derivative. {_INSTEAD}"
+_NO_NUMBER = f"a node of a graph doesn't become a number: its derivative would be lost. {_INSTEAD}"
+_NO_TRUTH = (
+    "a node of a graph is neither true nor false, and isn't compared: compare its value, as in x.value > 0; "
+    "`is` says whether two are the same node"
+)
+#: NumPy calls these for `array + node` and so on. They are the ones that nodes have, too.
+_OPERATORS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+}
 
 
 class Variable:
@@ -30,6 +46,9 @@ class Variable:
     Nodes are made by `variable`, by arithmetic (``+ - * / ** @``), and by the functions of `dlkernels.graph`;
     numbers and arrays in such a formula are constants. A node's value and the nodes it was computed from
     never change, so a graph has no cycles; ``x += y`` gives the name x to a new node.
+
+    Whatever else would compute with the value and lose the derivative raises a TypeError: ``float(x)``,
+    ``math.exp(x)``, the functions of NumPy, ``x > 0``, ``x == 2`` and ``if x``. Take ``x.value`` for them.
 
     Attributes
     ----------
@@ -50,7 +69,6 @@ class Variable:
     array([ 6., 12.])
     """
 
-    __array_ufunc__ = None  # makes `array + node` call `__radd__` instead of giving an array of nodes
     __slots__ = ("_formula", "_parents", "constant", "grad", "name", "value")
 
     def __init__(
@@ -96,14 +114,31 @@ class Variable:
         self.name = _name(name)
         return self
 
-    def __float__(self) -> float:
-        return float(self.value.item())
+    def _no_number(self, *_: Any) -> NoReturn:
+        raise TypeError(_NO_NUMBER)
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+    # math.exp(node) asks for a float, and its result would be a constant in the graph.
+    __float__ = __int__ = __index__ = __complex__ = _no_number
+
+    def _no_truth(self, *_: Any) -> NoReturn:
+        raise TypeError(_NO_TRUTH)
+
+    # By default every node would be true, and none equal to its value.
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_truth
+    __hash__ = object.__hash__
+
+    def _no_array(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(_NO_ARRAY)
 
-    def __array_function__(self, *_: Any) -> NoReturn:
-        raise TypeError(_NO_ARRAY)
+    __array__ = __array_function__ = _no_array
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Variable:
+        """Make `array + node` a node; without this it would be an array of nodes."""
+        if function not in _OPERATORS or method != "__call__" or keywords:
+            raise TypeError(_NO_ARRAY)
+        left, right = inputs
+        result: Variable = _OPERATORS[function](constant(left), right)
+        return result
 
     def __repr__(self) -> str:
         name = f"{self.name} = " if self.name else ""

@@ -43,7 +43,7 @@ def nudged(name: str) -> tuple[float, float]:
     if name in ("a", "b", "c"):
         start = {"a": A, "b": B, "c": C}
         start[name] += NUDGE
-        return start[name], float(formula(**start)[0])
+        return start[name], formula(**start)[0].value.item()
     if name == "u":
         return B * C + NUDGE, 3 * (A + (B * C + NUDGE))
     return A + B * C + NUDGE, 3 * (A + B * C + NUDGE)
@@ -114,11 +114,11 @@ def run() -> Result:
     L.backward()
     found = {
         "node": J,
-        "J": float(J),
-        "start": {name: float(node) for name, node in nodes.items()},
+        "J": J.value.item(),
+        "start": {name: node.value.item() for name, node in nodes.items()},
         "derivatives": {name: float(node.grad) for name, node in nodes.items()},
         "nudged": {name: nudged(name) for name in nodes},
-        "a": float(loss_nodes["a"]),
+        "a": loss_nodes["a"].value.item(),
         "slopes": {name: float(node.grad.item()) for name, node in loss_nodes.items()},
     }
     x1, x2, y, *_ = EXAMPLE
