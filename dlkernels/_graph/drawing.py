@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from dlkernels._graph.text import short_text
+from dlkernels._graph.text import Line, short_text, sum_text
 from dlkernels.extras import need
-
-#: A node's name, its formula, and the node, which is typed Any because `nodes` imports this module.
-Line: TypeAlias = tuple[str, str, Any]
 
 _FORWARD, _BACKWARD = "#2255aa", "#bb2233"
 _FORMATS = (".svg", ".png", ".pdf")
@@ -23,6 +20,8 @@ _LETTER, _GAP, _ROW = 0.085, 0.75, 1.1
 def _texts(name: str, formula: str, node: Any) -> tuple[str, str, str]:
     """Return the texts in a node's box, above it and below it. An array is shown as its shape."""
     below = "" if node.grad is None else f"d{name} = {short_text(node.grad)}"
+    if added := sum_text(node):
+        below += f" ({added})"
     return f"{name} = {formula}" if formula else name, short_text(node.value), below
 
 

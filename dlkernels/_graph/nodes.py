@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dlkernels._graph import drawing
-from dlkernels._graph.text import short_text, text
+from dlkernels._graph.refusals import NO_ARRAY, NoNumber
+from dlkernels._graph.text import short_text, table
 from dlkernels._inputs.arrays import Array, as_float
 
 #: Turns the derivative with respect to a node into the derivative with respect to one of its parents.
@@ -19,16 +20,6 @@ Pullback: TypeAlias = Callable[[Array], Any]
 Parent: TypeAlias = "tuple[Variable, Pullback | None]"
 
 
-_INSTEAD = (
-    "Use arithmetic, @ and the functions of dlkernels.graph, as graph.exp(x) for math.exp(x) and np.exp(x); "
-    "where only the value is wanted, take x.value, or x.value.item() for a single number"
-)
-_NO_ARRAY = f"a node of a graph is no array: NumPy's functions don't know its derivative. {_INSTEAD}"
-_NO_NUMBER = f"a node of a graph doesn't become a number: its derivative would be lost. {_INSTEAD}"
-_NO_TRUTH = (
-    "a node of a graph is neither true nor false, and isn't compared: compare its value, as in x.value > 0; "
-    "`is` says whether two are the same node"
-)
 #: NumPy calls these for `array + node` and so on. They are the ones that nodes have, too.
 _OPERATORS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
     np.add: operator.add,
@@ -40,7 +31,7 @@ _OPERATORS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
 }
 
 
-class Variable:
+class Variable(NoNumber):
     """A node of a graph: a value, the nodes it was computed from, and after `backward` its derivative.
 
     Nodes are made by `variable`, by arithmetic (``+ - * / ** @``), and by the functions of `dlkernels.graph`;
@@ -56,7 +47,8 @@ class Variable:
         The value; a single number has shape ().
     grad : ndarray or None
         The derivative, with respect to this node, of the node whose `backward` was called; it has the shape
-        of this node. A further `backward` adds to it, as in PyTorch; set it to None to start anew.
+        of this node. A further `backward` adds to it, as in PyTorch, and tables and drawings say so;
+        `zero_grad` starts anew.
     name : str or None
         The name in tables and drawings.
 
@@ -69,7 +61,7 @@ class Variable:
     array([ 6., 12.])
     """
 
-    __slots__ = ("_formula", "_parents", "constant", "grad", "name", "value")
+    __slots__ = ("_formula", "_parents", "_terms", "constant", "grad", "name", "value")
 
     def __init__(
         self,
@@ -89,6 +81,8 @@ class Variable:
         #: The formula that computed this node, with {0} and {1} in the place of its parents.
         self._formula = formula
         self._parents = parents
+        #: How many derivatives `backward` has added up in `grad`.
+        self._terms = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,28 +108,10 @@ class Variable:
         self.name = _name(name)
         return self
 
-    def _no_number(self, *_: Any) -> NoReturn:
-        raise TypeError(_NO_NUMBER)
-
-    # math.exp(node) asks for a float, and its result would be a constant in the graph.
-    __float__ = __int__ = __index__ = __complex__ = _no_number
-
-    def _no_truth(self, *_: Any) -> NoReturn:
-        raise TypeError(_NO_TRUTH)
-
-    # By default every node would be true, and none equal to its value.
-    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_truth
-    __hash__ = object.__hash__
-
-    def _no_array(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError(_NO_ARRAY)
-
-    __array__ = __array_function__ = _no_array
-
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Variable:
         """Make `array + node` a node; without this it would be an array of nodes."""
         if function not in _OPERATORS or method != "__call__" or keywords:
-            raise TypeError(_NO_ARRAY)
+            raise TypeError(NO_ARRAY)
         left, right = inputs
         result: Variable = _OPERATORS[function](constant(left), right)
         return result
@@ -186,6 +162,8 @@ class Variable:
     def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
         """Add the derivatives of this node, with respect to each node it was computed from, to their `grad`.
 
+        What a former call left there stays in the sum, unless `zero_grad` was called in between.
+
         Parameters
         ----------
         gradient : array_like, optional
@@ -227,6 +205,8 @@ class Variable:
         with np.errstate(all="ignore"):  # infinities and NaN pass without a warning, as in the kernels
             for node in reversed(order):
                 slope = slopes[id(node)]
+                # Only what isn't zero makes a sum: a user may also have set the numbers of grad to 0.
+                node._terms = 1 if node.grad is None or not node.grad.any() else max(node._terms, 1) + 1
                 node.grad = slope.copy() if node.grad is None else np.asarray(node.grad + slope)
                 for parent, pullback in node._parents:
                     if pullback is not None and not parent.constant:
@@ -237,21 +217,40 @@ class Variable:
             for node in order:
                 node._parents = tuple((parent, None) for parent, _ in node._parents)
 
+    def zero_grad(self) -> None:
+        """Set `grad` to None in this node and in every node it was computed from.
+
+        In a loop, call it before each `backward`: otherwise the derivatives of all steps add up.
+
+        Examples
+        --------
+        >>> from dlkernels import graph
+        >>> x = graph.variable(2.0, "x")
+        >>> for _ in range(2):
+        ...     y = (x * x).named("y")
+        ...     y.backward()
+        >>> print(y.table())
+        node  formula  value  dvar
+        x                  2     8  sum of 2 calls of backward
+        y     x * x        4     1
+        >>> y.zero_grad()
+        >>> print(x.grad)
+        None
+        """
+        for node in _ordered(self):
+            node.grad = None
+
     def table(self) -> str:
-        """Return a table of all nodes but constants: name, formula, value, and derivative, called `dvar`."""
-        rows = [("node", "formula", "value", "dvar")]
-        rows += [
-            (name, formula, text(node.value), "" if node.grad is None else text(node.grad))
-            for name, formula, node in self._lines()
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            f"{n:<{widths[0]}}  {f:<{widths[1]}}  {v:>{widths[2]}}  {d:>{widths[3]}}" for n, f, v, d in rows
-        )
-        return "\n".join(line.rstrip() for line in lines)
+        """Return a table of all nodes but constants: name, formula, value, and derivative, called `dvar`.
+
+        Where several calls of `backward` have added to a derivative, the table says that it is a sum.
+        """
+        return table(list(self._lines()))
 
     def draw(self, file: str | Path) -> None:
         """Save a picture of the graph, with values above the nodes' formulas and derivatives below.
+
+        Where several calls of `backward` have added to a derivative, the picture says that it is a sum.
 
         Parameters
         ----------

@@ -192,6 +192,49 @@ def test_retained_graphs_add_up_and_start_anew():
     assert float(x.grad) == 4
 
 
+def test_the_table_says_which_derivatives_are_sums():
+    """dJ/da was 6, without a word."""
+    J, nodes = notes()
+    J.backward(retain_graph=True)
+    alone = J.table()
+    assert "sum" not in alone
+    J.backward(retain_graph=True)
+    first, *rest = J.table().splitlines()
+    assert first == "node  formula  value  dvar"
+    assert rest[0] == "a                  5     6  sum of 2 calls of backward"
+    assert all(line.endswith("  sum of 2 calls of backward") for line in rest)
+    J.zero_grad()
+    assert [node.grad for node in (J, *nodes)] == [None] * 6
+    J.backward()
+    assert J.table() == alone
+
+
+def test_each_node_counts_for_itself():
+    """In a loop the variable stays, and the nodes computed from it are new."""
+    x = graph.variable(2.0, "x")
+    for step in range(3):
+        y = (x * x).named("y")
+        y.backward()
+        assert y.table().splitlines()[-1] == "y     x * x        4     1", step
+    assert y.table().splitlines()[1].endswith(" 12  sum of 3 calls of backward")
+    y.zero_grad()  # after backward has freed what it needed
+    assert x.grad is None
+
+
+def test_derivatives_that_were_set_to_zero_are_no_sums():
+    x = graph.variable(2.0, "x")
+    (x * x).backward()
+    x.grad.fill(0)
+    y = x * x
+    y.backward()
+    assert "sum" not in y.table()
+    x = graph.variable(2.0, "x")
+    x.grad = np.array(1.0)  # what is added to it makes a sum
+    y = x * x
+    y.backward()
+    assert y.table().splitlines()[1].endswith("5  sum of 2 calls of backward")
+
+
 def test_a_new_node_under_an_old_name_is_no_cycle():
     x = first = graph.variable(2.0)
     for _ in range(3):
@@ -295,6 +338,15 @@ def test_drawing(tmp_path, suffix):
         texts = [element.text for element in xml.etree.ElementTree.fromstring(written).iter() if element.text]
         for text in ("u = b * c", "v = a + u", "J = 3 * v", "33", "11", "da = 3", "db = 6", "dc = 9"):
             assert text in texts
+
+
+def test_a_drawing_says_which_derivatives_are_sums(tmp_path):
+    J, _ = notes()
+    J.backward(retain_graph=True)
+    J.backward()
+    J.draw(tmp_path / "graph.svg")
+    written = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    assert "dc = 18 (sum of 2)" in written
 
 
 def test_a_drawing_of_another_kind_is_refused(tmp_path):
