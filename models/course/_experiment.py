@@ -39,21 +39,30 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class Timings:
-    """Seconds of a call for each way of computing. The first is the notes' slowest: speed-ups are over it."""
+    """Seconds of a call in each turn of each way. The first is the notes' slowest: speed-ups are over it.
+
+    Other programs may have disturbed a way in all its turns. `_timing.verdict` says which way is fastest,
+    where that is clear.
+    """
 
     title: str
-    seconds: Mapping[str, float]
-    rounds: int
+    turns: Mapping[str, tuple[float, ...]]
+    disturbed: frozenset[str] = frozenset()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The best turn of each way."""
+        return {way: min(turns) for way, turns in self.turns.items()}
+
+    @property
+    def rounds(self) -> str:
+        """How many turns the ways had: "7", or "3 to 12"."""
+        counts = {len(turns) for turns in self.turns.values()}
+        return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
     @property
     def fastest(self) -> str:
-        return min(self.seconds, key=lambda way: self.seconds[way])
-
-    @property
-    def leaders(self) -> str:
-        """The fastest way, and all that took at most a tenth longer: the timing can't tell them apart."""
-        least = min(self.seconds.values())
-        return " and ".join(way for way, taken in self.seconds.items() if taken <= 1.1 * least)
+        return min(self.seconds, key=self.seconds.__getitem__)
 
     def speed_up(self, way: str) -> float:
         """Return how many times faster `way` is than the first way."""

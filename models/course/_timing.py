@@ -1,48 +1,71 @@
-"""Time several ways of computing the same result, in turns."""
+"""Time several ways of computing the same result, in turns, until it is clear which is fastest."""
 
 from __future__ import annotations
 
+import math
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlkernels import backends
 
+from .._report import duration
 from ._experiment import Timings
 
 #: Seconds that a turn takes at least, and seconds that one of its samples should take.
 _TURN, _SAMPLE = 0.006, 20e-6
 #: The least number of samples in a turn, unless they take longer than `_LONG` seconds.
-_SAMPLES = 20
-#: Turns of each way, and fewer turns if the first turns of all ways take longer than `_LONG` seconds.
-_ROUNDS, _FEW_ROUNDS, _LONG = 7, 3, 0.2
+_SAMPLES, _LONG = 20, 0.2
+#: Turns of each way at least, and fewer of a way whose turn takes longer than `_SLOW` seconds.
+_ROUNDS, _FEW_ROUNDS, _SLOW = 7, 3, 0.05
+#: Seconds for further turns, which ways get as long as it isn't clear which is fastest.
+_BOUND = 2.0
 #: Seconds of pause before each turn, because the worker threads of a BLAS spin for a while after a call.
 _PAUSE = 0.005
+#: Two times are too close to call if one is at most so many times the other.
+_CLOSE = 1.1
+#: A turn counts as it is if the calling thread had the processor for this share of it, or more.
+_UNDISTURBED = 2 / 3
+#: A way works in one thread if the CPU time of all threads is at most so many times that of the calling one.
+_ALONE = 1.2
 
 
 def in_turns(title: str, ways: Mapping[str, Callable[[], Any]]) -> Timings:
-    """Return the seconds of a call of each way, in its best turn, without compiling.
+    """Return the seconds of a call of each way, turn by turn, without compiling.
 
     The first half of a turn doesn't count, because waking the threads of a BLAS made a dot product of 100,000
     numbers take 7 ms instead of 0.01. The best turn counts, because other work on the machine can only make a
-    turn longer.
+    turn longer. It can do so in every turn of one way, and not in those of another. Therefore ways get
+    further turns until it is clear which is fastest, or until the time for that is over.
     """
     calls = {way: _calls_in_a_sample(call) for way, call in ways.items()}
-    best: dict[str, float] = {}
-    rounds, turn = _ROUNDS, 0
-    start = time.perf_counter()
-    while turn < rounds:
-        for way, call in ways.items():
+    turns: dict[str, list[_Turn]] = {way: [] for way in ways}
+    least = dict.fromkeys(ways, _ROUNDS)
+    waiting, end = list(ways), None
+    while waiting:
+        for way in waiting:
             time.sleep(_PAUSE)
-            seconds = _turn(call, calls[way])
-            best[way] = min(best.get(way, seconds), seconds)
-        turn += 1
-        if turn == 1 and time.perf_counter() - start > _LONG:
-            rounds = _FEW_ROUNDS
-    return Timings(title, best, rounds)
+            start = time.perf_counter()
+            turns[way].append(_turn(ways[way], calls[way]))
+            if time.perf_counter() - start > _SLOW:
+                least[way] = _FEW_ROUNDS
+        waiting = [way for way in ways if len(turns[way]) < least[way]]
+        if not waiting:
+            end = end or time.perf_counter() + _BOUND
+            waiting = _unclear(_timings(title, turns)) if time.perf_counter() < end else []
+    return _timings(title, turns)
+
+
+def _timings(title: str, turns: Mapping[str, Sequence[_Turn]]) -> Timings:
+    """Keep the turns that count. A way with too few of them is disturbed, and all of its turns are kept."""
+    counted = {way: tuple(turn.seconds for turn in each if turn.counts) for way, each in turns.items()}
+    disturbed = frozenset(way for way, seconds in counted.items() if len(seconds) < _FEW_ROUNDS)
+    all_of_them = {way: tuple(turn.seconds for turn in turns[way]) for way in disturbed}
+    return Timings(title, counted | all_of_them, disturbed)
 
 
 def on_backends(title: str, call: Callable[[ModuleType], Any]) -> Timings:
@@ -50,27 +73,103 @@ def on_backends(title: str, call: Callable[[ModuleType], Any]) -> Timings:
     return in_turns(title, {name: partial(call, backends.get(name)) for name in backends.NAMES})
 
 
+# -- which way is faster ---------------------------------------------------------------------------------
+
+
+def is_faster(timings: Timings, way: str, other: str) -> bool:
+    """Whether `way` took less time than `other`, by so much that it isn't too close to call."""
+    least = _CLOSE * _noise(timings.turns[other])
+    return other not in timings.disturbed and _lead(timings, way, other) > least
+
+
+def verdict(timings: Timings) -> str:
+    """Say which way took the least time, or between which ways it is too close to call."""
+    fastest = timings.fastest
+    ahead = [way for way in timings.seconds if not is_faster(timings, fastest, way)]
+    times = [duration(timings.seconds[way]) for way in ahead]
+    if len(ahead) == 1:
+        return f"{fastest} took the least time, {times[0]}"
+    found = f"whether {_listed(ahead, 'or')} takes the least time, {_listed(times, 'and')}"
+    if all(_lead(timings, fastest, way) <= _CLOSE for way in ahead):
+        return f"it is too close to call {found}"
+    return f"it is too close to call {found}: other programs disturbed the timing"
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _unclear(timings: Timings) -> list[str]:
+    """Return the fastest way and those that could be faster yet, if there are any."""
+    fastest = timings.fastest
+    rivals = [
+        way
+        for way in timings.turns
+        if _lead(timings, fastest, way) > _CLOSE and not is_faster(timings, fastest, way)
+    ]
+    return [fastest, *rivals] if rivals else []
+
+
+def _lead(timings: Timings, way: str, other: str) -> float:
+    """Return how many times longer the best turn of `other` took than that of `way`."""
+    return timings.seconds[other] / timings.seconds[way]
+
+
+def _noise(turns: Sequence[float]) -> float:
+    """Return by what factor the best turn may still be too long.
+
+    It is how many times longer than the best a bad turn took (at most a quarter of all are worse), to a power
+    that is 2 for 7 turns and falls towards 1: the fewer turns, the less is known. Without the power, 8 of 60
+    simulated runs on a loaded machine named the wrong way after 7 turns; with it, none.
+    """
+    bad = sorted(turns)[math.ceil(0.75 * (len(turns) - 1))]
+    return (bad / min(turns)) ** (1 + 7 / len(turns))
+
+
+# -- one turn --------------------------------------------------------------------------------------------
+
+
 def _calls_in_a_sample(call: Callable[[], Any]) -> int:
     call()  # compiles, and brings the data into the caches
-    once = min(_seconds(call, 1) for _ in range(2))
+    once = min(_sample(call, 1)[0] for _ in range(2))
     return max(1, round(_SAMPLE / max(once, 1e-7)))
 
 
-def _turn(call: Callable[[], Any], calls: int) -> float:
-    """Return the median of the second half of a turn's samples."""
-    samples: list[float] = []
+class _Turn(NamedTuple):
+    """The seconds of a call in a turn, and whether they are its own: not those that it waited for others."""
+
+    seconds: float
+    counts: bool
+
+
+def _turn(call: Callable[[], Any], calls: int) -> _Turn:
+    """Take samples for a turn, and return the median of the second half of them.
+
+    A way that works in one thread takes its CPU time, if other programs had the processor. Threads of one way
+    wait for each other then: np.dot took 16 ms instead of 0.1, turn after turn. Such a turn doesn't count.
+    """
+    samples: list[tuple[float, float, float]] = []
     start = time.perf_counter()
     while (
         not samples
         or (passed := time.perf_counter() - start) < _TURN
         or (len(samples) < _SAMPLES and passed < _LONG)
     ):
-        samples.append(_seconds(call, calls))
-    return statistics.median(samples[len(samples) // 2 :])
+        samples.append(_sample(call, calls))
+    half = samples[len(samples) // 2 :]
+    passed, own, process = (sum(each) for each in zip(*half, strict=True))
+    median = statistics.median(seconds for seconds, _, _ in half) / calls
+    # Windows counts CPU time in steps of 16 ms.
+    if own >= _UNDISTURBED * passed or sys.platform == "win32":
+        return _Turn(median, True)
+    return _Turn(own / len(half) / calls, True) if process <= _ALONE * own else _Turn(median, False)
 
 
-def _seconds(call: Callable[[], Any], calls: int) -> float:
-    start = time.perf_counter()
+def _sample(call: Callable[[], Any], calls: int) -> tuple[float, float, float]:
+    """Return the seconds that so many calls took: on the clock, of this thread and of all threads."""
+    clocks = (time.perf_counter, time.thread_time, time.process_time)
+    process, own, start = (clock() for clock in reversed(clocks))
     for _ in range(calls):
         call()
-    return (time.perf_counter() - start) / calls
+    end = [clock() for clock in clocks]
+    return end[0] - start, end[1] - own, end[2] - process

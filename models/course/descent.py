@@ -16,7 +16,7 @@ from .._report import duration, factor
 from . import _stages
 from ._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
 from ._numbers import apart, difference, number, percent, same_numbers
-from ._timing import in_turns
+from ._timing import in_turns, verdict
 
 RATE, STEPS = 0.1, 10
 WAYS: dict[str, Callable[..., Any]] = {
@@ -75,8 +75,8 @@ def run() -> Result:
         lessons=(
             "Nothing but the way of writing has changed: the loop over features became a vector, the loop "
             "over examples a matrix. Compiled, the loops may stay.",
-            f"Here {timings.leaders} took the least time, {duration(timings.seconds[timings.fastest])}; two "
-            f"loops take {factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long.",
+            f"Here {verdict(timings)}. Two loops take "
+            f"{factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long as {timings.fastest}.",
         ),
         alternative=(
             "Bars on a logarithmic scale, the time of one pass: "

@@ -10,10 +10,10 @@ import numpy as np
 
 from dlkernels import backends
 
-from .._report import duration, factor
+from .._report import factor
 from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
 from ._numbers import difference, number, same_numbers
-from ._timing import in_turns
+from ._timing import in_turns, verdict
 
 N = 1_000_000
 #: Further lengths at which the backends are timed.
@@ -75,9 +75,8 @@ def run() -> Result:
             ),
         ),
         lessons=(
-            f"Here {timings.leaders} took the least time for {N:,} numbers, "
-            f"{duration(timings.seconds[timings.fastest])}: the notes' loop takes "
-            f"{factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long.",
+            f"Here, for {N:,} numbers, {verdict(timings)}. The notes' loop takes "
+            f"{factor(timings.speed_up(timings.fastest)).rstrip('x')} times as long as {timings.fastest}.",
             "A loop isn't slow because it is a loop: numba runs one, too. It is slow because Python finds "
             "out anew at each number what it is and what * means for it.",
         ),

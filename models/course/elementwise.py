@@ -11,9 +11,9 @@ import numpy as np
 from dlkernels import vectorized as compiled
 
 from .._report import duration, factor
-from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table
+from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table, Timings
 from ._numbers import difference
-from ._timing import in_turns
+from ._timing import in_turns, is_faster
 
 N = 100_000
 WAYS = ("python", "numpy", "numba")
@@ -45,8 +45,8 @@ def with_loop(function: Callable[[float], float], v: Any) -> Any:
     return u
 
 
-def compared(name: str, v: Any) -> tuple[Mapping[str, float], float]:
-    """Return the seconds of the three ways, and the largest relative difference between their results."""
+def compared(name: str, v: Any) -> tuple[Timings, float]:
+    """Return the times of the three ways, and the largest relative difference between their results."""
     function = FUNCTIONS[name]
     ways: dict[str, Callable[[], Any]] = {
         "python": lambda: with_loop(function.python, v),
@@ -55,21 +55,31 @@ def compared(name: str, v: Any) -> tuple[Mapping[str, float], float]:
     }
     results = np.stack([way() for way in ways.values()])
     size = np.maximum(np.abs(results).max(axis=0), np.finfo(float).tiny)
-    return in_turns(name, ways).seconds, float(np.max(np.ptp(results, axis=0) / size))
+    return in_turns(name, ways), float(np.max(np.ptp(results, axis=0) / size))
+
+
+def against_numpy(timings: Mapping[str, Timings]) -> str:
+    """Say for which functions a compiled loop took less time than NumPy's, and for which it took more."""
+    less = [name for name, each in timings.items() if is_faster(each, "numba", "numpy")]
+    more = [name for name, each in timings.items() if is_faster(each, "numpy", "numba")]
+    close = [name for name in timings if name not in (*less, *more)]
+    found = {"took less time for": less, "took more time for": more, "is too close to call for": close}
+    parts = (f"{words} {', '.join(names)}" for words, names in found.items() if names)
+    return f"Here a compiled loop of our own, against NumPy's, {'; '.join(parts)}."
 
 
 def run() -> Result:
     v = np.random.default_rng(1).normal(size=N) * 3
     positive = np.abs(v) + 0.01  # every number has a logarithm and an inverse
     found = {name: compared(name, positive if name in ("np.log(v)", "1/v") else v) for name in FUNCTIONS}
-    seconds = {name: each for name, (each, _) in found.items()}
+    timings = {name: each for name, (each, _) in found.items()}
+    seconds = {name: each.seconds for name, each in timings.items()}
     worst = max(found, key=lambda name: found[name][1])
-    ahead = [name for name, each in seconds.items() if each["numba"] < each["numpy"]]
     rows = tuple(
         (
             name,
-            *(duration(each[way]) for way in WAYS),
-            *(factor(each["python"] / each[way]) for way in WAYS[1:]),
+            *(duration(each.seconds[way]) for way in WAYS),
+            *(factor(each.speed_up(way)) for way in WAYS[1:]),
             difference(off),
         )
         for name, (each, off) in found.items()
@@ -91,8 +101,7 @@ def run() -> Result:
         ),
         lessons=(
             "Before you write a loop, look for NumPy's function: it is a loop, too, but a compiled one.",
-            "Here a compiled loop of our own took less time than NumPy's for "
-            f"{', '.join(ahead) or 'none of them'}.",
+            against_numpy(timings),
         ),
         alternative=(
             f"Bars on a logarithmic scale: the times of {', '.join(FUNCTIONS)} for {N:,} numbers, with a "

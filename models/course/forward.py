@@ -16,7 +16,7 @@ from .._report import duration
 from . import _networks
 from ._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
 from ._numbers import as_published, number, same_numbers, shape
-from ._timing import in_turns
+from ._timing import in_turns, verdict
 
 N_X, N_H, M = 3, 4, 1000
 #: The parameters of the course's exercise, and the A2 that the course publishes for them.
@@ -114,8 +114,7 @@ def run() -> Result:
         ),
         lessons=(
             "Going down a column of A1 the unit changes, going along a row the example does.",
-            f"Here {timings.leaders} took the least time, {duration(timings.seconds[timings.fastest])} for "
-            f"{M:,} examples.",
+            f"Here, for {M:,} examples, {verdict(timings)}.",
         ),
         alternative=(
             "A drawing of the network: three inputs, each joined to four hidden units, which are joined to "

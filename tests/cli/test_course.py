@@ -54,6 +54,7 @@ def results():
         patch.setattr(_timing, "_ROUNDS", 1)
         patch.setattr(_timing, "_FEW_ROUNDS", 1)
         patch.setattr(_timing, "_PAUSE", 0)
+        patch.setattr(_timing, "_BOUND", 0)
         return {each.name: each.run() for each in EXPERIMENTS}
 
 
@@ -267,20 +268,10 @@ def test_a_claim_that_fails_is_seen():
     assert _numbers.as_published("published", [1.0, 2.0], (1.0, 2.00005), 4).holds
 
 
-def test_timings_are_taken_in_turns():
-    order = []
-    timings = _timing.in_turns("t", {"a": lambda: order.append("a"), "b": lambda: order.append("b")})
-    assert order[:4] == ["a", "a", "a", "b"]  # compiled, then looked at twice
-    turns = re.sub(r"(.)\1*", r"\1", "".join(order))
-    assert turns == "ab" * (1 + timings.rounds)
-    assert timings.speed_up("a") == 1
-    assert timings.fastest in ("a", "b")
-
-
-def test_the_fastest_are_those_that_no_turn_tells_apart():
-    timings = _experiment.Timings("t", {"a": 3.0, "b": 1.05, "c": 1.0}, 7)
-    assert timings.fastest == "c"
-    assert timings.leaders == "b and c"
+@pytest.mark.parametrize("name", ["dot", "descent", "forward"])
+def test_an_experiment_names_a_winner_only_if_there_is_one(results, name):
+    timings = next(each for each in results[name].sections if isinstance(each, _experiment.Timings))
+    assert _timing.verdict(timings) in " ".join(results[name].lessons)
 
 
 # -- the command -------------------------------------------------------------------------------------
