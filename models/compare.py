@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from dlkernels.extras import need
 from dlkernels.faults import reason
 
 from . import _measure, _plots, _report
+from ._options import at_least, positive
 
 MODELS = ("logistic", "shallow")
 _DEFAULT_DATA = {"logistic": "breast_cancer", "shallow": "flower"}
@@ -51,16 +51,16 @@ def add_command(commands: Any) -> None:
         default=backends.NAMES,
         help=f"the backends, separated by commas (default {','.join(backends.NAMES)})",
     )
-    add("--iterations", metavar="N", type=_at_least(1), help="steps of gradient descent")
-    add("--hidden", metavar="N", type=_at_least(1), help="units of the hidden layer (default 4)")
-    add("--learning-rate", metavar="F", type=_positive, help="the length of a step")
+    add("--iterations", metavar="N", type=at_least(1), help="steps of gradient descent")
+    add("--hidden", metavar="N", type=at_least(1), help="units of the hidden layer (default 4)")
+    add("--learning-rate", metavar="F", type=positive(), help="the length of a step")
     add(
         "--seed",
         metavar="N",
-        type=_at_least(0, 2**32 - 1),
+        type=at_least(0, 2**32 - 1),
         help="draws the network's initial weights (default 3)",
     )
-    add("--threads", metavar="N", type=_at_least(1), help="threads of numba, and of NumPy's BLAS")
+    add("--threads", metavar="N", type=at_least(1), help="threads of numba, and of NumPy's BLAS")
     add("--dtype", choices=("float32", "float64"), default="float64", help="what to compute in")
     add("--plot", metavar="DIR", type=Path, help="write pictures into this folder")
     add("--json", metavar="FILE", type=Path, help="write all figures to this file")
@@ -68,30 +68,6 @@ def add_command(commands: Any) -> None:
 
 
 # -- options -----------------------------------------------------------------------------------------
-
-
-def _at_least(minimum: int, maximum: float = math.inf) -> Any:
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a whole number, not {text!r}") from None
-        if not minimum <= number <= maximum:
-            limit = f"at least {minimum}" if number < minimum else f"at most {maximum}"
-            raise argparse.ArgumentTypeError(f"must be {limit}, not {number}")
-        return number
-
-    return parse
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}") from None
-    if not (number > 0 and math.isfinite(number)):
-        raise argparse.ArgumentTypeError(f"must be positive and finite, not {text}")
-    return number
 
 
 def _backends(text: str) -> tuple[str, ...]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
+
+import numpy as np
+
+from ._options import Values, written
 
 #: The parts of the course: headings in the list of experiments and on the page.
 REGRESSION = "Week 2: logistic regression as a neural network"
@@ -108,6 +113,12 @@ class Result:
     alternative: str
     values: Mapping[str, Any]
 
+    @property
+    def diverged(self) -> bool:
+        """Whether a table shows an infinite number, or NaN."""
+        tables = (section for section in self.sections if isinstance(section, Table))
+        return any(cell in ("nan", "inf", "-inf") for table in tables for row in table.rows for cell in row)
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -123,7 +134,8 @@ class Experiment:
         The part of the course that it belongs to.
     formulas : tuple of Formula
     run : callable
-        Computes a Result.
+        Computes a Result. Its parameters are the options of the experiment, those of `_options.OPTIONS`, and
+        have defaults.
     plot : callable
         Draws the picture of a Result as a matplotlib figure.
     slips : tuple of str
@@ -135,6 +147,33 @@ class Experiment:
     question: str
     part: str
     formulas: tuple[Formula, ...]
-    run: Callable[[], Result]
+    run: Callable[..., Result]
     plot: Callable[[Result], Any]
     slips: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The defaults of its options by their names."""
+        return {name: each.default for name, each in inspect.signature(self.run).parameters.items()}
+
+    def result(self, chosen: Values) -> Result:
+        """Run it with these options, and with the defaults of the others.
+
+        What the notes claim is about the defaults: with other options no claim is checked, and a lesson says
+        so. A learning rate may be so large that costs become infinite or NaN, which raises no warning here.
+        """
+        with np.errstate(all="ignore"):
+            result = self.run(**chosen)
+        defaults, options = self.options, self.options | dict(chosen)
+        if not defaults:
+            return result
+        if options == defaults:
+            said = f"Vary this experiment with other options than its defaults, {written(defaults)}."
+            return dataclasses.replace(result, lessons=(*result.lessons, said))
+        said = (
+            f"This run has {written(options)}. What the notes claim was not checked, because it is about "
+            f"{written(defaults)}."
+        )
+        if result.diverged:
+            said += " Numbers became infinite, or nan: the steps are too long. Take a smaller --alpha."
+        return dataclasses.replace(result, checks=(), lessons=(said, *result.lessons))

@@ -11,6 +11,7 @@ from ._experiment import Experiment, Listing, Result, Section, Table, Timings
 
 _HOW_TO_GO_ON = """\
 dlkernels course {first:<16} run the first one, and so on with each name
+dlkernels course NAME --help      list the options that vary it, such as --alpha
 dlkernels course NAME --plot DIR  save its picture, too; without NAME, all of them
 dlkernels course --html FILE      all on one page, with pictures, to be read offline"""
 

@@ -19,7 +19,7 @@ from ._timing import in_turns
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu")
 TITLES = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU", "leaky_relu": "leaky ReLU"}
 PLACES = (-10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0)
-STEPS, RATE, SEED = 1000, 1.2, 3
+STEPS, RATE, SEED, UNITS = 1000, 1.2, 3, 4
 
 
 def value(name: str, Z: Any) -> Any:
@@ -39,10 +39,10 @@ def off_by_nudging(name: str) -> float:
     return float(np.max(np.abs((value(name, Z + 1e-6) - value(name, Z - 1e-6)) / 2e-6 - derivative(name, Z))))
 
 
-def trained(name: str) -> dict[str, float]:
-    """Train a network of 4 such units on the flower; return its cost and accuracy."""
+def trained(name: str, alpha: float, iterations: int, seed: int, units: int) -> dict[str, float]:
+    """Train a network of such units on the flower; return its cost and accuracy."""
     flower = data.flower()
-    model = ShallowNetwork(4, activation=name, seed=SEED, learning_rate=RATE, num_iterations=STEPS)
+    model = ShallowNetwork(units, activation=name, seed=seed, learning_rate=alpha, num_iterations=iterations)
     model.fit(flower.X_train, flower.Y_train)
     propagate: Any = dk.shallow_propagate
     return {
@@ -64,7 +64,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
             tuple((TITLES[name], *(number(v, 3) for v in found["slopes"][name])) for name in NAMES),
         ),
         Table(
-            f"As hidden units, 4 of them on the flower, {STEPS:,} steps of α = {RATE:g}",
+            f"As hidden units, {found['training']}",
             ("", "mean of g(z), z random around 0", "cost", "training accuracy"),
             tuple(
                 (
@@ -110,15 +110,16 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
+def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: int = UNITS) -> Result:
     normal = np.random.default_rng(1).normal(size=(1, 100_000))
     found: dict[str, Any] = {
         "slopes": {name: derivative(name, np.array(PLACES)) for name in NAMES},
         "means": {name: float(value(name, normal).mean()) + 0.0 for name in NAMES},
-        "networks": {name: trained(name) for name in NAMES},
+        "networks": {name: trained(name, alpha, iterations, seed, units) for name in NAMES},
+        "training": f"{units:,} of them on the flower, {iterations:,} steps of α = {alpha:g}",
         "off": max(off_by_nudging(name) for name in NAMES),
     }
-    furthest = min(NAMES, key=lambda name: found["networks"][name]["cost"])
+    furthest = min(NAMES, key=lambda name: np.nan_to_num(found["networks"][name]["cost"], nan=np.inf))
     return Result(
         sections=(
             *_tables(found),
@@ -135,8 +136,8 @@ def run() -> Result:
             "Hidden units: tanh rather than sigmoid, since its values lie around 0; ReLU where z may be "
             "large, since its slope stays 1. An output of yes or no: sigmoid, since it lies between 0 and "
             "1.",
-            f"On the flower, from this start and in {STEPS:,} steps, {TITLES[furthest]} units get furthest. "
-            "Other data and other starts have other winners: try.",
+            f"On the flower, from this start and in {iterations:,} steps, {TITLES[furthest]} units get "
+            "furthest. Other data and other starts have other winners: try.",
             "At z = 0 ReLU has no derivative. Here it is 1, as in the course's table; PyTorch takes 0.",
         ),
         alternative=(

@@ -16,8 +16,10 @@ from ._numbers import number, percent, same_numbers, shape
 from ._timing import on_backends
 
 N_X, N_H, M = 3, 4, 7
+#: How the course trains on the flower: 4 tanh units.
+RATE, STEPS, SEED, UNITS = 1.2, 10_000, 3, 4
 NO_COMPLAINT = "no complaint"
-#: The cost of the course's flower at 0, 1000, ..., 6000 steps: 4 tanh units, seed 3, α = 1.2.
+#: The cost that it publishes for 0, 1000, ..., 6000 steps.
 PUBLISHED_COSTS = (0.693162, 0.258625, 0.239334, 0.230802, 0.225528, 0.221845, 0.219094)
 
 
@@ -91,10 +93,10 @@ def complaint(call: Callable[[], Any]) -> str:
     return NO_COMPLAINT
 
 
-def course_costs() -> tuple[list[float], float]:
-    """Train on the flower; return the costs at 0, 1000, ..., 6000 and the accuracy after 10,000 steps."""
+def course_costs(alpha: float, iterations: int, seed: int, units: int) -> tuple[list[float], float]:
+    """Train on the flower; return the costs at 0, 1000, ..., 6000 steps, and the accuracy after all steps."""
     flower = data.flower()
-    model = ShallowNetwork(4, seed=3, learning_rate=1.2, num_iterations=10_000)
+    model = ShallowNetwork(units, seed=seed, learning_rate=alpha, num_iterations=iterations)
     model.fit(flower.X_train, flower.Y_train)
     return model.costs_[:61:10], model.score(flower.X_train, flower.Y_train)
 
@@ -144,11 +146,11 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
             tuple(found["complaints"].items()),
         ),
         Table(
-            "The course's flower, trained with these gradients",
-            ("step", "cost", "published"),
+            f"The course's flower, trained with these gradients: {found['training']}",
+            ("step", "cost", f"published for {UNITS} units, α = {RATE:g}"),
             tuple(
-                (f"{1000 * i:,}", f"{cost:.6f}", f"{published:.6f}")
-                for i, (cost, published) in enumerate(zip(found["costs"], PUBLISHED_COSTS, strict=True))
+                (f"{1000 * i:,}", number(cost), f"{published:.6f}")
+                for i, (cost, published) in enumerate(zip(found["costs"], PUBLISHED_COSTS, strict=False))
             ),
         ),
     )
@@ -175,25 +177,26 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
         ),
         Check(
             "The costs of the flower are the published ones, to 6 decimal places",
-            max(abs(a - b) for a, b in zip(found["costs"], PUBLISHED_COSTS, strict=True)) < 0.6e-6,
-            f"accuracy after 10,000 steps {percent(found['accuracy'])}",
+            max(abs(a - b) for a, b in zip(found["costs"], PUBLISHED_COSTS, strict=False)) < 0.6e-6,
+            f"the last one is {number(found['costs'][-1])}",
         ),
     )
 
 
-def run() -> Result:
+def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: int = UNITS) -> Result:
     given = example()
     *parameters, X, Y = given
     W1, b1, W2, b2 = parameters
     propagate: Any = dk.shallow_propagate
-    costs, accuracy = course_costs()
+    costs, accuracy = course_costs(alpha, iterations, seed, units)
     found = {
         "ways": all_ways(given),
         "pairs": _pairs(given),
         "checked": dk.check_gradients(lambda p: propagate(*p, X, Y)[-1], parameters, list(formulas(*given))),
         "complaints": {name: complaint(call) for name, call in wrong_calls(*given).items()},
+        "training": f"{units:,} tanh units, α = {alpha:g}; "
+        f"accuracy after {iterations:,} steps {percent(accuracy)}",
         "costs": costs,
-        "accuracy": accuracy,
     }
     flower = data.flower()
     return Result(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.progress import progress
 
+from ._options import OPTIONS, Values, given, written
+
 _DESCRIPTION = """\
 The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With
 NAME, run this experiment: compute its numbers, time the ways to compute them, and check the claims of the
-notes and the published numbers. The exit code is 1 if one of them doesn't hold.
+notes and the published numbers. The exit code is 1 if one of them doesn't hold. With options other than the
+defaults nothing is claimed, and therefore nothing checked.
 """
 
 
@@ -42,26 +47,47 @@ def add_command(commands: Any) -> None:
         help="run the ideas of the course's lecture notes as experiments",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
     add = parser.add_argument
+    add("-h", "--help", action="store_true", help="show this, and with NAME the options that it has")
     add("name", metavar="NAME", nargs="?", help="which experiment; `dlkernels course` lists them")
     add("--plot", metavar="DIR", type=Path, help="save its picture in this folder; without NAME, all")
     add("--html", metavar="FILE", type=Path, help="write one page with all of them, or with NAME alone")
-    parser.set_defaults(run=run)
+    varied = parser.add_argument_group("options of an experiment, where it has them")
+    for name, option in OPTIONS.items():
+        varied.add_argument(f"--{name}", metavar=option.metavar, type=option.read, help=option.words)
+    parser.set_defaults(run=partial(run, parser.format_help))
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(format_help: Callable[[], str], arguments: argparse.Namespace) -> int:
     """Check all arguments first, because experiments take long; then run the experiments and show them."""
+    if arguments.help and arguments.name is None:
+        sys.stdout.write(format_help())
+        return 0
     need("rich", "dlkernels course")
     # Imported here because every command of `dlkernels` imports this module to learn of its options.
     from . import _terminal
     from .experiments import EXPERIMENTS
 
+    options = given(arguments)
+    if options and arguments.name is None:
+        raise CommandError(
+            f"argument --{next(iter(options))}: only with NAME, because each experiment has its own options"
+        )
     if arguments.name is None and arguments.plot is None and arguments.html is None:
         _terminal.show_list(EXPERIMENTS)
         return 0
-    chosen = EXPERIMENTS if arguments.name is None else (_named(arguments.name, EXPERIMENTS),)
-    return _run(arguments, chosen, EXPERIMENTS)
+    if arguments.name is None:
+        return _run(arguments, EXPERIMENTS, {}, EXPERIMENTS)
+    experiment = _named(arguments.name, EXPERIMENTS)
+    if arguments.help:
+        sys.stdout.write(f"{format_help()}\n{_options_of(experiment)}\n")
+        return 0
+    for option in options:
+        if option not in experiment.options:
+            raise CommandError(f"argument --{option}: {_options_of(experiment)}")
+    return _run(arguments, (experiment,), options, EXPERIMENTS)
 
 
 def _named(name: str, experiments: Sequence[Any]) -> Any:
@@ -73,7 +99,18 @@ def _named(name: str, experiments: Sequence[Any]) -> Any:
     raise CommandError(f"no experiment is called {name!r}: {hint}There are {', '.join(names)}")
 
 
-def _run(arguments: argparse.Namespace, chosen: Sequence[Any], experiments: Sequence[Any]) -> int:
+def _options_of(experiment: Any) -> str:
+    defaults = written(experiment.options)
+    return (
+        f"the options of {experiment.name} and their defaults are {defaults}"
+        if defaults
+        else f"{experiment.name} has no options"
+    )
+
+
+def _run(
+    arguments: argparse.Namespace, chosen: Sequence[Any], options: Values, experiments: Sequence[Any]
+) -> int:
     from .. import _plots, _report
     from . import _terminal, page
 
@@ -87,7 +124,7 @@ def _run(arguments: argparse.Namespace, chosen: Sequence[Any], experiments: Sequ
         draft = None
         if arguments.html is not None:
             draft = stack.enter_context(_report.reserved(arguments.html, "--html"))
-        results = _results(chosen)
+        results = _results(chosen, options)
         following = _following(chosen[-1], experiments)
         if arguments.name is not None:
             place = f"{experiments.index(chosen[0]) + 1} of {len(experiments)}"
@@ -106,11 +143,11 @@ def _run(arguments: argparse.Namespace, chosen: Sequence[Any], experiments: Sequ
     return 0 if all(check.holds for result in results.values() for check in result.checks) else 1
 
 
-def _results(chosen: Sequence[Any]) -> dict[str, Any]:
+def _results(chosen: Sequence[Any], options: Values) -> dict[str, Any]:
     results = {}
     with progress("the course: the first run compiles", len(chosen)) as advance:
         for each in chosen:
-            results[each.name] = each.run()
+            results[each.name] = each.result(options)
             advance(1)
     return results
 

@@ -65,19 +65,20 @@ def above_its_chord(cost: str, X: Any, Y: Any) -> int:
     return found
 
 
-def descend(cost: str, X: Any, Y: Any) -> tuple[float, float]:
+def descend(cost: str, X: Any, Y: Any, alpha: float, steps: int) -> tuple[float, float]:
     w, b = BAD_START
-    for _ in range(STEPS):
+    for _ in range(steps):
         dZ = slope(cost, w * X + b, Y)
-        w, b = w - RATE * float((X * dZ).mean()), b - RATE * float(dZ.mean())
+        w, b = w - alpha * float((X * dZ).mean()), b - alpha * float(dZ.mean())
     return w, b
 
 
-def _measured() -> dict[str, Any]:
+def _measured(alpha: float, iterations: int) -> dict[str, Any]:
     X, Y = examples()
     grid = np.linspace(-LIMIT, LIMIT, POINTS)
-    ends = {name: descend(name, X, Y) for name in COSTS}
+    ends = {name: descend(name, X, Y, alpha, iterations) for name in COSTS}
     return {
+        "descent": (alpha, iterations),
         "examples": (X, Y),
         "grid": grid,
         "surfaces": {
@@ -99,6 +100,7 @@ def _measured() -> dict[str, Any]:
 
 def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
     curvature, bent, ends = found["curvature"], found["bent"], found["ends"]
+    alpha, iterations = found["descent"]
     return (
         Table(
             f"The surfaces of J for {found['examples'][0].shape[1]} examples of one feature, "
@@ -115,7 +117,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
             tuple((name, *(number(value, 3) for value in found["slopes"][name])) for name in COSTS),
         ),
         Table(
-            f"{STEPS} steps of α = {RATE:g} from w = {BAD_START[0]:g}, b = {BAD_START[1]:g}, "
+            f"{iterations:,} steps of α = {alpha:g} from w = {BAD_START[0]:g}, b = {BAD_START[1]:g}, "
             "which is sure and wrong",
             ("descent on", "w", "b", "cross-entropy there", "accuracy"),
             tuple(
@@ -154,8 +156,8 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
-    found = _measured()
+def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
+    found = _measured(alpha, iterations)
     Z, labels = np.random.default_rng(2).normal(size=(1, 100_000)), np.ones((1, 100_000))
     return Result(
         sections=(

@@ -11,6 +11,7 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import data
+from dlkernels.cli import CommandError
 
 from .._report import duration, factor
 from . import _stages
@@ -27,34 +28,43 @@ WAYS: dict[str, Callable[..., Any]] = {
 }
 
 
-def descend(propagate: Callable[..., Any], X: Any, Y: Any) -> tuple[Any, float, list[float]]:
+def descend(
+    propagate: Callable[..., Any], X: Any, Y: Any, alpha: float, iterations: int
+) -> tuple[Any, float, list[float]]:
     """Take steps from zero; return w, b, and J before each step."""
     w, b, costs = np.zeros((X.shape[0], 1)), 0.0, []
-    for _ in range(STEPS):
-        dw, db, J = propagate(w, b, X, Y)
+    for step in range(iterations):
+        try:
+            dw, db, J = propagate(w, b, X, Y)
+        except (ValueError, OverflowError) as error:  # the notes' log(1 - a) where a is 1, or e⁻ᶻ
+            raise CommandError(
+                f"after {step} of {iterations} steps of α = {alpha:g} the loops of the notes can't compute J "
+                f"({error}): take a smaller --alpha, or fewer --iterations"
+            ) from None
         costs.append(J)
-        w, b = w - RATE * dw, b - RATE * db
+        w, b = w - alpha * dw, b - alpha * db
     return w, b, costs
 
 
-def run() -> Result:
+def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
     cancer = data.breast_cancer()
     X, Y = cancer.X_train, cancer.Y_train
-    ends = {name: descend(way, X, Y) for name, way in WAYS.items()}
-    w, b, _ = first = next(iter(ends.values()))
+    ends = {name: descend(way, X, Y, alpha, iterations) for name, way in WAYS.items()}
+    first = next(iter(ends.values()))
+    start = np.zeros((X.shape[0], 1))
     accuracy = {
         name: float(np.mean((end[0].T @ cancer.X_test + end[1] > 0) == cancer.Y_test))
         for name, end in ends.items()
     }
     timings = in_turns(
         f"One pass over {X.shape[1]} examples of {X.shape[0]} features",
-        {name: partial(way, w, b, X, Y) for name, way in WAYS.items()},
+        {name: partial(way, start, 0.0, X, Y) for name, way in WAYS.items()},
     )
     return Result(
         sections=(
             *(Listing(name, inspect.getsource(way).rstrip()) for name, way in list(WAYS.items())[:3]),
             Table(
-                f"After {STEPS} steps of α = {RATE:g} on breast cancer, {X.shape[1]} examples",
+                f"After {iterations:,} steps of α = {alpha:g} on breast cancer, {X.shape[1]} examples",
                 ("", "last J", "w1", "b", "off by", "held out"),
                 tuple(
                     (

@@ -18,7 +18,9 @@ from ._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, 
 from ._numbers import as_published, number, same_numbers, shape
 from ._timing import in_turns, verdict
 
-N_X, N_H, M = 3, 4, 1000
+N_X, M, SEED, UNITS = 3, 1000, 1, 4
+#: The picture shows at most so many hidden units.
+DRAWN = 4
 #: The parameters of the course's exercise, and the A2 that the course publishes for them.
 PUBLISHED_W1 = np.array(
     [
@@ -40,10 +42,10 @@ STAGES: dict[str, Callable[..., Any]] = {
 }
 
 
-def parameters() -> tuple[Any, ...]:
-    """Return W1 (4, 3), b1 (4, 1), W2 (1, 4), b2 (1, 1)."""
-    random = np.random.default_rng(1)
-    return tuple(random.normal(size=size) for size in ((N_H, N_X), (N_H, 1), (1, N_H), (1, 1)))
+def parameters(seed: int, units: int) -> tuple[Any, ...]:
+    """Return W1 (units, 3), b1 (units, 1), W2 (1, units), b2 (1, 1)."""
+    random = np.random.default_rng(seed)
+    return tuple(random.normal(size=size) for size in ((units, N_X), (units, 1), (1, units), (1, 1)))
 
 
 def with_backend(name: str, *given: Any) -> Any:
@@ -73,14 +75,14 @@ def _shapes(given: tuple[Any, ...], X: Any) -> Table:
         "Z2, A2": (Z2, "1, examples"),
     }
     return Table(
-        f"{N_X} features, {N_H} hidden units, {M:,} examples",
+        f"{N_X} features, {len(W1)} hidden units, {M:,} examples",
         ("", "shape", "rows, columns"),
         tuple((name, shape(array), words) for name, (array, words) in arrays.items()),
     )
 
 
-def run() -> Result:
-    given = parameters()
+def run(seed: int = SEED, units: int = UNITS) -> Result:
+    given = parameters(seed, units)
     X = np.random.default_rng(2).normal(size=(N_X, M))
     ways = {name: partial(way, *given, X) for name, way in STAGES.items()}
     ways |= {
@@ -117,12 +119,12 @@ def run() -> Result:
             f"Here, for {M:,} examples, {verdict(timings)}.",
         ),
         alternative=(
-            "A drawing of the network: three inputs, each joined to four hidden units, which are joined to "
-            "one output; below each layer the shapes of its parameters. Under it, bars of the times: "
+            f"A drawing of the network: three inputs, each joined to {units} hidden units, which are joined "
+            "to one output; below each layer the shapes of its parameters. Under it, bars of the times: "
             + ", ".join(f"{name} {duration(value)}" for name, value in timings.seconds.items())
             + "."
         ),
-        values={"results": results, "published": course, "timings": timings},
+        values={"units": units, "results": results, "published": course, "timings": timings},
     )
 
 
@@ -130,7 +132,8 @@ def plot(result: Result) -> Any:
     from ._pictures import BLUE, COLOURS, GREY, ORANGE, bars, figure
 
     drawn, (above, below) = figure(5.4, rows=2, height_ratios=(3, 2))
-    layers = (("x", N_X, GREY), ("a⁽¹⁾", N_H, BLUE), ("ŷ", 1, ORANGE))
+    units = result.values["units"]
+    layers = (("x", N_X, GREY), ("a⁽¹⁾", min(units, DRAWN), BLUE), ("ŷ", 1, ORANGE))
     places = [
         [(2.2 * column, (count - 1) / 2 - i) for i in range(count)]
         for column, (_, count, _) in enumerate(layers)
@@ -141,7 +144,12 @@ def plot(result: Result) -> Any:
                 above.plot(*zip(start, end, strict=True), color="#bbbbbb", linewidth=1, zorder=1)
     for (_, _, colour), nodes in zip(layers, places, strict=True):
         above.scatter(*zip(*nodes, strict=True), s=420, color=colour, zorder=2)
-    titles = ("input\nX (3, m)", "hidden layer\nW1 (4, 3)\nb1 (4, 1)", "output\nW2 (1, 4)\nb2 (1, 1)")
+    hidden = "hidden layer" if units <= DRAWN else f"hidden layer, {DRAWN} of {units:,}"
+    titles = (
+        f"input\nX ({N_X}, m)",
+        f"{hidden}\nW1 ({units}, {N_X})\nb1 ({units}, 1)",
+        f"output\nW2 (1, {units})\nb2 (1, 1)",
+    )
     for column, title in enumerate(titles):
         above.text(2.2 * column, -2.15, title, ha="center", va="top", fontsize=10)
     above.set(xlim=(-1, 5.4), ylim=(-3.5, 2), title="Two layers: the input isn't counted")

@@ -20,7 +20,7 @@ SIDE, TRAINING, HELD_OUT = 64, 160, 100
 FEW = 20
 #: Training squares lie left of this column of the photographs, held-out squares right of it.
 BORDER = 400
-RATE, STEPS = 0.002, 500
+RATE, STEPS, SEED = 0.002, 500, 0
 
 
 class Images(NamedTuple):
@@ -41,10 +41,10 @@ def squares(m: int, left: int, right: int, photographs: Any, random: Any) -> Ima
     return Images(np.stack(cut)[order], np.repeat([0.0, 1.0], m // 2)[order].reshape(1, m))
 
 
-def examples() -> tuple[Images, Images]:
+def examples(seed: int) -> tuple[Images, Images]:
     """Return training and held-out squares of a temple (0) and a flower (1), photographs of scikit-learn."""
     photographs = need("sklearn.datasets", "this experiment").load_sample_images().images
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     width = photographs[0].shape[1]
     return (
         squares(TRAINING, 0, BORDER, photographs, random),
@@ -65,9 +65,9 @@ def back_to_image(column: Any) -> Any:
     return np.rint(255 * column.reshape(SIDE, SIDE, 3)).astype(np.uint8)
 
 
-def train(convert: Any, training: Images, held_out: Images) -> dict[str, Any]:
+def train(convert: Any, training: Images, held_out: Images, alpha: float, iterations: int) -> dict[str, Any]:
     X, X_test = convert(training.X), convert(held_out.X)
-    model = LogisticRegression(learning_rate=RATE, num_iterations=STEPS).fit(X, training.Y)
+    model = LogisticRegression(learning_rate=alpha, num_iterations=iterations).fit(X, training.Y)
     return {
         "X": X,
         "costs": model.costs_,
@@ -97,7 +97,7 @@ def _tables(training: Images, held_out: Images, found: Mapping[str, Any]) -> tup
             ),
         ),
         Table(
-            f"Logistic regression on X, {STEPS:,} steps of α = {RATE:g}: a temple or a flower?",
+            f"Logistic regression on X, {found['descent']}: a temple or a flower?",
             ("X = images.", "column is image", "first J", "last J", "training", "test accuracy"),
             tuple(
                 (
@@ -137,11 +137,14 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
-    training, held_out = examples()
-    runs = {name: train(convert, training, held_out) for name, convert in CONVERSIONS.items()}
+def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED) -> Result:
+    training, held_out = examples(seed)
+    runs = {
+        name: train(convert, training, held_out, alpha, iterations) for name, convert in CONVERSIONS.items()
+    }
     right, wrong = runs[RIGHT], runs[WRONG]
     found = {
+        "descent": f"{iterations:,} steps of α = {alpha:g}",
         "runs": runs,
         "first": training.X[0],
         "whole": {

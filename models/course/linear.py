@@ -74,21 +74,21 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
+def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: int = UNITS) -> Result:
     flower = data.flower()
     X, Y = flower.X_train, flower.Y_train
     networks = {
         activation: ShallowNetwork(
-            UNITS, activation=activation, seed=SEED, learning_rate=RATE, num_iterations=STEPS
+            units, activation=activation, seed=seed, learning_rate=alpha, num_iterations=iterations
         ).fit(X, Y)
         for activation in ("identity", "tanh")
     }
-    line = LogisticRegression(learning_rate=RATE, num_iterations=STEPS).fit(X, Y)
+    line = LogisticRegression(learning_rate=alpha, num_iterations=iterations).fit(X, Y)
     W, b = collapsed(networks["identity"].parameters_)
     scores = {
         "logistic regression": line.score(X, Y),
-        f"{UNITS} linear hidden units": networks["identity"].score(X, Y),
-        f"{UNITS} tanh hidden units": networks["tanh"].score(X, Y),
+        f"{units:,} linear hidden units": networks["identity"].score(X, Y),
+        f"{units:,} tanh hidden units": networks["tanh"].score(X, Y),
     }
     found = {
         "flower": flower,
@@ -103,7 +103,7 @@ def run() -> Result:
         sections=(
             _weights(found),
             Table(
-                f"Training accuracy on the flower, {STEPS:,} steps of α = {RATE:g}",
+                f"Training accuracy on the flower, {iterations:,} steps of α = {alpha:g}",
                 ("", "accuracy"),
                 tuple((name, percent(score)) for name, score in scores.items()),
             ),

@@ -42,14 +42,14 @@ def by_hand() -> tuple[list[tuple[float, ...]], tuple[float, float, float, float
     return rows, (dw1 / m, dw2 / m, db / m, J / m)
 
 
-def descend(steps: int, sign: float = 1.0) -> tuple[Any, float, list[float]]:
+def descend(alpha: float, steps: int, sign: float = 1.0) -> tuple[Any, float, list[float]]:
     """Repeat w := w - α dw, b := b - α db; return w, b, and J before each step. A sign of -1 goes uphill."""
     w, b, costs = W.copy(), B, []
     for _ in range(steps):
         dw, db, J = backends.get("numpy").logistic_propagate(w, b, X, Y)
         costs.append(J)
-        w = w - RATE * sign * dw
-        b = b - RATE * sign * db
+        w = w - alpha * sign * dw
+        b = b - alpha * sign * db
     return w, b, costs
 
 
@@ -65,12 +65,12 @@ def _descended(found: Mapping[str, Any]) -> Table:
     w, b = found["descended"]
     fitted = found["fitted"]
     return Table(
-        f"After {STEPS} steps of gradient descent, learning rate {RATE:g}",
+        f"After {len(found['costs']):,} steps of gradient descent, learning rate {found['alpha']:g}",
         ("", "w1, w2", "b"),
         (
             ("w := w - α dw", numbers(w), number(b, 8)),
             ("LogisticRegression", numbers(fitted["w"]), number(fitted["b"], 8)),
-            ("published", numbers(PUBLISHED_W), number(PUBLISHED_B, 8)),
+            (f"published ({STEPS} steps of {RATE:g})", numbers(PUBLISHED_W), number(PUBLISHED_B, 8)),
         ),
     )
 
@@ -100,20 +100,21 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
+def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
     rows, gradients = by_hand()
-    w, b, costs = descend(STEPS)
-    model = LogisticRegression(learning_rate=RATE, num_iterations=STEPS).fit(
+    w, b, costs = descend(alpha, iterations)
+    model = LogisticRegression(learning_rate=alpha, num_iterations=iterations).fit(
         X, Y, parameters={"w": W, "b": B}
     )
     found = {
+        "alpha": alpha,
         "rows": rows,
         "gradients": gradients,
         "found": {name: backends.get(name).logistic_propagate(W, B, X, Y) for name in backends.NAMES},
         "descended": (w, b),
         "costs": costs,
         "fitted": model.parameters_,
-        "uphill": descend(2, sign=-1.0)[2],
+        "uphill": descend(alpha, 2, sign=-1.0)[2],
     }
     cancer = data.breast_cancer()
     start = np.zeros((cancer.X_train.shape[0], 1))
@@ -138,7 +139,7 @@ def run() -> Result:
         ),
         alternative=(
             f"Above: the sigmoid curve with the three examples on it; arrows show dz, from the label to a. "
-            f"Below: J falls from {number(costs[0], 3)} to {number(costs[-1], 3)} in {STEPS} steps."
+            f"Below: J goes from {number(costs[0], 3)} to {number(costs[-1], 3)} in {iterations:,} steps."
         ),
         values=found,
     )
@@ -166,7 +167,7 @@ def plot(result: Result) -> Any:
     above.set(xlabel="z = wᵀx + b", ylabel="a", title="What the unit says of each example")
     costs = result.values["costs"]
     below.plot(range(len(costs)), costs, color=BLUE, linewidth=1.8)
-    below.set(xlabel="step", ylabel="J", title=f"The cost while it learns, α = {RATE:g}")
+    below.set(xlabel="step", ylabel="J", title=f"The cost while it learns, α = {result.values['alpha']:g}")
     for panel in (above, below):
         lines(panel)
     return drawn

@@ -21,10 +21,10 @@ SMALL, LARGE = 0.01, 100.0
 FLAT = 0.01
 
 
-def starts() -> dict[str, dict[str, Any]]:
+def starts(seed: int, units: int) -> dict[str, dict[str, Any]]:
     """Return initial weights by their names; all biases are zero."""
-    random = np.random.RandomState(SEED)
-    W1, W2 = random.randn(UNITS, 2), random.randn(1, UNITS)
+    random = np.random.RandomState(seed)
+    W1, W2 = random.randn(units, 2), random.randn(1, units)
     sizes = {
         "zero": (0 * W1, 0 * W2),
         "all 0.01": (0 * W1 + 0.01, 0 * W2 + 0.01),
@@ -32,7 +32,7 @@ def starts() -> dict[str, dict[str, Any]]:
         f"randn * {LARGE:g}": (LARGE * W1, LARGE * W2),
     }
     return {
-        name: {"W1": first, "b1": np.zeros((UNITS, 1)), "W2": second, "b2": np.zeros((1, 1))}
+        name: {"W1": first, "b1": np.zeros((units, 1)), "W2": second, "b2": np.zeros((1, 1))}
         for name, (first, second) in sizes.items()
     }
 
@@ -42,12 +42,13 @@ def distinct(W1: Any) -> int:
     return len(np.unique(W1, axis=0))
 
 
-def observe(start: dict[str, Any]) -> dict[str, Any]:
+def observe(start: dict[str, Any], alpha: float, iterations: int) -> dict[str, Any]:
     """Train from these initial weights; return figures of the start and of the end."""
     flower = data.flower()
     X, Y = flower.X_train, flower.Y_train
     A1: Any = dk.dense_forward(start["W1"], X, start["b1"], "tanh")
-    model = ShallowNetwork(UNITS, learning_rate=RATE, num_iterations=STEPS).fit(X, Y, parameters=start)
+    model = ShallowNetwork(len(start["W1"]), learning_rate=alpha, num_iterations=iterations)
+    model.fit(X, Y, parameters=start)
     end = model.parameters_
     propagate: Any = dk.shallow_propagate
     return {
@@ -104,15 +105,15 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     )
 
 
-def run() -> Result:
-    found = {name: observe(start) for name, start in starts().items()}
+def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: int = UNITS) -> Result:
+    found = {name: observe(start, alpha, iterations) for name, start in starts(seed, units).items()}
     zero, equal, small, large = found.values()
     flower = data.flower()
     X, Y = flower.X_train, flower.Y_train
     return Result(
         sections=(
             Table(
-                f"{UNITS} tanh units on the flower, {STEPS:,} steps of α = {RATE:g}",
+                f"{units:,} tanh units on the flower, {iterations:,} steps of α = {alpha:g}",
                 (
                     "weights begin as",
                     "mean g'",
@@ -147,12 +148,12 @@ def run() -> Result:
             "Biases may begin at zero: once the weights differ, so do the units.",
         ),
         alternative=(
-            f"Four curves of the cost over {STEPS:,} steps. From zero weights it stays at "
+            f"Four curves of the cost over {iterations:,} steps. From zero weights it stays at "
             f"{number(zero['costs'][-1], 3)}; from equal ones it ends at {number(equal['costs'][-1], 3)}, "
             f"from small random ones at {number(small['costs'][-1], 3)}, from large ones at "
             f"{number(large['costs'][-1], 3)}, having begun at {number(large['costs'][0], 3)}."
         ),
-        values={"found": found, "refused": refused_draw()},
+        values={"iterations": iterations, "found": found, "refused": refused_draw()},
     )
 
 
@@ -167,7 +168,7 @@ def plot(result: Result) -> Any:
         {"color": GREEN, "linestyle": (0, (1, 1))},
     )
     for (name, each), style in zip(result.values["found"].items(), styles, strict=True):
-        steps = [min(100 * i, STEPS) for i in range(len(each["costs"]))]
+        steps = [min(100 * i, result.values["iterations"]) for i in range(len(each["costs"]))]
         panel.plot(steps, each["costs"], label=name, linewidth=2, **style)
     panel.set(
         yscale="log", xlabel="step", ylabel="cost, logarithmic scale", title="The cost from four starts"
