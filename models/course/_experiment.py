@@ -60,10 +60,13 @@ class Timings:
         return {way: min(turns) for way, turns in self.turns.items()}
 
     @property
-    def rounds(self) -> str:
-        """How many turns the ways had: "7", or "3 to 12"."""
+    def basis(self) -> str:
+        """What the seconds are, and whether other programs made some of them too long."""
         counts = {len(turns) for turns in self.turns.values()}
-        return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+        turns = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+        disturbed = ", ".join(way for way in self.turns if way in self.disturbed)
+        said = f"; other programs disturbed {disturbed}" if disturbed else ""
+        return f"time of a call, best of {turns} turns{said}"
 
     @property
     def fastest(self) -> str:

@@ -22,7 +22,7 @@ _SHORT = 30
 def rows_of(timings: Timings) -> Table:
     """Return timings as a table, which terminal and page show alike."""
     return Table(
-        f"{timings.title}: time of a call, best of {timings.rounds} turns",
+        f"{timings.title}: {timings.basis}",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
             (way, duration(seconds), factor(timings.speed_up(way)))
