@@ -20,7 +20,7 @@ Pullback: TypeAlias = Callable[[Array], Any]
 Parent: TypeAlias = "tuple[Variable, Pullback | None]"
 
 
-#: NumPy calls these for `array + node` and so on. They are the ones that nodes have, too.
+#: The functions that NumPy calls for `array + node` and so on, and the operators of nodes that do the same.
 _OPERATORS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
     np.add: operator.add,
     np.subtract: operator.sub,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -120,7 +121,8 @@ class Result:
     def diverged(self) -> bool:
         """Whether a table shows an infinite number, or NaN."""
         tables = (section for section in self.sections if isinstance(section, Table))
-        return any(cell in ("nan", "inf", "-inf") for table in tables for row in table.rows for cell in row)
+        cells = (cell for table in tables for row in table.rows for cell in row)
+        return any(re.search(r"\b(nan|inf)\b", cell) for cell in cells)
 
 
 @dataclasses.dataclass(frozen=True)

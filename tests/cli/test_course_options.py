@@ -19,7 +19,7 @@ VARIED = [each for each in EXPERIMENTS if each.options]
 def run(alpha=0.5, units=3):
     """Multiply. The claim of these notes holds at the defaults only."""
     product = alpha * units
-    table = _experiment.Table("The product", ("", "αn"), (("αn", f"{product:g}"),))
+    table = _experiment.Table("The product", ("", "αn"), (("αn, as in information", f"({product:g}, 1)"),))
     check = _experiment.Check("The product is 1.5, as in the notes", product == 1.5)
     return _experiment.Result((table,), (check,), ("Products differ.",), "None.", {"product": product})
 
@@ -80,7 +80,7 @@ def test_an_experiment_without_options_stays_as_it_is():
 
 def test_numbers_that_became_infinite_are_explained():
     with np.errstate(all="ignore"):
-        for units in (np.inf, np.nan):
+        for units in (np.inf, -np.inf, np.nan):
             assert "Take a smaller --alpha." in QUICK.result({"units": units}).lessons[0]
     assert "smaller" not in QUICK.result({"units": 4}).lessons[0]
 
@@ -89,7 +89,7 @@ def test_numbers_that_became_infinite_are_explained():
 def test_the_command_passes_options_on(capsys, tmp_path):
     code, text, _ = command(capsys, "quick", "--units", "7", "--alpha", "2")
     assert code == 0
-    assert " 14" in text
+    assert "(14, 1)" in text
     assert "--alpha 2 --units 7" in text
     assert "✓" not in text
     code, text, _ = command(capsys, "quick", "--units", "3")
