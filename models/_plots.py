@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from dlkernels.cli import CommandError
+from dlkernels.colours import BACKENDS
 from dlkernels.faults import reason
 
 from ._measure import Comparison
 from ._report import duration, factor, speed_up
 from ._training import Array, Model
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = {"python": "#E69F00", "numpy": "#0072B2", "numba": "#009E73"}
+#: The colours of labels 0 and 1, which colour-blind readers can tell apart.
 CLASSES = ("#D55E00", "#0072B2")
 GREY = "#595959"
 
@@ -88,7 +88,7 @@ def _time(comparison: Comparison) -> Any:
     )
     names = list(comparison.results)
     times = [comparison.results[name].seconds_per_iteration for name in names]
-    axes.barh(names, times, color=[COLOURS[name] for name in names], height=0.6)
+    axes.barh(names, times, color=[BACKENDS[name] for name in names], height=0.6)
     axes.set_xscale("log")
     low = 10.0 ** np.floor(np.log10(min(times)) - 0.3)
     axes.set_xlim(low, max(times) * (max(times) / low) ** 0.45)  # room for the labels
@@ -125,7 +125,7 @@ def _costs(comparison: Comparison) -> Any:
         costs = [*result.model.costs_, result.final_cost]
         finite += sum(np.isfinite(cost) for cost in costs)
         label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.diverged else "")
-        axes.plot(iterations, costs, label=label, color=COLOURS[name], **styles[name])
+        axes.plot(iterations, costs, label=label, color=BACKENDS[name], **styles[name])
     if not finite:
         axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -165,16 +165,19 @@ def _boundary(comparison: Comparison) -> Any:
 
 def shade(axes: Any, model: Model, X: Array) -> Any:
     """Shade the plane of two features around the points X by the model's probability; a black line is 0.5."""
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     low, high = X.min(axis=1), X.max(axis=1)
     margin = np.maximum(0.06 * (high - low), 1e-9)
     grids = [np.linspace(low[i] - margin[i], high[i] + margin[i], 300) for i in range(2)]
     first, second = np.meshgrid(*grids)
     P = model.predict_proba(np.stack([first.ravel(), second.ravel()])).reshape(first.shape)
-    colours = LinearSegmentedColormap.from_list("classes", [CLASSES[0], "#ffffff", CLASSES[1]])
+    # In the middle the paper shows through, which may be dark.
+    (zero, one), opacity = (to_rgb(colour) for colour in CLASSES), 0.45
+    shades = [(0.0, (*zero, opacity)), (0.5, (*zero, 0.0)), (0.5, (*one, 0.0)), (1.0, (*one, opacity))]
+    colours = LinearSegmentedColormap.from_list("classes", shades)
     shading = axes.pcolormesh(
-        first, second, P, cmap=colours, vmin=0, vmax=1, alpha=0.45, shading="nearest", rasterized=True
+        first, second, P, cmap=colours, vmin=0, vmax=1, shading="nearest", rasterized=True
     )
     if P.min() < 0.5 < P.max():
         axes.contour(first, second, P, levels=[0.5], colors="black", linewidths=1.4)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .._plots import CLASSES, COLOURS, GREY
+from dlkernels.colours import BACKENDS, DARK
+
+from .._plots import CLASSES, GREY
 from .._report import duration
 
-__all__ = ["BLUE", "CLASSES", "COLOURS", "GREEN", "GREY", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
+__all__ = ["BACKENDS", "BLUE", "CLASSES", "GREEN", "GREY", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
 
+#: Okabe and Ito's palette, for what is no backend. Colour-blind readers can tell its colours apart.
 ORANGE, BLUE, GREEN, RED = "#E69F00", "#0072B2", "#009E73", "#D55E00"
+#: Text on a coloured ground has an id that begins so. It keeps its colour on a dark page, as the ground does.
+ON_COLOUR = "on-colour"
 #: Width in inches: narrow, because a page on a phone shows the picture at three quarters of its size.
 _WIDTH = 5.2
 
@@ -67,10 +73,54 @@ def _no_ticks() -> Any:
 
 
 def svg(drawn: Any) -> bytes:
-    """Return the picture as SVG. The same picture gives the same bytes; letters are outlines, not fonts."""
+    """Return the picture as SVG. The same picture gives the same bytes; letters are outlines, not fonts.
+
+    Where the reader has asked for dark pages, the picture is dark, too: greys are turned round, and colours
+    that dark paper would swallow are lighter.
+    """
     import matplotlib
 
     data = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "dlkernels"}):
         drawn.savefig(data, format="svg", metadata={"Date": None})
-    return data.getvalue()
+    head, end, rest = data.getvalue().decode().rpartition("</svg>")
+    return f"{head}<style>{_dark_style(head)}</style>\n{end}{rest}".encode()
+
+
+def _dark_style(picture: str) -> str:
+    """Return the rules of style that give the picture's colours their dark counterparts."""
+    kept = f'[id^="{ON_COLOUR}"]'
+    rules = [f"svg {{ fill: {DARK['ink']} }} {kept} {{ fill: #000000 }}"]  # letters have no fill if black
+    for what, colour in sorted(set(re.findall(r"(fill|stroke): (#[0-9a-f]{6})", picture))):
+        dark = on_dark(colour)
+        if dark != colour:
+            rules.append(f'[style*="{what}: {colour}"]:not({kept} *) {{ {what}: {dark} !important }}')
+    return f"@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}"
+
+
+def on_dark(colour: str) -> str:
+    """Return the colour that takes the place of `colour` on dark paper.
+
+    White becomes the paper, black the ink, and greys lie between. Other colours stay if their contrast with
+    the paper is at least 3, and otherwise become so light that text in them can be read.
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    rgb, paper, ink = (np.array(to_rgb(each)) for each in (colour, DARK["paper"], DARK["ink"]))
+    if np.ptp(rgb) == 0:
+        return str(to_hex(tuple(ink + rgb[0] * (paper - ink))))
+    if _contrast(rgb, paper) >= 3:
+        return colour
+    while _contrast(rgb, paper) < 4.5:
+        rgb = rgb + 0.05 * (1 - rgb)
+    return str(to_hex(tuple(rgb)))
+
+
+def _contrast(lighter: Any, darker: Any) -> float:
+    return (_luminance(lighter) + 0.05) / (_luminance(darker) + 0.05)
+
+
+def _luminance(rgb: Any) -> float:
+    """Return the relative luminance of sRGB, as the Web Content Accessibility Guidelines define it."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

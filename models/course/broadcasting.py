@@ -130,7 +130,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BLUE, GREEN, ORANGE, figure
+    from ._pictures import BLUE, GREEN, ON_COLOUR, ORANGE, figure
 
     drawn, panel = figure(3.2)
     P = result.values["percentages"]
@@ -141,7 +141,10 @@ def plot(result: Result) -> Any:
         panel.barh(FOODS, row, left=left, color=colour, label=source, height=0.65, edgecolor="white")
         for place, (start, width) in enumerate(zip(left, row, strict=True)):
             if width > 9:
-                panel.text(start + width / 2, place, f"{width:.0f} %", ha="center", va="center", color=ink)
+                panel.text(
+                    start + width / 2, place, f"{width:.0f} %", ha="center", va="center", color=ink,
+                    gid=f"{ON_COLOUR}-{source}-{place}",
+                )  # fmt: skip
         left = left + row
     panel.invert_yaxis()
     panel.set(xlim=(0, 100), xlabel="% of the calories", title="A divided by its column sums")

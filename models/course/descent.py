@@ -98,11 +98,12 @@ def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import COLOURS, ORANGE, bars, figure
+    from ._pictures import BACKENDS, bars, figure
 
     drawn, panel = figure(2.6)
     names = list(WAYS)
-    colours = dict(zip(names, ("#B87400", ORANGE, COLOURS["numpy"], COLOURS["numba"]), strict=True))
+    backend_of = ("python", "python", "numpy", "numba")
+    colours = {name: BACKENDS[backend] for name, backend in zip(names, backend_of, strict=True)}
     timings = result.values["timings"]
     bars(panel, timings.seconds, colours)
     panel.set_title(timings.title)

@@ -129,7 +129,7 @@ def run(seed: int = SEED, units: int = UNITS) -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BLUE, COLOURS, GREY, ORANGE, bars, figure
+    from ._pictures import BACKENDS, BLUE, GREY, ORANGE, bars, figure
 
     drawn, (above, below) = figure(5.4, rows=2, height_ratios=(3, 2))
     units = result.values["units"]
@@ -156,11 +156,11 @@ def plot(result: Result) -> Any:
     above.set_axis_off()
     timings = result.values["timings"]
     colours = {
-        "per node": "#B87400",
-        "per example": ORANGE,
-        "vectorised (NumPy)": COLOURS["numpy"],
-        "python backend": COLOURS["python"],
-        "compiled (Numba)": COLOURS["numba"],
+        "per node": BACKENDS["python"],
+        "per example": BACKENDS["python"],
+        "vectorised (NumPy)": BACKENDS["numpy"],
+        "python backend": BACKENDS["python"],
+        "compiled (Numba)": BACKENDS["numba"],
     }
     bars(below, timings.seconds, colours)
     below.set_title(timings.title)

@@ -149,7 +149,8 @@ def plot(result: Result) -> Any:
             )
         panel.set_title(titles[activation])
         panel.set(xticks=[], yticks=[], aspect="equal")
-    drawn.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    points = panels[0].get_legend_handles_labels()
+    drawn.legend(*points, loc="outside lower center", ncols=2, frameon=False, markerscale=2.5)
     return drawn
 
 

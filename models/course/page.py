@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlkernels import colours
 from dlkernels.extras import need
 from dlkernels.info import config
 
@@ -26,7 +27,7 @@ def need_packages() -> None:
 
 
 def render(experiments: Sequence[Experiment], results: Mapping[str, Result], following: str | None) -> str:
-    """Return the page of these experiments.
+    """Return the page of these experiments, with numbers from 1 in the contents and in the headings.
 
     `following` is the command of the next experiment, or None if there is none.
     """
@@ -38,12 +39,14 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    facts = config()
+    facts, places = config(), list(enumerate(experiments, 1))
     text: str = environment.get_template("page.html").render(
         parts=[
-            (part, [each for each in experiments if each.part == part])
+            (part, [(number, each) for number, each in places if each.part == part])
             for part in dict.fromkeys(each.part for each in experiments)
         ],
+        style=colours.style(),
+        backends=colours.BACKENDS,
         results=results,
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
@@ -89,6 +92,7 @@ def _section(section: Section) -> dict[str, Any]:
         "header": table.header,
         "rows": table.rows,
         "numeric": numeric,
+        "colour": colours.of if isinstance(section, Timings) else colours.BACKENDS.get,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import itertools
 import json
 import math
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from commands import fail, run_python, run_without, succeed
 
-from dlkernels import cli
+from dlkernels import cli, colours
 from models.course import _experiment, _numbers, _pictures, _terminal, _timing, page
 from models.course.experiments import EXPERIMENTS
 
@@ -469,22 +470,28 @@ def test_pictures_are_the_same_for_the_same_result(results, document):
         assert b"<text" not in drawn  # letters are outlines
 
 
-def _luminance(colour):
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+@pytest.mark.parametrize(
+    ("colour", "dark"),
+    [
+        ("#ffffff", colours.DARK["paper"].lower()),
+        ("#000000", colours.DARK["ink"].lower()),
+        (colours.BACKENDS["numpy"].lower(), colours.BACKENDS["numpy"].lower()),
+    ],
+)
+def test_on_dark_paper_greys_are_turned_round_and_backends_keep_their_colours(colour, dark):
+    assert _pictures.on_dark(colour) == dark
 
 
-def test_text_has_the_contrast_that_it_needs():
-    style = (Path(page.__file__).parent / "page.html").read_text(encoding="utf-8")
-    themes = re.findall(r":root \{([^}]*)\}", style)
-    assert len(themes) == 2
-    for theme in themes:
-        colours = dict(re.findall(r"--(\w+): (#\w{6})", theme))
-        for ink in ("ink", "soft", "link", "good", "bad"):
-            for ground in ("paper", "box"):
-                light, dark = sorted((_luminance(colours[ink]), _luminance(colours[ground])), reverse=True)
-                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+def test_what_dark_paper_would_swallow_becomes_lighter():
+    assert _pictures.on_dark("#2255aa") > "#2255aa"
+    assert _pictures.on_dark("#102040") > "#102040"
+
+
+def test_text_on_a_coloured_ground_keeps_its_colour_on_a_dark_page(results):
+    drawn = _pictures.svg(EXPERIMENTS[NAMES.index("broadcasting")].plot(results["broadcasting"])).decode()
+    kept = re.findall(rf'<g id="({_pictures.ON_COLOUR}[^"]+)"', drawn)
+    assert len(kept) == len(set(kept)) >= 6
+    assert f'[id^="{_pictures.ON_COLOUR}"] {{ fill: #000000 }}' in drawn
 
 
 @pytest.fixture
@@ -546,6 +553,54 @@ def test_the_contents_lead_to_every_experiment(shown):
         assert shown.url.endswith(f"#{each.name}")
         top = shown.evaluate(f"document.getElementById('{each.name}').getBoundingClientRect().top")
         assert abs(top) < 2 or each is EXPERIMENTS[-1]
+
+
+def test_headings_have_the_numbers_of_the_contents_and_a_way_back(shown):
+    numbers = shown.evaluate(
+        "[...document.querySelectorAll('nav ol')].flatMap("
+        "list => [...list.children].map((item, i) => `${list.start + i}. ${item.innerText}`))"
+    )
+    assert shown.locator("main h3").all_inner_texts() == numbers
+    assert [number.partition(".")[0] for number in numbers] == [str(n + 1) for n in range(len(NAMES))]
+    for each in EXPERIMENTS:
+        shown.locator(f"section#{each.name}").get_by_text("Back to the contents").click()
+        assert shown.url.endswith("#contents")
+        assert abs(shown.evaluate("document.getElementById('contents').getBoundingClientRect().top")) < 2
+
+
+def _pixels(shown, place):
+    """The colours of a part of the page, row by row."""
+    image = pytest.importorskip("PIL.Image")
+    taken = image.open(io.BytesIO(shown.locator(place).first.screenshot())).convert("RGB")
+    return np.asarray(taken).astype(int)
+
+
+def test_a_table_that_is_cut_off_has_a_shadow_there_until_it_is_scrolled(shown):
+    shown.set_viewport_size({"width": 390, "height": 800})
+    place = "section#logistic .wide:has(table)"
+    assert shown.evaluate(f"(e => e.scrollWidth > e.clientWidth)(document.querySelector('{place}'))")
+
+    def shadows():
+        top = _pixels(shown, place)[3]  # above the first letters
+        return bool(np.ptp(top[:8]) > 20), bool(np.ptp(top[-8:]) > 20)
+
+    assert shadows() == (False, True)
+    shown.evaluate(f"document.querySelector('{place}').scrollLeft = 10000")
+    assert shadows() == (True, False)
+
+
+def test_pictures_are_dark_on_a_dark_page(shown):
+    for scheme, theme in (("light", colours.LIGHT), ("dark", colours.DARK)):
+        shown.emulate_media(color_scheme=scheme)
+        corner = _pixels(shown, "section#descent img")[2, 2]
+        assert "#{:02X}{:02X}{:02X}".format(*corner) == theme["paper"]
+
+
+def test_rows_of_backends_have_their_colours(shown):
+    row = shown.locator("section#linear tr").filter(has_text="numba").first
+    colour = row.locator(".swatch").evaluate("e => getComputedStyle(e).backgroundColor")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", colour))
+    assert f"#{red:02X}{green:02X}{blue:02X}" == colours.BACKENDS["numba"]
 
 
 def test_the_page_is_as_wide_as_the_window_light_and_dark(shown):
