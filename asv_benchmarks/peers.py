@@ -28,6 +28,7 @@ from rich.table import Table
 from asv_benchmarks import cold
 from asv_benchmarks.libraries import LIMIT, OURS, PEERS
 from asv_benchmarks.works import GROUPS, WORKS, Work
+from dlkernels import colours
 
 #: Seconds between two turns.
 PAUSE = 0.06
@@ -128,7 +129,8 @@ def report(rows: list[dict[str, Any]], names: list[str], console: Console) -> No
         table = Table(title=group, title_justify="left")
         table.add_column("work")
         for name in [OURS, *names]:
-            table.add_column(name, justify="right")
+            colour = colours.of("numba" if name == OURS else name)
+            table.add_column(name, justify="right", header_style=colour)
         for name in ("to the fastest", "target", "of the limit"):
             table.add_column(name, justify="right")
         for row in rows:

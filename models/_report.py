@@ -8,10 +8,11 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlkernels import colours
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.faults import reason
@@ -19,6 +20,11 @@ from dlkernels.info import config
 from dlkernels.text import printable
 
 from ._measure import Comparison, Difference, Result
+
+#: Two times are too close to call if one is at most so many times the other.
+CLOSE = 1.1
+#: What stands beside the name of the fastest in a table of times.
+FASTEST = ", fastest"
 
 # -- numbers in words --------------------------------------------------------------------------------
 
@@ -47,6 +53,17 @@ def speed_up(comparison: Comparison, name: str, over: str) -> float | None:
     return results[over].seconds_per_iteration / results[name].seconds_per_iteration
 
 
+def leaders(seconds: Mapping[str, float]) -> list[str]:
+    """Return the fastest of several ways, and those that took so little more that nobody can tell."""
+    least = min(seconds.values(), default=0.0)
+    return [name for name, taken in seconds.items() if taken <= CLOSE * least] if len(seconds) > 1 else []
+
+
+def marked(name: str, fastest: Sequence[str]) -> str:
+    """Return the name of a row of a table of times, and beside it that it is the fastest, if it is."""
+    return f"{name}{FASTEST}" if name in fastest else name
+
+
 # -- the table ---------------------------------------------------------------------------------------
 
 
@@ -64,7 +81,7 @@ def show(comparison: Comparison) -> None:
     from rich.text import Text
 
     job, data = comparison.job, comparison.job.dataset
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("\nbackend", no_wrap=True)
     for heading in (
         "\niterations", "time per\niteration", "speed-up\nvs python", "speed-up\nvs numpy",
@@ -73,8 +90,7 @@ def show(comparison: Comparison) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for result in comparison.results.values():
         table.add_row(*_row(comparison, result))
-    sys.stdout.write("\n")
-    show_lines(
+    show_block(
         Text(job.title, style="bold"),
         f"{data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features and "
         f"{data.X_test.shape[1]:,} held out, {data.description}; {job.dtype}, learning rate "
@@ -84,8 +100,9 @@ def show(comparison: Comparison) -> None:
     )
 
 
-def _row(comparison: Comparison, result: Result) -> Iterator[str]:
-    yield result.backend
+def _row(comparison: Comparison, result: Result) -> Iterator[Any]:
+    seconds = {name: each.seconds_per_iteration for name, each in comparison.results.items()}
+    yield coloured(marked(result.backend, leaders(seconds)))
     yield f"{result.iterations:,}"
     yield duration(result.seconds_per_iteration)
     for other in ("python", "numpy"):
@@ -134,10 +151,27 @@ def _difference_note(difference: Difference) -> str:
     return f"Largest difference between the parameters of {names} {after}: {difference.value:.1e}."
 
 
+def coloured(name: str) -> Any:
+    """Return the name of a row: in the colour of the backend that it names, and bold if it is the fastest."""
+    from rich.text import Text
+
+    words, fastest, _ = name.partition(FASTEST)
+    text = Text(words, style=colours.of(words) or "")
+    text.append(fastest, style="green")
+    text.stylize("bold" if fastest else "")
+    return text
+
+
 def show_lines(*things: Any) -> None:
-    """Print text and tables with rich, without the empty lines and the padding that rich adds."""
+    """Print text and tables with rich, without the empty lines and the padding that rich adds.
+
+    On a terminal a line of text that is too long goes on in the next line, indented by two. Elsewhere it
+    stays one line. rich leaves colours out where there is no terminal, where its type is "dumb" and where
+    NO_COLOR is set; with FORCE_COLOR it treats everything as a terminal.
+    """
     need("rich", "this command")
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False)
     console.soft_wrap = not console.is_terminal or console.width < 80
@@ -145,10 +179,30 @@ def show_lines(*things: Any) -> None:
     # Rich doesn't print to stdout itself: it would end the process if the reader of a pipe has gone.
     with console.capture() as printed:
         for thing in things:
+            if isinstance(thing, str | Text) and not console.soft_wrap:
+                thing = _hanging(thing, console)
             console.print(thing)
     lines = [line.rstrip() for line in printed.get().splitlines() if line.strip()]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def _hanging(text: Any, console: Any) -> Any:
+    from rich.text import Text
+
+    indent = Text("  ")
+    lines = []
+    for line in (Text(text) if isinstance(text, str) else text).split("\n"):
+        first, *others = line.wrap(console, console.width - len(indent)) or [line]
+        lines += [first, *(indent + other for other in others)]
+    return Text("\n").join(lines)
+
+
+def show_block(*things: Any) -> None:
+    """Print an empty line and, below it, text and tables as `show_lines` does; nothing if there are none."""
+    if things:
+        sys.stdout.write("\n")
+        show_lines(*things)
 
 
 # -- JSON --------------------------------------------------------------------------------------------

@@ -47,8 +47,8 @@ class Listing:
 class Timings:
     """Seconds of a call in each turn of each way. The first is the notes' slowest: speed-ups are over it.
 
-    Other programs may have disturbed a way in all its turns. `_timing.verdict` says which way is fastest,
-    where that is clear.
+    Other programs may have disturbed a way in all its turns. `_timing.leaders` tells which ways may be the
+    fastest.
     """
 
     title: str

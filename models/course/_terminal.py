@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .._report import duration, factor, show_lines
-from ._experiment import Experiment, Listing, Result, Section, Table, Timings
+from .._report import coloured, duration, factor, marked, show_block, show_lines
+from ._experiment import Check, Experiment, Listing, Result, Section, Table, Timings
+from ._timing import leaders
 
 _HOW_TO_GO_ON = """\
 dlkernels course {first:<16} run the first one, and so on with each name
@@ -21,11 +22,12 @@ _SHORT = 30
 
 def rows_of(timings: Timings) -> Table:
     """Return timings as a table, which terminal and page show alike."""
+    fastest = leaders(timings)
     return Table(
         f"{timings.title}: {timings.basis}",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
-            (way, duration(seconds), factor(timings.speed_up(way)))
+            (marked(way, fastest), duration(seconds), factor(timings.speed_up(way)))
             for way, seconds in timings.seconds.items()
         ),
     )
@@ -42,16 +44,14 @@ def show_list(experiments: Sequence[Experiment]) -> None:
         "numbers called published are those of the course's exercises."
     )
     for part in dict.fromkeys(each.part for each in experiments):
-        sys.stdout.write("\n")
         grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, min_width=max(len(each.name) for each in experiments))
         grid.add_column()
         for each in experiments:
             if each.part == part:
                 grid.add_row(Text(each.name, style="bold"), each.question)
-        show_lines(Text(part, style="bold"), grid)
-    sys.stdout.write("\n")
-    show_lines("What next?", _HOW_TO_GO_ON.format(first=experiments[0].name))
+        show_block(Text(part, style="bold"), grid)
+    show_block("What next?", _HOW_TO_GO_ON.format(first=experiments[0].name))
 
 
 def show(experiment: Experiment, result: Result, place: str, following: Experiment | None) -> None:
@@ -60,19 +60,28 @@ def show(experiment: Experiment, result: Result, place: str, following: Experime
     from rich.text import Text
 
     show_lines(Text(f"{experiment.title} ({place}, {experiment.part})", style="bold"), experiment.question)
-    sys.stdout.write("\n")
-    show_lines(*(Padding(Text(each.text), (0, 0, 0, 2)) for each in experiment.formulas))
+    show_block(*(Padding(Text(each.text), (0, 0, 0, 2)) for each in experiment.formulas))
     for section in result.sections:
-        sys.stdout.write("\n")
-        show_lines(*_shown(section))
-    sys.stdout.write("\n")
-    show_lines(
-        *(f"{'✓' if check.holds else '✗ NOT SO HERE:'} {check.text}" for check in result.checks),
-        *result.lessons,
-        *(f"A slip to look out for: {slip}" for slip in experiment.slips),
-    )
-    sys.stdout.write("\n")
-    show_lines(*_next(following))
+        show_block(*_shown(section))
+    show_block(*map(_verdict, result.checks))
+    for lesson in result.lessons:
+        show_block(lesson)
+    for slip in experiment.slips:
+        show_block(f"A slip to look out for: {slip}")
+    show_block(*_next(following))
+
+
+def _verdict(check: Check) -> Any:
+    """Return the line of a check: its mark, in green or red, and what was claimed and found."""
+    from rich.text import Text
+
+    mark, plain, style = ("✓", "+", "bold green") if check.holds else ("✗", "x", "bold red")
+    try:
+        mark.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        mark = plain
+    words = "" if check.holds else " NOT SO HERE:"
+    return Text.assemble((mark + words, style), f" {check.text}")
 
 
 def _next(following: Experiment | None) -> Iterator[str]:
@@ -107,8 +116,8 @@ def _grid(table: Table) -> Any:
         whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
         style: Any = ("right", "bottom") if numeric else ("left", "top")
         grid.add_column(heading, justify=style[0], vertical=style[1], min_width=whole, overflow="fold")
-    for row in table.rows:
-        grid.add_row(*row)
+    for name, *cells in table.rows:
+        grid.add_row(coloured(name), *cells)
     return grid
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dlkernels import backends
 
-from .._report import duration
+from .._report import CLOSE, duration
 from ._experiment import Timings
 
 #: Seconds that a turn takes at least, and seconds that one of its samples should take.
@@ -26,8 +26,6 @@ _ROUNDS, _FEW_ROUNDS, _SLOW = 7, 3, 0.05
 _BOUND = 2.0
 #: Seconds of pause before each turn, because the worker threads of a BLAS spin for a while after a call.
 _PAUSE = 0.005
-#: Two times are too close to call if one is at most so many times the other.
-_CLOSE = 1.1
 #: A turn counts as it is if the calling thread had the processor for this share of it, or more.
 _UNDISTURBED = 2 / 3
 #: A way works in one thread if the CPU time of all threads is at most so many times that of the calling one.
@@ -78,19 +76,24 @@ def on_backends(title: str, call: Callable[[ModuleType], Any]) -> Timings:
 
 def is_faster(timings: Timings, way: str, other: str) -> bool:
     """Whether `way` took less time than `other`, by so much that it isn't too close to call."""
-    least = _CLOSE * _noise(timings.turns[other])
+    least = CLOSE * _noise(timings.turns[other])
     return other not in timings.disturbed and _lead(timings, way, other) > least
+
+
+def leaders(timings: Timings) -> list[str]:
+    """Return the way that took the least time, and those that may take less, as far as the timing can tell."""
+    return [way for way in timings.seconds if not is_faster(timings, timings.fastest, way)]
 
 
 def verdict(timings: Timings) -> str:
     """Say which way took the least time, or between which ways it is too close to call."""
     fastest = timings.fastest
-    ahead = [way for way in timings.seconds if not is_faster(timings, fastest, way)]
+    ahead = leaders(timings)
     times = [duration(timings.seconds[way]) for way in ahead]
     if len(ahead) == 1:
         return f"{fastest} took the least time, {times[0]}"
     found = f"whether {_listed(ahead, 'or')} takes the least time, {_listed(times, 'and')}"
-    if all(_lead(timings, fastest, way) <= _CLOSE for way in ahead):
+    if all(_lead(timings, fastest, way) <= CLOSE for way in ahead):
         return f"it is too close to call {found}"
     return f"it is too close to call {found}: other programs disturbed the timing"
 
@@ -105,7 +108,7 @@ def _unclear(timings: Timings) -> list[str]:
     rivals = [
         way
         for way in timings.turns
-        if _lead(timings, fastest, way) > _CLOSE and not is_faster(timings, fastest, way)
+        if _lead(timings, fastest, way) > CLOSE and not is_faster(timings, fastest, way)
     ]
     return [fastest, *rivals] if rivals else []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,25 @@ def test_durations_have_three_digits(seconds, text):
 )
 def test_factors(ratio, text):
     assert _report.factor(ratio) == text
+
+
+def test_the_fastest_is_marked_unless_it_is_alone():
+    assert _report.leaders({"numpy": 2.0, "numba": 1.0}) == ["numba"]
+    assert _report.leaders({"numpy": 1.05, "numba": 1.0}) == ["numpy", "numba"]  # nobody can tell
+    assert _report.leaders({"numba": 1.0}) == []
+    assert _report.marked("numba", ["numba"]) == "numba, fastest"
+    assert _report.marked("numpy", ["numba"]) == "numpy"
+
+
+def test_the_table_marks_the_fastest_backend(capsys):
+    job = _measure.Job("logistic", data.flower(40), iterations=20, learning_rate=0.1)
+    comparison = _measure.compare(job, ["python", "numpy"])
+    comparison.results["python"].seconds_per_iteration = 9.0
+    _report.show(comparison)
+    table = capsys.readouterr().out
+    assert re.search(r"^ numpy, fastest +20 ", table, re.MULTILINE)
+    assert re.search(r"^ python +20 ", table, re.MULTILINE)
+    assert max(len(line) for line in table.splitlines()[3:8]) <= 80
 
 
 def test_the_largest_difference_is_found_among_all_pairs():

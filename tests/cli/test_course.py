@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import io
 import itertools
@@ -331,6 +332,68 @@ def test_nothing_is_cut_off_at_80_columns(results, name, capsys, monkeypatch):
                         assert cell in text, (table.title, cell)
                     else:  # may be wrapped beside other cells
                         assert all(word[:12] in text for word in cell.split()), (table.title, cell)
+
+
+@pytest.fixture
+def failing():
+    """An experiment with a check that holds, one that doesn't, lessons and slips."""
+    each = EXPERIMENTS[NAMES.index("graph")]
+    checks = (_experiment.Check("So it is " + 20 * "and so ", True), _experiment.Check("So it isn't", False))
+    timings = _experiment.Timings("t", {"python": 3.0, "numpy": 1.05, "numba": 1.0}, 7)
+    shown = dataclasses.replace(each, slips=("A slip.", "Another."))
+    return shown, _experiment.Result((timings,), checks, ("A lesson.", "Another lesson."), "", {})
+
+
+def printed(failing, monkeypatch, capsys, **environment):
+    for name in ("FORCE_COLOR", "NO_COLOR", "TERM", "COLORTERM", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    _terminal.show(*failing, "1 of 1", None)
+    return capsys.readouterr().out
+
+
+def test_checks_lessons_and_slips_stand_apart(failing, monkeypatch, capsys):
+    text = printed(failing, monkeypatch, capsys)
+    verdicts = "and so .\n✗ NOT SO HERE: So it isn't.\n"
+    lessons = "\nA lesson.\n\nAnother lesson.\n"
+    slips = "\nA slip to look out for: A slip.\n\nA slip to look out for: Another.\n"
+    assert verdicts + lessons + slips in text
+
+
+def test_on_a_terminal_marks_have_colours_and_long_lines_hang(failing, monkeypatch, capsys):
+    text = printed(
+        failing, monkeypatch, capsys, FORCE_COLOR="1", TERM="xterm", COLORTERM="truecolor", COLUMNS="80"
+    )
+    assert "\x1b[1;32m✓\x1b[0m So it is and so" in text
+    assert "\x1b[1;31m✗ NOT SO HERE:\x1b[0m So it isn't" in text
+    (following,) = re.findall(r"^.*So it is and.*\n(.*)\n", text, re.MULTILINE)
+    assert re.match(r"  \w", following)
+    for name in ("numpy", "numba"):
+        red, green, blue = (int(colours.BACKENDS[name][i : i + 2], 16) for i in (1, 3, 5))
+        assert f"\x1b[1;38;2;{red};{green};{blue}m{name}" in text  # bold: the timing can't tell them apart
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert re.findall(r"^ (\w+), fastest", plain, re.MULTILINE) == ["numpy", "numba"]
+    assert max(map(len, plain.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"TERM": "dumb", "FORCE_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}]
+)
+def test_no_colours_where_nobody_wants_them(failing, monkeypatch, capsys, environment):
+    text = printed(failing, monkeypatch, capsys, **environment)
+    assert not re.search(r"\x1b\[[\d;]*\b3[0-9]", text)
+    assert ("\x1b" in text) == ("NO_COLOR" in environment)  # which leaves bold letters
+
+
+def test_marks_of_checks_in_an_encoding_without_them(failing, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    monkeypatch.setattr("sys.stdout", stream)
+    _terminal.show(*failing, "1 of 1", None)
+    stream.seek(0)
+    text = stream.read()
+    assert "+ So it is" in text
+    assert "x NOT SO HERE: So it isn't." in text
 
 
 def test_pictures_and_page_of_one(tmp_path):
