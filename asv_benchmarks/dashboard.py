@@ -15,8 +15,8 @@ from pathlib import Path
 
 from asv_benchmarks.pages import browser, figures, landing, offline
 
-#: The benchmarks of a quick look, about two minutes: the three backends at small sizes in float64, and the
-#: times of numba relative to NumPy.
+#: The benchmarks of a quick look, about two minutes: the three backends at small sizes in float64, and
+#: numba's relative times.
 QUICK = (
     r"time_call\('(python|numpy|numba)', (4|8|10), 'float64'\)",
     r"track_relative_time\('numba', (4|8|10), 'float64'\)",

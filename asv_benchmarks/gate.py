@@ -1,7 +1,8 @@
 """Did something become slower? `python -m asv_benchmarks.gate` compares relative times with stored ones.
 
-Only times relative to NumPy, measured in turns, are compared: absolute ones vary by half on a shared
-machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there is nothing to compare.
+A relative time is Numba's time divided by that of plain NumPy, measured in turns. Nothing else is compared,
+because times vary by half on a shared machine. Exit status: 0 if nothing became slower, 1 if something did,
+2 if there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     worse = slower(stored, now)
     for name, ratio in worse.items():
-        print(f"{name}: {ratio:.2f} times as long, relative to NumPy ({stored[name]:.3g} -> {now[name]:.3g})")
+        print(f"{name}: relative time {stored[name]:.3g} -> {now[name]:.3g}, {ratio:.2f} times as long")
     print(f"{len(common)} compared, {len(worse)} slower than {LIMIT} times what is stored.")
     return 1 if worse else 0
 

@@ -1,4 +1,4 @@
-"""The base class of the benchmarks that time an operation, on each backend and relative to NumPy."""
+"""The base class of the benchmarks that time an operation on each backend, and of its relative times."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class _Operation:
             call()
 
     def track_relative_time(self, backend: str, size: int, dtype: str) -> float:
-        """Time divided by that of NumPy code that doesn't change from commit to commit."""
+        """Time divided by that of plain NumPy: code that doesn't change from commit to commit."""
         from asv_benchmarks import libraries
         from asv_benchmarks.works import arrays
 
@@ -137,7 +137,7 @@ class _Operation:
         baselines = libraries.module("numpy").build(work, arrays(work, dtype))
         return relative(prepared(work, backend, dtype), baselines[0]) if baselines else math.nan
 
-    track_relative_time.unit = "of NumPy's time"  # type: ignore[attr-defined]
+    track_relative_time.unit = "of plain NumPy's time"  # type: ignore[attr-defined]
     track_relative_time.version = f"1, baseline {BASELINE}"  # type: ignore[attr-defined]
 
 

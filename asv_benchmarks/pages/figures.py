@@ -35,6 +35,10 @@ class Benchmark:
         position = self.names.index(name)
         return list(dict.fromkeys(key[position] for key in self.values))
 
+    def has_commits(self) -> bool:
+        """Whether there are figures of several commits, so that a graph over commits shows something."""
+        return any(len(values) > 1 for values in self.history.values())
+
 
 @dataclasses.dataclass(frozen=True)
 class Commit:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
 
-from asv_benchmarks.pages import charts
 from asv_benchmarks.pages.figures import Benchmark, Figures
+from dlkernels import colours
 
 #: The address of asv's own page, relative to the landing page.
 ASV_PAGE = "asv.html"
 #: The names of the two backends that the kernels are compared with, and of the kernels' backend.
 PYTHON, NUMPY, NUMBA = "python", "numpy", "numba"
-#: The number of commits in the table of the kernels' speed-ups over plain NumPy.
+NAMES = {
+    PYTHON: "Python",
+    NUMPY: "NumPy",
+    NUMBA: "Numba",
+    "torch": "PyTorch",
+    "jax": "JAX",
+    "sklearn": "scikit-learn",
+}
+#: The number of commits in the table of relative times.
 MOST_COMMITS = 8
 _TIME, _RELATIVE = ".time_call", ".track_relative_time"
 _SIZES = {"log2_n": "{0:,} numbers", "log2_side": "{0:,} x {0:,} x {0:,}", "log2_m": "{0:,} examples"}
@@ -70,14 +79,16 @@ def _operation(name: str) -> str:
 
 
 class Operation:
-    """One operation: its times by size, dtype and backend."""
+    """One operation: its times by size, dtype and backend, and its relative times.
+
+    A relative time is the compiled kernels' time divided by that of plain NumPy, measured in turns.
+    """
 
     def __init__(self, times: Benchmark, relative: Benchmark | None) -> None:
         self.name, self.times, self.relative = _operation(times.name), times, relative
         self.family = times.name.split(".")[0]
         self.axis = next(name for name in times.names if name in _SIZES)
         self.backends = times.parameters("backend")
-        self.titles = [charts.NAMES.get(backend, backend) for backend in self.backends]
         self.dtypes = sorted(times.parameters("dtype"))
         self.sizes = sorted(times.parameters(self.axis))
 
@@ -87,105 +98,101 @@ class Operation:
     def seconds(self, backend: str, size: int, dtype: str) -> float | None:
         return self.times.values.get((backend, size, dtype))
 
-    def speed_up(self, over: str, size: int, dtype: str) -> float | None:
-        """Return another backend's time divided by the kernels' time."""
-        ours, theirs = self.seconds(NUMBA, size, dtype), self.seconds(over, size, dtype)
-        return theirs / ours if ours and theirs else None
-
     def relative_time(self, size: int, dtype: str) -> float | None:
-        """Return the kernels' time divided by that of plain NumPy."""
         return self.relative.values.get((NUMBA, size, dtype)) if self.relative else None
 
-    def _largest_relative(self) -> int | None:
-        keys = self.relative.values if self.relative else {}
-        return max((s for b, s, d in keys if b == NUMBA and d == self.dtypes[-1]), default=None)
-
-    def over_plain_numpy(self) -> float | None:
-        """Return plain NumPy's time divided by the kernels' time, at the largest size measured."""
-        size = self._largest_relative()
-        relative = self.relative_time(size, self.dtypes[-1]) if size else None
-        return 1 / relative if relative else None
-
     def history(self, commits: list[str]) -> list[str]:
-        """Return `over_plain_numpy` for each of these commits, as text."""
-        size, values = self._largest_relative(), {}
-        if self.relative and size:
-            values = self.relative.history[NUMBA, size, self.dtypes[-1]]
-        return [_times(1 / values[commit]) if commit in values else "" for commit in commits]
+        """Return the relative time at each of these commits, at the largest size measured, as text."""
+        if self.relative is None:
+            return ["" for _ in commits]
+        keys = [key for key in self.relative.history if key[0] == NUMBA and key[2] == self.dtypes[-1]]
+        values = self.relative.history[max(keys)] if keys else {}
+        return [_three(values[commit]) if commit in values else "" for commit in commits]
 
-    def rows(self) -> list[dict[str, Any]]:
-        found = []
-        for dtype in self.dtypes:
-            for size in self.sizes:
-                values = [self.seconds(backend, size, dtype) for backend in self.backends]
-                best = min((v for v in values if v is not None), default=None)
-                relative = self.relative_time(size, dtype)
-                found.append(
-                    {
-                        "dtype": dtype,
-                        "size": self.size(size),
-                        "cells": [
-                            ("" if v is None else duration(v), v is not None and v == best) for v in values
-                        ],
-                        "over_python": _times(self.speed_up(PYTHON, size, dtype)),
-                        "over_numpy": _times(self.speed_up(NUMPY, size, dtype)),
-                        "relative": "" if relative is None else _three(relative),
-                    }
-                )
-        return found
+    def rows(self) -> list[tuple[int, str]]:
+        """Return the size and the dtype of each row: wherever there is a time or a relative time."""
+        relative = self.relative.values if self.relative else {}
+        keys = {key[1:] for key in self.times.values} | {key[1:] for key in relative if key[0] == NUMBA}
+        return sorted(keys, key=lambda row: (row[1], row[0]))
 
-    def overview(self) -> dict[str, Any] | None:
-        """Return times in float64 at the largest size for which all three backends have figures."""
+    def overview(self) -> list[tuple[int, str]]:
+        """Return the row in float64 at the largest size for which all three backends have figures, if any."""
+        return self._complete()[-1:]
+
+    def _complete(self) -> list[tuple[int, str]]:
         dtype = self.dtypes[-1]
-        three = [(s, [self.seconds(b, s, dtype) for b in (PYTHON, NUMPY, NUMBA)]) for s in self.sizes]
-        complete = [(s, values) for s, values in three if None not in values]
-        if not complete:
-            return None
-        size, values = complete[-1]
-        return {
-            "name": self.name,
-            "size": self.size(size),
-            "cells": [duration(value) for value in values if value is not None],
-            "over_python": _times(self.speed_up(PYTHON, size, dtype)),
-            "over_numpy": _times(self.speed_up(NUMPY, size, dtype)),
-            "over_plain": _times(1 / relative if (relative := self.relative_time(size, dtype)) else None),
-        }
-
-    def chart(self) -> Markup:
-        labels = [self.size(size) for size in self.sizes]
-        times = {
-            dtype: {
-                (backend, self.size(size)): value
-                for backend in self.backends
-                for size in self.sizes
-                if (value := self.seconds(backend, size, dtype)) is not None
-            }
-            for dtype in self.dtypes
-        }
-        return Markup(charts.backends(times, self.backends, labels))
+        backends = (PYTHON, NUMPY, NUMBA)
+        return [(s, dtype) for s in self.sizes if all(self.seconds(b, s, dtype) for b in backends)]
 
     def links(self) -> list[tuple[str, str]]:
-        dtype = self.dtypes[-1]
-        complete = [s for s in self.sizes if all(self.seconds(b, s, dtype) for b in (PYTHON, NUMPY, NUMBA))]
-        size = (complete or self.sizes)[-1]
-        found = [
-            (
-                "time against size",
-                link(self.times, self.axis, log=True, backend=self.backends, dtype=[dtype]),
-            ),
-            (
-                "time over commits",
-                link(self.times, log=True, backend=self.backends, **{self.axis: [size]}, dtype=[dtype]),
-            ),
-        ]
-        if self.relative:
+        """Return links to asv's graphs of this operation: words and addresses. A single point is no graph."""
+        size, dtype = (self._complete() or self.rows())[-1]
+        found = []
+        if len(self.sizes) > 1:
+            address = link(self.times, self.axis, log=True, backend=self.backends, dtype=[dtype])
+            found.append(("time against size", address))
+        if self.times.has_commits():
+            chosen = {"backend": self.backends, self.axis: [size], "dtype": [dtype]}
+            found.append(("time over commits", link(self.times, log=True, **chosen)))
+        if self.relative and self.relative.has_commits():
             measured = {name: self.relative.parameters(name) for name in (self.axis, "dtype")}
             found.append(("relative time over commits", link(self.relative, backend=[NUMBA], **measured)))
         return found
 
 
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{_three(ratio)}x"
+class Bars:
+    """Small bars in the cells of tables. Those of times share one logarithmic scale, as do those of ratios.
+
+    A bar goes from one share of the cell's width to another. That of a time begins at the left. That of a
+    ratio begins in the middle, which is 1, and goes to the left if it is less.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        found = list(operations)
+        times = [value for each in found for value in each.times.values.values()]
+        ratios = [r for each in found for row in each.rows() if (r := each.relative_time(*row))]
+        self.least, self.most = min(times, default=1.0) / 2, max(times, default=1.0)
+        self.farthest = max((abs(math.log(ratio)) for ratio in ratios), default=0.0) or 1.0
+
+    def time(self, seconds: float) -> tuple[float, float]:
+        return 0.0, math.log(seconds / self.least) / math.log(self.most / self.least)
+
+    def ratio(self, ratio: float) -> tuple[float, float]:
+        end = 0.5 + 0.5 * math.log(ratio) / self.farthest
+        return min(0.5, end), max(0.5, end)
+
+    def cells(self, operation: Operation, size: int, dtype: str, backends: list[str]) -> Iterator[Any]:
+        """Yield the cells of a row for the template: those of the backends, then the relative time."""
+        values = [operation.seconds(backend, size, dtype) for backend in backends]
+        best = min((value for value in values if value is not None), default=None)
+        for backend, value in zip(backends, values, strict=True):
+            yield value and _cell(duration(value), backend, self.time(value), best=value == best)
+        ratio = operation.relative_time(size, dtype)
+        yield ratio and _cell(_three(ratio), NUMBA if ratio < 1 else NUMPY, self.ratio(ratio))
+
+
+def _cell(text: str, backend: str, bar: tuple[float, float], best: bool = False) -> dict[str, Any]:
+    start, end = (f"{100 * share:.1f}%" for share in bar)
+    return {"text": text, "backend": backend, "from": start, "to": end, "best": best}
+
+
+def _table(bars: Bars, operations: list[Operation], backends: list[str]) -> list[dict[str, Any]]:
+    """Lay out every row of some operations, with the backends across."""
+    return [
+        {
+            "name": each.name,
+            "links": each.links(),
+            "rows": [
+                {
+                    "size": each.size(size),
+                    "dtype": dtype,
+                    "cells": list(bars.cells(each, size, dtype, backends)),
+                }
+                for size, dtype in each.rows()
+            ],
+        }
+        for each in operations
+    ]
 
 
 def _other_table(benchmark: Benchmark) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def _other_table(benchmark: Benchmark) -> dict[str, Any]:
         rows.setdefault(key[:-1], {})[key[-1] if key else None] = _value(value, benchmark.unit)
     return {
         "name": benchmark.name,
-        "href": link(benchmark),
+        "href": link(benchmark) if benchmark.has_commits() else None,
         "unit": benchmark.unit,
         "names": benchmark.names[:-1],
         "axis": benchmark.names[-1] if benchmark.names else "",
@@ -216,14 +223,16 @@ def operations(figures: Figures) -> list[Operation]:
 def render(figures: Figures) -> str:
     """Render the page."""
     found = operations(figures)
-    overview = [row for operation in found if (row := operation.overview())]
-    ratios = {operation.name: ratio for operation in found if (ratio := operation.over_plain_numpy())}
+    bars = Bars(found)
     newest = figures.commits[:MOST_COMMITS]
     others = [
         _other_table(benchmark)
         for name, benchmark in figures.benchmarks.items()
         if not (name.endswith(_TIME) and "backend" in benchmark.names) and not name.endswith(_RELATIVE)
     ]
+    # An operation has a place of its own if there is more to say than its row at the top says.
+    detailed = [each for each in found if each.links() or each.rows() != each.overview()]
+    places = {each.name: f"#{each.name}" for each in detailed}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -233,6 +242,10 @@ def render(figures: Figures) -> str:
     )
     return environment.get_template("landing.html").render(
         asv_page=ASV_PAGE,
+        style=colours.style(),
+        colours=colours.BACKENDS,
+        names=NAMES,
+        places=places,
         machine=figures.machine,
         commits=[
             {
@@ -244,15 +257,22 @@ def render(figures: Figures) -> str:
             }
             for commit in figures.commits
         ],
+        overview=[
+            {
+                "name": each.name,
+                "size": each.size(size),
+                "cells": list(bars.cells(each, size, dtype, [PYTHON, NUMPY, NUMBA])),
+            }
+            for each in found
+            for size, dtype in each.overview()
+        ],
         families=[
-            (_TITLES.get(family, family), [operation for operation in found if operation.family == family])
-            for family in dict.fromkeys(operation.family for operation in found)
+            (_TITLES.get(family, family), backends, _table(bars, members, backends))
+            for family in dict.fromkeys(each.family for each in detailed)
+            for members in [[each for each in detailed if each.family == family]]
+            for backends in [[name for name in NAMES if any(name in each.backends for each in members)]]
         ],
-        overview=overview,
         newest=[commit.hash[:8] for commit in newest],
-        history=[
-            (operation.name, operation.history([commit.hash for commit in newest])) for operation in found
-        ],
-        speed_ups=Markup(charts.speed_ups(ratios)) if ratios else None,
+        history=[(each.name, each.history([commit.hash for commit in newest])) for each in found],
         others=others,
     )

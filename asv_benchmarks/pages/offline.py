@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+from dlkernels import colours
+
 VENDOR = Path(__file__).resolve().parent.parent / "vendor"
 #: For each file that asv's page loads, the end of its address and the name of our copy.
 _FILES = {
@@ -21,6 +23,8 @@ _FILES = {
     "/bootstrap.min.js": "bootstrap.min.js",
     "/bootstrap.min.css": "bootstrap.min.css",
 }
+#: Our own plug-in for flot, which asv's page loads after everything else.
+_PLUGIN = Path(__file__).resolve().parent / "backend_colours.js"
 _LOADING = re.compile(r"<(?:script|link)\b[^>]*?\b(?:src|href)=\"(https?:[^\"]+)\"[^>]*>")
 
 
@@ -58,7 +62,14 @@ def drop_unmeasured(folder: Path) -> None:
 
 
 def move_asv_page(folder: Path, name: str) -> None:
-    """Rename asv's page, to make room for the landing page, and copy the files that it loads."""
-    page = (folder / "index.html").read_text(encoding="utf-8")
-    (folder / name).write_text(make_offline(page), encoding="utf-8")
+    """Rename asv's page, to make room for the landing page, and copy the files that it loads.
+
+    Its curves get the colours of their backends.
+    """
+    page = make_offline((folder / "index.html").read_text(encoding="utf-8"))
+    plugin = _PLUGIN.read_text(encoding="utf-8")
+    plugin = plugin.replace("BACKEND_COLOURS", json.dumps(dict(colours.BACKENDS)))
+    (folder / _PLUGIN.name).write_text(plugin, encoding="utf-8")
+    page = page.replace("</head>", f'<script src="{_PLUGIN.name}"></script>\n</head>', 1)
+    (folder / name).write_text(page, encoding="utf-8")
     shutil.copytree(VENDOR, folder / "vendor", dirs_exist_ok=True)
