@@ -524,6 +524,11 @@ def test_every_formula_is_mathml_without_rests_of_latex():
             assert not re.search(r"[\\{}^_]", "".join(root.itertext()).replace("{+", "").replace("/}", ""))
 
 
+def test_markers_of_a_legend_can_be_seen(results):
+    (legend,) = EXPERIMENTS[NAMES.index("linear")].plot(results["linear"]).legends
+    assert [handle.get_sizes()[0] > 40 for handle in legend.legend_handles] == [True, True]
+
+
 def test_pictures_are_the_same_for_the_same_result(results, document):
     addresses = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', document.read_text(encoding="utf-8"))
     for each, address in zip(EXPERIMENTS, addresses, strict=True):
