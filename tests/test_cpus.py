@@ -16,17 +16,18 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="control groups are L
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
 slow = pytest.mark.slow
 
+V2 = "0:28 / {at} rw - cgroup2 cgroup rw"
 #: What /proc/self/mountinfo, /proc/self/cgroup and the files of the groups hold; the CPUs that follow.
 GROUPS = {
-    "version 2": ("0:28 / {at} rw - cgroup2 cgroup rw", "0::/a/b", {"a/b/cpu.max": "250000 100000"}, 2),
+    "version 2": (V2, "0::/a/b", {"a/b/cpu.max": "250000 100000"}, 2),
     "version 2, a group around": (
-        "0:28 / {at} rw - cgroup2 cgroup rw", "0::/a/b",
+        V2, "0::/a/b",
         {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3,
     ),
-    "version 2, in a container": ("0:28 / {at} rw - cgroup2 cgroup rw", "0::/", {"cpu.max": "100000 100000"}, 1),
-    "version 2, part of a CPU": ("0:28 / {at} rw - cgroup2 cgroup rw", "0::/", {"cpu.max": "20000 100000"}, 1),
-    "version 2, no limit": ("0:28 / {at} rw - cgroup2 cgroup rw", "0::/", {"cpu.max": "max 100000"}, 64),
-    "version 2, damaged": ("0:28 / {at} rw - cgroup2 cgroup rw", "0::/", {"cpu.max": ""}, 64),
+    "version 2, in a container": (V2, "0::/", {"cpu.max": "100000 100000"}, 1),
+    "version 2, part of a CPU": (V2, "0::/", {"cpu.max": "20000 100000"}, 1),
+    "version 2, no limit": (V2, "0::/", {"cpu.max": "max 100000"}, 64),
+    "version 2, damaged": (V2, "0::/", {"cpu.max": ""}, 64),
     "version 1": (
         "0:29 / {at} rw - cgroup cgroup rw,cpu,cpuacct", "5:memory:/x\n3:cpu,cpuacct:/a",
         {"a/cpu.cfs_quota_us": "400000", "a/cpu.cfs_period_us": "100000"}, 4,

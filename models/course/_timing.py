@@ -81,7 +81,7 @@ def is_faster(timings: Timings, way: str, other: str) -> bool:
 
 
 def leaders(timings: Timings) -> list[str]:
-    """Return the way that took the least time, and those that may take less, as far as the timing can tell."""
+    """Return the way that took the least time, and those that may take less for all that was measured."""
     return [way for way in timings.seconds if not is_faster(timings, timings.fastest, way)]
 
 
