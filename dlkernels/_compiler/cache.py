@@ -118,6 +118,9 @@ class _Locator(internals.Locator):
     def get_cache_path(self) -> str:
         return str(folder())
 
+    def ensure_cache_path(self) -> None:
+        """`folder` has made the folder. Numba would try it by a file of `tempfile`, which swallows OSErrors."""
+
     def get_source_stamp(self) -> str:
         return key()
 
@@ -140,7 +143,7 @@ class _Format(internals.CacheFormat):
             super().__init__(py_func)
 
     def reduce(self, compiled: Any) -> Any:
-        return uninterrupted(lambda: (names.needed(compiled.library), super(_Format, self).reduce(compiled)))
+        return names.needed(compiled.library), super().reduce(compiled)
 
     def check_cachable(self, compiled: Any) -> bool:
         # With NUMBA_OPT=0 the addresses of called functions stay in the machine code. Nothing reads them, but
@@ -233,7 +236,7 @@ class KernelCache(internals.Cache):
     def save_overload(self, sig: Any, data: Any) -> None:
         self._open()
         try:
-            super().save_overload(sig, data)
+            uninterrupted(lambda: super(KernelCache, self).save_overload(sig, data))
         except OSError as error:
             reraise_foreign(error)
             self.disable()  # a full disk, or a folder that was taken away
