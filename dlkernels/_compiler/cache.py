@@ -119,7 +119,7 @@ class _Locator(internals.Locator):
         return str(folder())
 
     def ensure_cache_path(self) -> None:
-        """`folder` has made the folder. Numba would try it by a file of `tempfile`, which swallows OSErrors."""
+        """Do nothing: `folder` has made it. Numba would use `tempfile`, which swallows OSErrors."""
 
     def get_source_stamp(self) -> str:
         return key()
