@@ -68,7 +68,15 @@ def _refuse(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any
         raise ValueError(f"{function}: {name} has dtype {out.dtype} but the result has dtype {dtype}")
     if not out.flags.writeable:
         raise ValueError(f"{function}: {name} is read-only")
-    raise ValueError(f"{function}: {name} must be aligned and in C order (strides {out.strides})")
+    raise ValueError(layout_refused(function, name, shape, dtype))
+
+
+def layout_refused(function: str, name: str, shape: object, dtype: object) -> str:
+    """The words of the error for an output that lies otherwise in memory, and what to allocate for it."""
+    return (
+        f"{function}: {name} must be aligned and in C order; columns such as A[:, :n] of a larger array, and "
+        f"transposes, aren't: allocate np.empty({shape}, np.{dtype})"
+    )
 
 
 def results(
@@ -108,7 +116,8 @@ def updatable(function: str, named: Sequence[tuple[str, Any]]) -> None:
             )
         if not array.flags.carray:
             raise ValueError(
-                f"{function}: {name} is updated in place and must be writeable, aligned and in C order"
+                f"{function}: {name} is updated in place and must be writeable, aligned and in C order: "
+                f'make it {name} = np.array({name}, order="C")'
             )
         for other_name, other in named[:position]:
             if overlap(array, other):

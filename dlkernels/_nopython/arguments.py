@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from dlkernels._compiler import internals
 from dlkernels._compiler.options import shared
-from dlkernels._inputs import checks
+from dlkernels._inputs import checks, outputs
 from dlkernels._kernels.memory import aligned, apart, as_row
 from dlkernels.catalogue import ACTIVATIONS, COSTS
 
@@ -244,14 +244,14 @@ def output_as(function: str, number: Any, axes: int, out: Any, name: str = "out"
         raise TypingError(f"{function}: {name} has {out.ndim} axes but the result has {axes}")
     if not out.mutable:
         raise TypingError(f"{function}: {name} is read-only")
+    refused = outputs.layout_refused(function, name, "shape", dtype)
     if out.layout != "C" or not out.aligned:
-        raise TypingError(f"{function}: {name} must be aligned and in C order, known when compiling")
-    misaligned = f"{function}: {name} must be aligned and in C order"
+        raise TypingError(f"{refused} (Numba's type of {name}, {out}, must say that it is in C order)")
 
     @shared
     def checked(out, shape):
         if not aligned(out):
-            raise ValueError(misaligned)
+            raise ValueError(refused)
         if out.shape != shape:
             raise OutRefused(function, name, out.shape, shape)
         return out

@@ -208,8 +208,9 @@ def test_out(name):
     assert_error(name, good | {"out": out(3, 5, dtype=np.float32)}, ValueError, "float32", "float64")
     assert_error(name, good | {"out": out(3, 5).astype(">f8")}, ValueError, *words, ">f8")
     assert_error(name, good | {"out": frozen(3, 5)}, ValueError, "out is read-only")
-    assert_error(name, good | {"out": out(5, 3).T}, ValueError, "out must be", "C order")
-    assert_error(name, good | {"out": out(3, 10)[:, ::2]}, ValueError, "out must be", "C order")
+    layout = f"{name}: out must be aligned and in C order", "A[:, :n]", "np.empty((3, 5), np.float64)"
+    for bad in (out(5, 3).T, out(3, 10)[:, :5], out(3, 10)[:, ::2], arrays.misaligned(out(3, 5))):
+        assert_error(name, good | {"out": bad}, ValueError, *layout)
     assert_error(name, good | {"out": np.ma.array(out(3, 5))}, TypeError, "out must be a plain NumPy array")
     assert_error(name, good | {"out": [[0.0] * 5] * 3}, TypeError, "plain NumPy array, not list")
 
@@ -262,23 +263,23 @@ def test_each_array_of_out(name, i):
     shapes = list(SEVERAL[name].values())
     shape, word = shapes[i], f"out[{i}] ({list(SEVERAL[name])[i]})"
     wide = (shape[0] + 1, 2 * shape[1])
+    layout = "must be aligned and in C order; columns such as A[:, :n] of a larger array, and transposes, "
+    layout += f"aren't: allocate np.empty({shape}, np.float64)"
     wrong = [
         (out(*wide), ValueError, f"has shape {wide} but the result has shape {shape}"),
         (out(int(np.prod(shape))), ValueError, f"the result has shape {shape}"),
         (out(*shape, dtype=np.float32), ValueError, "has dtype float32 but the result has dtype float64"),
         (out(*shape).astype(">f8"), ValueError, "has dtype >f8"),
         (frozen(*shape), ValueError, "is read-only"),
-        (arrays.misaligned(out(*shape)), ValueError, "must be aligned and in C order"),
+        (arrays.misaligned(out(*shape)), ValueError, layout),
         (np.ma.array(out(*shape)), TypeError, "must be a plain NumPy array, not MaskedArray"),
         (out(*shape).tolist(), TypeError, "must be a plain NumPy array, not list"),
         (None, TypeError, "must be a plain NumPy array, not NoneType"),
     ]
     if min(shape) > 1:
-        wrong.append((out(*shape[::-1]).T, ValueError, "must be aligned and in C order"))
+        wrong.append((out(*shape[::-1]).T, ValueError, layout))
     if max(shape) > 1:
-        wrong.append(
-            (out(2 * shape[0], 2 * shape[1])[::2, ::2], ValueError, "must be aligned and in C order")
-        )
+        wrong.append((out(2 * shape[0], 2 * shape[1])[::2, ::2], ValueError, layout))
     for bad, kind, message in wrong:
         outs = [out(*shape) for shape in shapes]
         outs[i] = bad
@@ -353,7 +354,8 @@ def test_what_is_updated(name, key):
     assert_error(name, good | {key: good[key].astype(np.float32)}, ValueError, f"{key} is updated", "float64")
     strided = arrays.strided(good[key])
     if not strided.flags.c_contiguous:
-        assert_error(name, good | {key: strided}, ValueError, f"{key} is updated in place", "C order")
+        remedy = f'{key} = np.array({key}, order="C")'
+        assert_error(name, good | {key: strided}, ValueError, f"{key} is updated in place", "C order", remedy)
     memory = np.ones(25)
     overlapping = good | {key: memory[: good[key].size].reshape(shape), "X": memory[:20].reshape(4, 5)}
     assert_error(name, overlapping, ValueError, f"{key} overlaps X in memory")
