@@ -224,6 +224,15 @@ def test_off(tmp_path):
     assert not list(tmp_path.rglob("*.nb?"))
 
 
+def test_kernels_that_are_not_optimised_are_kept_as_well(tmp_path):
+    """Numba would keep none of them, and warn: they hold the addresses of functions that they call."""
+    env = environment(tmp_path, NUMBA_OPT="0", PYTHONWARNINGS="error")
+    result, compiled, errors = run(env)
+    assert (result, errors) == (11, "")
+    assert compiled > 0
+    assert run(env) == (11, 0, "")
+
+
 def test_eight_processes_on_a_cold_cache(tmp_path):
     started = [
         subprocess.Popen(
@@ -260,3 +269,44 @@ def test_old_folders_go_and_recent_ones_stay(tmp_path):
     assert not folders["a"].exists()
     assert folders["b"].exists()
     assert other.exists()
+
+
+#: Waits until all processes are ready, and prints whether this one has a folder for its kernels. Each takes
+#: itself for the first that makes the folder, as it may happen when they start at the same moment.
+FOLDER = """
+import pathlib, sys
+from dlkernels._compiler import cache
+pathlib.Path.exists = lambda path: False
+cache.key()
+print("ready", flush=True)
+sys.stdin.readline()
+print(cache.folder() is not None)
+"""
+
+
+def test_what_becomes_of_old_folders_decides_nothing(tmp_path):
+    """Each of several processes removes the same old folders, and finds that others are quicker."""
+    long_ago = time.time() - cache._KEEP_SECONDS - 10 * 24 * 3600
+    old = [tmp_path / "dlkernels" / f"{version:016x}" for version in range(40)]
+    for folder in old:
+        folder.mkdir(parents=True)
+        for i in range(100):
+            (folder / f"kernel{i}.nbc").touch()
+        os.utime(folder, (long_ago, long_ago))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", FOLDER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+        )
+        for _ in range(6)
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 6
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=300) for process in processes] == [("True\n", "")] * 6
+    assert not [folder for folder in old if folder.exists()]
