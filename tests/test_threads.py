@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import sys
 import threading
 
@@ -14,6 +15,7 @@ from processes import available, new_process
 
 import dlkernels as dk
 from dlkernels import _warmup
+from dlkernels._calls import cpus
 from dlkernels._calls import threads as _threads
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is launched")
@@ -288,3 +290,61 @@ def test_results_do_not_depend_on_threads_by_name():
     with dk.threads(1):
         one = dk.sigmoid(Z)
     np.testing.assert_array_equal(dk.sigmoid(Z), one)
+
+
+#: Prints whether subnormal results are the same in parallel: first where the threads were started in a mode
+#: that flushes such numbers to zero, then where the caller has left this mode.
+FLUSHED = """
+import sys
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+import dlkernels as dk
+from dlkernels._calls import threads as _threads
+
+@intrinsic
+def load_mode(context, word):
+    def generate(context, builder, signature, values):
+        number, place = ir.IntType(32), ir.IntType(8).as_pointer()
+        memory = builder.alloca(number)
+        builder.store(values[0], memory)
+        kind = ir.FunctionType(ir.VoidType(), [place])
+        load = ir.Function(builder.module, kind, "llvm.x86.sse.ldmxcsr")
+        builder.call(load, [builder.bitcast(memory, place)])
+        return context.get_dummy_value()
+    return types.none(types.uint32), generate
+
+@njit
+def set_mode(word):
+    load_mode(np.uint32(word))
+
+Z = np.full(1_000_000, 1e-310)
+
+def same():
+    with _threads.always(False):
+        expected = dk.relu(Z).tobytes()
+    with _threads.always(True):
+        return dk.relu(Z).tobytes() == expected
+
+assert dk.relu(Z[:9]).tobytes() != bytes(72)
+set_mode(0x9FC0)  # flushes to zero, and takes subnormal numbers for zeros
+assert dk.relu(Z[:9]).tobytes() == bytes(72)
+started = same()
+assert _threads.layer() == sys.argv[1]
+set_mode(0x1F80)  # as programs start
+print(started, same())
+"""
+
+
+@pytest.mark.slow
+@needs_compiled
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the mode is set as on x86-64")
+@pytest.mark.skipif(cpus.usable() == 1, reason="no threads are started")
+@pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
+def test_threads_flush_subnormal_numbers_as_they_did_when_started(layer):
+    """Those of tbb take the caller's mode. The README promises the same bits with this exception."""
+    if not available(layer):
+        pytest.skip(f"{layer} is not available here")
+    result = new_process(FLUSHED, {**os.environ, "NUMBA_THREADING_LAYER": layer}, layer)
+    assert result.stdout == f"True {layer == 'tbb'}\n", result.stderr
