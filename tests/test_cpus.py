@@ -66,7 +66,8 @@ def test_a_system_without_these_files(tmp_path, monkeypatch):
     assert cpus.usable() == os.cpu_count()
 
 
-#: The first parallel kernel runs in a thread, as in most servers. Ends with what the process counted.
+#: The first parallel kernel runs in a thread, as in most servers. Ends with what the process counted,
+#: and whether it has started the layer's threads.
 FIRST_IN_A_THREAD = """
 import os, sys, threading
 {limit}
@@ -79,7 +80,8 @@ with dk.threads(2):
     thread = threading.Thread(target=lambda: print(dk.sigmoid(np.zeros(4_000_000)).sum()))
     thread.start()
     thread.join()
-print(dk.get_num_threads())
+from dlkernels._compiler import internals
+print(dk.get_num_threads(), internals.threads_started())
 """
 ONE_CPU = "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
 
@@ -100,7 +102,7 @@ def test_a_process_ends_where_numba_counts_more_cpus_than_it_may_use(limit, laye
         pytest.skip(f"{layer} is not available here")
     done = first_in_a_thread(limit, layer)
     count = 1 if limit else min(4, cpus.usable())
-    assert (done.returncode, done.stdout) == (0, f"2000000.0\n2000000.0\n{count}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"2000000.0\n2000000.0\n{count} {count > 1}\n"), done.stderr
 
 
 @needs_compiled
@@ -115,6 +117,6 @@ def test_a_process_ends_in_a_control_group_with_one_cpu():
         pytest.skip("this process may not make a control group of version 1")
     try:
         done = first_in_a_thread(f"open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))", "tbb")
-        assert (done.returncode, done.stdout) == (0, "2000000.0\n2000000.0\n1\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "2000000.0\n2000000.0\n1 False\n"), done.stderr
     finally:
         group.rmdir()
