@@ -28,7 +28,7 @@ A = np.ones((3, 8), "{dtype}")
 #: A first call of each public function that computes something.
 FIRST_CALLS = {
     **{name: f"dk.{name}(Y)" for name in ACTIVATIONS},
-    **{f"{name}_backward": f"dk.{name}_backward(Y, Y)" for name in ACTIVATIONS},
+    **{f"{name}_backward": f"dk.{name}_backward(Y, Y, Z=Y)" for name in ACTIVATIONS},
     "dot": "dk.dot(Y[0], Y[0])",
     **{name: f"dk.{name}(Y, Y)" for name in COSTS},
     "dense_forward": "dk.dense_forward(W, X, b)",

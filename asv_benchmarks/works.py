@@ -97,6 +97,12 @@ def _works() -> list[Work]:
 WORKS = _works()
 
 
+def saved_name(operation: str) -> str:
+    """Return which argument of a derivative takes what its formula needs, the array `saved`."""
+    from_A = ACTIVATIONS[operation.removesuffix("_backward")].derivative_from == "A"
+    return "A" if from_A else "Z"
+
+
 def arrays(work: Work, dtype: str) -> dict[str, Any]:
     """Return the inputs of a work, the same in every process."""
     random = np.random.default_rng(1)

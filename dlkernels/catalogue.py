@@ -32,8 +32,9 @@ class Activation:
     ----------
     name : str
         The name of the public function; its derivative is called ``NAME_backward``.
-    derivative_from : {"A", "Z"}
-        Whether the derivative is computed from the activation a = g(z) or from the pre-activation z.
+    derivative_from : {"A", "Z", "A or Z"}
+        Whether the derivative is computed from the activation a = g(z), from the pre-activation z, or from
+        the one that the caller has.
     nanoseconds, backward_nanoseconds : float
         Estimated time that g and its derivative take for a byte of numbers, on one thread. These times decide
         how many numbers are worth a second thread.
@@ -60,18 +61,30 @@ class Activation:
         self.nanoseconds, self.backward_nanoseconds = nanoseconds, backward_nanoseconds
         self.parameter, self.default = parameter, default
 
-    def signature(self, *arrays: str, out: bool = False) -> inspect.Signature:
-        """The signature of a function: these arrays, the parameter of g, with `out` also ``*, out=None``."""
-        from inspect import Parameter, Signature
+    def signature(self, array: str, out: bool = False) -> inspect.Signature:
+        """The signature of g: this array, the parameter of g, and with `out` also ``*, out=None``."""
+        return _signature((array,), self, ("out",) if out else ())
 
-        positional, keyword = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
-        parameters = [Parameter(name, positional, annotation="Any") for name in arrays]
-        if self.parameter is not None:
-            default = self.default
-            parameters.append(Parameter(self.parameter, positional, default=default, annotation="float"))
-        if out:
-            parameters.append(Parameter("out", keyword, default=None, annotation="Array | None"))
-        return Signature(parameters)
+    def backward_signature(self) -> inspect.Signature:
+        """The signature of the derivative: ``dA, A=None``, the parameter of g, ``*, Z=None, out=None``."""
+        return _signature(("dA", "A"), self, ("Z", "out"))
+
+
+def _signature(
+    arrays: tuple[str, ...], activation: Activation, keywords: tuple[str, ...]
+) -> inspect.Signature:
+    """The first array must be given; other arrays and the keywords are None by default."""
+    from inspect import Parameter, Signature
+
+    positional, keyword = Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY
+    parameters = [Parameter(arrays[0], positional, annotation="Any")]
+    parameters += [Parameter(name, positional, default=None, annotation="Any") for name in arrays[1:]]
+    if activation.parameter is not None:
+        default = activation.default
+        parameters.append(Parameter(activation.parameter, positional, default=default, annotation="float"))
+    kinds = {"Z": "Any", "out": "Array | None"}
+    parameters += [Parameter(name, keyword, default=None, annotation=kinds[name]) for name in keywords]
+    return Signature(parameters)
 
 
 class Cost:
@@ -105,11 +118,11 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 ACTIVATIONS = _by_name(
     (
-        Activation("identity", "Z", 0.03, 0.045),
+        Activation("identity", "A or Z", 0.03, 0.045),
         Activation("sigmoid", "A", 0.1, 0.045),
         Activation("tanh", "A", 0.09, 0.045),
-        Activation("relu", "Z", 0.03, 0.045),
-        Activation("leaky_relu", "Z", 0.03, 0.045, "negative_slope", 0.01),
+        Activation("relu", "A or Z", 0.03, 0.045),
+        Activation("leaky_relu", "A or Z", 0.03, 0.045, "negative_slope", 0.01),
         Activation("elu", "Z", 0.075, 0.09, "alpha", 1.0),
         Activation("silu", "Z", 0.11, 0.15),
         Activation("gelu", "Z", 0.2, 0.2),
@@ -117,9 +130,18 @@ ACTIVATIONS = _by_name(
     )
 )
 
-#: For each activation's code: whether its parameter is the slope of leaky ReLU; the parameter's default.
-_SLOPED = tuple(activation.parameter == "negative_slope" for activation in ACTIVATIONS.values())
-_DEFAULTS = tuple(activation.default for activation in ACTIVATIONS.values())
+#: The names of the derivatives' formulas, by code. The code of an activation is also that of its derivative's
+#: formula. For relu that formula is for z, and the last one is for a, which is 0 for each z < 0.
+DERIVATIVES = (*ACTIVATIONS, "relu_from_A")
+
+#: For each of these codes: whether the parameter is the slope of leaky ReLU; the parameter's default.
+_SLOPED = (*(activation.parameter == "negative_slope" for activation in ACTIVATIONS.values()), False)
+_DEFAULTS = (*(activation.default for activation in ACTIVATIONS.values()), 0.0)
+#: For each activation's code: the code of the formula for a, or -1 if a can't tell the derivative.
+_FROM_A = tuple(
+    -1 if activation.derivative_from == "Z" else DERIVATIVES.index(name + "_from_A" * (name == "relu"))
+    for name, activation in ACTIVATIONS.items()
+)
 
 
 def layer_parameter(code: int, negative_slope: float) -> float:
@@ -144,6 +166,35 @@ def layer_parameter(code: int, negative_slope: float) -> float:
     0.2
     """
     return negative_slope if _SLOPED[code] else _DEFAULTS[code]
+
+
+def code_from_A(code: int, parameter: float) -> int:
+    """Return the code of the formula that computes the derivative of an activation from its result A.
+
+    Parameters
+    ----------
+    code : int
+        The code of the activation.
+    parameter : float
+        The parameter of the activation.
+
+    Returns
+    -------
+    int
+        The position of the formula in `DERIVATIVES`; -1 if A can't tell the derivative. For leaky ReLU it can
+        only if the slope is positive.
+
+    Examples
+    --------
+    >>> from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES, code_from_A
+    >>> DERIVATIVES[code_from_A(ACTIVATIONS["relu"].code, 0.0)]
+    'relu_from_A'
+    >>> code_from_A(ACTIVATIONS["gelu"].code, 0.0)
+    -1
+    """
+    if _SLOPED[code] and not parameter > 0:
+        return -1
+    return _FROM_A[code]
 
 
 COSTS = _by_name(

@@ -14,13 +14,14 @@ from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
-from dlkernels._inputs.checks import CODES
+from dlkernels._inputs.checks import CODES, derivative
 from dlkernels._kernels import dense_backward as backward_kernels
 from dlkernels._kernels import dense_forward as forward_kernels
 from dlkernels._kernels import dense_gradients as gradient_kernels
 from dlkernels._kernels import direct
 from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 from dlkernels._kernels.product import product_work
+from dlkernels.catalogue import layer_parameter
 
 #: Up to this estimated time, in nanoseconds, work is done on one thread, and gradients aren't formed as a
 #: packed product.
@@ -247,14 +248,15 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
 def dense_backward(
     W_next: Any,
     dZ_next: Any,
-    saved: Any,
+    A: Any,
     A_prev: Any,
     activation: str,
     *,
+    Z: Any = None,
     negative_slope: float = 0.01,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
-    """dZ = W_nextᵀ dZ_next * g'(saved), and the gradients dW and db that follow from it.
+    """dZ = W_nextᵀ dZ_next * g'(Z), and the gradients dW and db that follow from it.
 
     Parameters
     ----------
@@ -262,14 +264,16 @@ def dense_backward(
         Weights of the layer after this one.
     dZ_next : array_like, shape (n_next, m)
         Derivatives of the losses with respect to Z of the layer after this one.
-    saved : array_like, shape (n, m)
-        The array that the derivative of g is computed from: A of this layer for sigmoid and tanh, Z for all
-        others (`derivative_from` in `dlkernels.catalogue.ACTIVATIONS`).
+    A : array_like, shape (n, m)
+        The activation of this layer, as `dense_forward` returned it.
     A_prev : array_like, shape (n_prev, m)
         The inputs of this layer.
     activation : str
-        The name of g, the activation of this layer, in `dlkernels.catalogue.ACTIVATIONS`. relu and leaky_relu
-        take g'(0) = 1, as the course does.
+        The name of g, the activation of this layer, in `dlkernels.catalogue.ACTIVATIONS`.
+    Z : array_like, shape (n, m), optional
+        The pre-activation of this layer (``dense_forward(..., return_Z=True)``). elu, silu, gelu and softplus
+        need it, because A doesn't tell their derivatives, and so does leaky_relu unless `negative_slope` is
+        positive. relu and leaky_relu use it if it is given; sigmoid and tanh never do.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional
@@ -288,16 +292,19 @@ def dense_backward(
     TypeError
         If an input does not hold real numbers of a supported dtype, or `activation` is not a string.
     ValueError
-        If shapes don't match (the message names both), m is 0, `activation` is unknown, or `out` doesn't fit.
+        If shapes don't match (the message names both), m is 0, `activation` is unknown or needs Z, or `out`
+        doesn't fit.
 
     Notes
     -----
-    dZ[l] = W[l+1]ᵀ dZ[l+1] * g'(Z[l]): the same course, week 3.
+    dZ[l] = W[l+1]ᵀ dZ[l+1] * g'(Z[l]): the same course, week 3. At z = 0, from Z, relu and leaky_relu take
+    g'(0) = 1, as the course does. A of relu is 0 for all z <= 0; therefore relu takes g'(0) = 0 from A, as
+    PyTorch does.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dZ, dW, db = dk.dense_backward([[2.0]], [[1.0, -1.0]], [[3.0, -3.0]], [[1.0, 1.0]], "relu")
+    >>> dZ, dW, db = dk.dense_backward([[2.0]], [[1.0, -1.0]], [[3.0, 0.0]], [[1.0, 1.0]], "relu")
     >>> dZ
     array([[2., 0.]])
     >>> dW
@@ -305,27 +312,28 @@ def dense_backward(
     """
     if (
         may_be_direct(W_next, dZ_next, dZ_next)
-        and may_be_direct(saved, A_prev, dZ_next)
-        and len(saved) * max(1, saved.shape[1]) * (max(len(W_next), len(A_prev)) + 15)
-        <= _DIRECT_MULTIPLY_ADDS
+        and may_be_direct(A, A_prev, dZ_next)
+        and (Z is None or may_be_direct(A, Z, A))
+        and len(A) * max(1, A.shape[1]) * (max(len(W_next), len(A_prev)) + 15) <= _DIRECT_MULTIPLY_ADDS
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
     ):
-        (n, m), dtype = saved.shape, saved.dtype
+        (n, m), dtype = A.shape, A.dtype
+        saved, formula = derivative("dense_backward", code, layer_parameter(code, negative_slope), A, Z)
         if out is None:
             results = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         else:
             results = out
         if out is None or natives(out, 3):
             answer = _direct_backward(
-                code, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved, A_prev, *results,
-                kept(dtype),
+                formula, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved,
+                A if Z is None or saved is Z else Z, A_prev, *results, kept(dtype),
             )  # fmt: skip
             if answer == LARGE:
-                _backward(W_next, dZ_next, saved, A_prev, code, negative_slope, *results)
+                _backward(W_next, dZ_next, saved, A_prev, formula, negative_slope, *results)
             if answer != NOT_SIMPLE:
                 return results
-    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    c = checks.dense_backward(W_next, dZ_next, A, A_prev, activation, Z, negative_slope, out)
     _backward(c.W_next, c.dZ_next, c.saved, c.A_prev, c.code, c.parameter, c.dZ, c.dW, c.db)
     return c.dZ, c.dW, c.db

@@ -9,8 +9,8 @@ from dlkernels._inputs import values
 from dlkernels._inputs.arrays import Array
 
 
-def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * a (1 - a), from the saved activation A = sigmoid(Z).
+def sigmoid_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA * a (1 - a), from the activation A = sigmoid(Z).
 
     Parameters
     ----------
@@ -18,8 +18,10 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
         Derivative of the cost with respect to A, any shape.
     A : array_like
         The result of `sigmoid`, same shape.
+    Z : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `A`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     TypeError
         If an input does not hold real numbers of a supported dtype, or `out` is not an array.
     ValueError
-        If the shapes differ, or `out` doesn't fit, or overlaps an input and is not that input itself.
+        If the shapes differ, `out` doesn't fit, or overlaps an input and is not that input itself, or the
+        derivative can't be computed from what was given of A and Z.
 
     Examples
     --------
@@ -39,11 +42,11 @@ def sigmoid_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.sigmoid_backward([1.0, 1.0], dk.sigmoid([0.0, 2.0]))
     array([0.25      , 0.10499359])
     """
-    return apply_backward("sigmoid", dA, A, out)
+    return apply_backward("sigmoid", dA, A, Z, out)
 
 
-def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * (1 - a²), from the saved activation A = tanh(Z).
+def tanh_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA * (1 - a²), from the activation A = tanh(Z).
 
     Parameters
     ----------
@@ -51,8 +54,10 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
         Derivative of the cost with respect to A, any shape.
     A : array_like
         The result of `tanh`, same shape.
+    Z : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `A`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -74,20 +79,22 @@ def tanh_backward(dA: Any, A: Any, *, out: Array | None = None) -> Array:
     >>> dk.tanh_backward([1.0, 1.0], [0.0, 0.5])
     array([1.  , 0.75])
     """
-    return apply_backward("tanh", dA, A, out)
+    return apply_backward("tanh", dA, A, Z, out)
 
 
-def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else 0, from the saved pre-activation Z.
+def relu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA where z >= 0, else 0.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
-    Z : array_like
-        The argument of `relu`, same shape.
+    A : array_like, optional
+        The result of `relu`, same shape.
+    Z : array_like, optional
+        The argument of `relu`, same shape. One of A and Z must be given; Z is used if both are.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -101,30 +108,38 @@ def relu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1, as in the table of the course (z >= 0); PyTorch takes 0.
+    The derivative at the kink is g'(0) = 1 from Z, as in the table of the course (z >= 0). A is 0 for all
+    z <= 0, so that from A it is g'(0) = 0, as in PyTorch.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
+    >>> Z = [-2.0, 0.0, 2.0]
+    >>> dk.relu_backward([1.0, 1.0, 1.0], dk.relu(Z))
+    array([0., 0., 1.])
+    >>> dk.relu_backward([1.0, 1.0, 1.0], Z=Z)
     array([0., 1., 1.])
     """
-    return apply_backward("relu", dA, Z, out)
+    return apply_backward("relu", dA, A, Z, out)
 
 
-def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else negative_slope * dA, from the saved pre-activation Z.
+def leaky_relu_backward(
+    dA: Any, A: Any = None, negative_slope: float = 0.01, *, Z: Any = None, out: Array | None = None
+) -> Array:
+    """dZ = dA where z >= 0, else negative_slope * dA.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
-    Z : array_like
-        The argument of `leaky_relu`, same shape.
+    A : array_like, optional
+        The result of `leaky_relu`, same shape.
     negative_slope : float
         The slope for z < 0.
+    Z : array_like, optional
+        The argument of `leaky_relu`, same shape. One of A and Z must be given; Z is used if both are.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -138,29 +153,32 @@ def leaky_relu_backward(dA: Any, Z: Any, negative_slope: float = 0.01, *, out: A
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1, as in the table of the course; PyTorch takes negative_slope.
+    The derivative at the kink is g'(0) = 1, as in the table of the course; PyTorch takes negative_slope. A
+    tells the derivative only if `negative_slope` is positive; otherwise Z must be given.
 
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.leaky_relu_backward([1.0, 1.0, 1.0], [-2.0, 0.0, 2.0])
+    >>> dk.leaky_relu_backward([1.0, 1.0, 1.0], Z=[-2.0, 0.0, 2.0])
     array([0.01, 1.  , 1.  ])
     """
     slope = values.real("leaky_relu_backward", "negative_slope", negative_slope)
-    return apply_backward("leaky_relu", dA, Z, out, slope)
+    return apply_backward("leaky_relu", dA, A, Z, out, slope)
 
 
-def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
+def identity_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
     """dZ = dA: the derivative of the identity is 1.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
-    Z : array_like
-        The argument of `identity`, same shape; only its shape matters.
+    A : array_like, optional
+        The result of `identity`, same shape; only its shape matters.
+    Z : array_like, optional
+        The argument of `identity`, same shape. One of A and Z must be given; Z is used if both are.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -178,22 +196,26 @@ def identity_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     >>> dk.identity_backward([3.0], [1.0])
     array([3.])
     """
-    return apply_backward("identity", dA, Z, out)
+    return apply_backward("identity", dA, A, Z, out)
 
 
-def elu_backward(dA: Any, Z: Any, alpha: float = 1.0, *, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else dA * alpha e^z, from the saved pre-activation Z.
+def elu_backward(
+    dA: Any, A: Any = None, alpha: float = 1.0, *, Z: Any = None, out: Array | None = None
+) -> Array:
+    """dZ = dA where z >= 0, else dA * alpha e^z, from the pre-activation Z.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
-    Z : array_like
-        The argument of `elu`, same shape.
+    A : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     alpha : float
         The parameter of `elu`.
+    Z : array_like
+        The argument of `elu`, same shape. It must be given, because A doesn't tell the derivative.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -212,24 +234,26 @@ def elu_backward(dA: Any, Z: Any, alpha: float = 1.0, *, out: Array | None = Non
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.elu_backward([1.0, 1.0, 1.0], [-1.0, 0.0, 2.0])
+    >>> dk.elu_backward([1.0, 1.0, 1.0], Z=[-1.0, 0.0, 2.0])
     array([0.36787944, 1.        , 1.        ])
     """
     alpha = values.real("elu_backward", "alpha", alpha)
-    return apply_backward("elu", dA, Z, out, alpha)
+    return apply_backward("elu", dA, A, Z, out, alpha)
 
 
-def silu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * s (1 + z (1 - s)) for s = 1 / (1 + e^-z), from the saved pre-activation Z.
+def silu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA * s (1 + z (1 - s)) for s = 1 / (1 + e^-z), from the pre-activation Z.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
+    A : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     Z : array_like
-        The argument of `silu`, same shape.
+        The argument of `silu`, same shape. It must be given, because A doesn't tell the derivative.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -248,23 +272,25 @@ def silu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.silu_backward([1.0, 1.0, 1.0], [-1.0, 0.0, 2.0])
+    >>> dk.silu_backward([1.0, 1.0, 1.0], Z=[-1.0, 0.0, 2.0])
     array([0.07232949, 0.5       , 1.09078425])
     """
-    return apply_backward("silu", dA, Z, out)
+    return apply_backward("silu", dA, A, Z, out)
 
 
-def gelu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA * (Phi(z) + z phi(z)), from the saved pre-activation Z.
+def gelu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA * (Phi(z) + z phi(z)), from the pre-activation Z.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
+    A : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     Z : array_like
-        The argument of `gelu`, same shape.
+        The argument of `gelu`, same shape. It must be given, because A doesn't tell the derivative.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -284,23 +310,25 @@ def gelu_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.gelu_backward([1.0, 1.0, 1.0], [-1.0, 0.0, 2.0])
+    >>> dk.gelu_backward([1.0, 1.0, 1.0], Z=[-1.0, 0.0, 2.0])
     array([-0.08331547,  0.5       ,  1.0852318 ])
     """
-    return apply_backward("gelu", dA, Z, out)
+    return apply_backward("gelu", dA, A, Z, out)
 
 
-def softplus_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
-    """dZ = dA / (1 + e^-z), from the saved pre-activation Z.
+def softplus_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
+    """dZ = dA / (1 + e^-z), from the pre-activation Z.
 
     Parameters
     ----------
     dA : array_like
         Derivative of the cost with respect to A, any shape.
+    A : array_like, optional
+        Not used. All derivatives accept it, so that a program can call any of them in one way.
     Z : array_like
-        The argument of `softplus`, same shape.
+        The argument of `softplus`, same shape. It must be given, because A doesn't tell the derivative.
     out : ndarray, optional
-        Where to write the result: an array of its shape and dtype, in C order. May be `dA` or `Z`.
+        Where to write the result: an array of its shape and dtype, in C order. May be `dA`, `A` or `Z`.
 
     Returns
     -------
@@ -319,7 +347,7 @@ def softplus_backward(dA: Any, Z: Any, *, out: Array | None = None) -> Array:
     Examples
     --------
     >>> import dlkernels as dk
-    >>> dk.softplus_backward([1.0, 1.0, 1.0], [-1.0, 0.0, 2.0])
+    >>> dk.softplus_backward([1.0, 1.0, 1.0], Z=[-1.0, 0.0, 2.0])
     array([0.26894142, 0.5       , 0.88079708])
     """
-    return apply_backward("softplus", dA, Z, out)
+    return apply_backward("softplus", dA, A, Z, out)

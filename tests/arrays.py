@@ -165,8 +165,9 @@ def arguments(name, rng, n=3, k=4, m=5, dtype=np.float64, activation="tanh", dra
     if name == "dense_gradients":
         return {"dZ": array(n, m), "A_prev": array(k, m)}
     if name == "dense_backward":
-        given = {"W_next": array(2, n), "dZ_next": array(2, m), "saved": activated(n, m)}
-        return given | {"A_prev": array(k, m), "activation": activation}
+        given = {"W_next": array(2, n), "dZ_next": array(2, m), "A": activated(n, m)}
+        given |= {"A_prev": array(k, m), "activation": activation}
+        return given if saved_name(activation) == "A" else given | {"Z": array(n, m)}
     if name in catalogue.COSTS:
         predicted = catalogue.COSTS[name].predicted
         return {predicted: unit(1, m) if predicted == "A" else 8 * array(1, m), "Y": labels()}
@@ -192,8 +193,8 @@ def arguments(name, rng, n=3, k=4, m=5, dtype=np.float64, activation="tanh", dra
 
 
 def saved_name(activation):
-    """What the derivative is found from: A or Z."""
-    return catalogue.ACTIVATIONS[activation].derivative_from
+    """What the derivative is found from if both are given: A or Z."""
+    return "A" if catalogue.ACTIVATIONS[activation].derivative_from == "A" else "Z"
 
 
 def takes_activation(name):
@@ -270,7 +271,7 @@ def slack(name, given, dtype):
     z, *gradient = (np.ravel(given[key]).astype(np.float64) for key in ("Z", "dA") if key in given)
     parameters = {key: value for key, value in given.items() if key not in ("Z", "dA")}
     before, after = (
-        getattr(naive, name)(*gradient, z * (1 + step * eps(dtype)), **parameters) for step in (-4, 4)
+        getattr(naive, name)(*gradient, Z=z * (1 + step * eps(dtype)), **parameters) for step in (-4, 4)
     )
     return np.abs(np.subtract(before, after)) / 2
 

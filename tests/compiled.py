@@ -27,7 +27,7 @@ def _elementwise_backward(name, derivative_from):
     function = getattr(dk, name)
     if derivative_from == "A":
         return njit(lambda dA, A: function(dA, A))
-    return njit(lambda dA, Z: function(dA, Z))
+    return njit(lambda dA, Z: function(dA, Z=Z))
 
 
 @njit
@@ -41,8 +41,8 @@ def dense_gradients(dZ, A_prev):
 
 
 @njit
-def dense_backward(W_next, dZ_next, saved, A_prev, activation):
-    return dk.dense_backward(W_next, dZ_next, saved, A_prev, activation)
+def dense_backward(W_next, dZ_next, A, A_prev, activation, Z=None):
+    return dk.dense_backward(W_next, dZ_next, A, A_prev, activation, Z=Z)
 
 
 @njit

@@ -45,8 +45,14 @@ DERIVATIVE = {
     "gelu": lambda z, _: _normal(z) + z * mp.exp(-(z**2) / 2) / mp.sqrt(2 * mp.pi),
     "softplus": lambda z, _: _sigmoid(z),
 }
-#: g'(z) from a = g(z), for those whose derivative is found so.
-DERIVATIVE_FROM_A = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a**2}
+#: g'(z) from a = g(z), for those whose derivative can be found so.
+DERIVATIVE_FROM_A = {
+    "identity": lambda a, _: mpf(1),
+    "sigmoid": lambda a, _: a * (1 - a),
+    "tanh": lambda a, _: 1 - a**2,
+    "relu": lambda a, _: mpf(a > 0),
+    "leaky_relu": lambda a, slope: mpf(1) if a >= 0 else slope,
+}
 #: The parameters, by the name of the activation: their names and defaults.
 PARAMETERS = {"leaky_relu": ("negative_slope", 0.01), "elu": ("alpha", 1.0)}
 
@@ -60,8 +66,8 @@ def _derivative(name, z, slope):
     return DERIVATIVE[name](z, slope if name == "leaky_relu" else mpf(1))
 
 
-def _derivative_from_saved(name, saved, slope):
-    return DERIVATIVE_FROM_A[name](saved) if name in DERIVATIVE_FROM_A else _derivative(name, saved, slope)
+def _derivative_from_A(name, a, slope):
+    return DERIVATIVE_FROM_A[name](a, slope)
 
 
 def _each(f, *lists):
@@ -93,11 +99,11 @@ def _forward(name):
 
 
 def _backward(name):
-    def function(dA, saved, **parameter):
+    def function(dA, A=None, *, Z=None, **parameter):
         p = mpf(_parameter(name, **parameter))
-        if name in DERIVATIVE_FROM_A:
-            return _each(lambda da, a: da * DERIVATIVE_FROM_A[name](a), dA, saved)
-        return _each(lambda da, z: da * DERIVATIVE[name](z, p), dA, saved)
+        if Z is None or name in ("sigmoid", "tanh"):
+            return _each(lambda da, a: da * DERIVATIVE_FROM_A[name](a, p), dA, A)
+        return _each(lambda da, z: da * DERIVATIVE[name](z, p), dA, Z)
 
     return function
 
@@ -144,14 +150,15 @@ def dense_gradients(dZ, A_prev):
     return _plain(dW), _plain(db)
 
 
-def dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01):
-    W_next, dZ_next, saved = _exact(W_next), _exact(dZ_next), _exact(saved)
-    dZ = []
+def dense_backward(W_next, dZ_next, A, A_prev, activation, Z=None, negative_slope=0.01):
+    from_A = Z is None or activation in ("sigmoid", "tanh")
+    W_next, dZ_next, saved = _exact(W_next), _exact(dZ_next), _exact(A if from_A else Z)
+    slope, dZ = _derivative_from_A if from_A else _derivative, []
     for i, row in enumerate(saved):
         dZ.append([])
         for j, kept in enumerate(row):
             dA = sum((W_next[k][i] * dZ_next[k][j] for k in range(len(W_next))), mpf(0))
-            dZ[i].append(dA * _derivative_from_saved(activation, kept, mpf(negative_slope)))
+            dZ[i].append(dA * slope(activation, kept, mpf(negative_slope)))
     dW, db = _gradients(dZ, _exact(A_prev))
     return _plain(dZ), _plain(dW), _plain(db)
 

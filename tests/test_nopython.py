@@ -200,7 +200,7 @@ def test_no_error_flags_inside_vectorize(name):
         ("dense_forward", {"b": np.zeros((1, 3))}),
         ("dense_gradients", {"dZ": np.zeros((3, 6))}),
         ("dense_gradients", {"dZ": np.zeros((3, 0)), "A_prev": np.zeros((4, 0))}),
-        ("dense_backward", {"saved": np.zeros((3, 6))}),
+        ("dense_backward", {"A": np.zeros((3, 6))}),
         ("binary_cross_entropy", {"A": np.zeros((2, 5))}),
         ("binary_cross_entropy_with_logits", {"Z": np.zeros((1, 4))}),
         ("squared_error", {"A": np.zeros((1, 0)), "Y": np.zeros((1, 0))}),
@@ -298,7 +298,7 @@ def test_outs_of_a_step():
     def step(W, X, b, Y, outs):
         A, Z = dk.dense_forward(W, X, b, "relu", out=outs[0], return_Z=True)
         dk.dense_gradients(A, X, out=outs[1])
-        dk.dense_backward(W, A, Z, X, "relu", out=outs[2])
+        dk.dense_backward(W, A, A, X, "relu", Z=Z, out=outs[2])
         dk.logistic_propagate(b, 0.5, X, Y, out=outs[3])
         return dk.shallow_propagate(W, b, b.T.copy(), b[:1], X, Y, out=outs[4])
 
@@ -321,7 +321,7 @@ def test_outs_of_a_step():
     expected = (
         (A, Z),
         dk.dense_gradients(A, X),
-        dk.dense_backward(W, A, Z, X, "relu"),
+        dk.dense_backward(W, A, A, X, "relu", Z=Z),
         (dk.logistic_propagate(b, 0.5, X, Y)[0],),
         dk.shallow_propagate(W, b, b.T.copy(), b[:1], X, Y)[:4],
     )

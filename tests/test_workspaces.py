@@ -273,7 +273,7 @@ def steps(n, k, m, dtype, order):
         cost = dk.binary_cross_entropy(A2, Y)
         np.subtract(A2, Y, out=dZ2)
         dk.dense_gradients(dZ2, A, out=(dW2, db2))
-        dk.dense_backward(W2, dZ2, Z, X, "relu", out=(dZ, dW1, db1))
+        dk.dense_backward(W2, dZ2, A, X, "relu", Z=Z, out=(dZ, dW1, db1))
         dk.gradient_descent((W1, b1, W2, b2), (dW1, db1, dW2, db2), 0.1)
         return cost
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import models
-from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS, saved_name
 from dlkernels import backends
 from dlkernels.catalogue import COSTS
 
@@ -30,8 +30,7 @@ def _arguments(work: Any, g: dict[str, Any]) -> tuple[Any, ...]:
         "logistic_propagate": ("w", "b", "X", "Y"),
         "shallow_propagate": (*_PARAMETERS, "X", "Y"),
     }
-    backward = ("dA", "saved") if work.operation.endswith("_backward") else ("Z",)
-    return tuple(g[name] for name in names.get(work.operation, backward))
+    return tuple(g[name] for name in names.get(work.operation, ("Z",)))
 
 
 def _descent(work: Any, g: dict[str, Any], functions: Any) -> Callable[[], Any]:
@@ -67,6 +66,9 @@ def build(work: Any, given: dict[str, Any], backend: str = "numba") -> list[Call
         return [_fit(work, given, backend)]
     if name in ("gradient_descent", *LOGISTIC_FITS, *SHALLOW_FITS):
         return [_descent(work, given, functions)]
-    takes_out = len(work.shape) == 1 and name not in (*COSTS, "dot")
-    out = {"out": given["out"]} if takes_out else {}
-    return [partial(getattr(functions, name), *_arguments(work, given), **out)]
+    if len(work.shape) > 1 or name in (*COSTS, "dot"):
+        return [partial(getattr(functions, name), *_arguments(work, given))]
+    call = partial(getattr(functions, name), out=given["out"])
+    if not name.endswith("_backward"):
+        return [partial(call, given["Z"])]
+    return [partial(call, given["dA"], **{saved_name(name): given["saved"]})]

@@ -10,11 +10,12 @@ them all. A test that knows this file's hash says what to do then.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS, saved_name
 from dlkernels import backends
 from dlkernels.catalogue import COSTS
 
@@ -76,8 +77,10 @@ def _elementwise(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     given = (g["dA"], g["saved"]) if name.endswith("_backward") else (g["Z"],)
     function = globals().get(name)
     if function is None:
-        ours = getattr(backends.get("numpy"), name)
-        return [lambda: ours(*given, out=out)]
+        ours = partial(getattr(backends.get("numpy"), name), out=out)
+        if name.endswith("_backward"):
+            return [partial(ours, g["dA"], **{saved_name(name): g["saved"]})]
+        return [partial(ours, g["Z"])]
     return [lambda: function(*given, out)]
 
 

@@ -12,7 +12,7 @@ from dlkernels._calls.views import flat, same_memory
 from dlkernels._compiler.options import Twins, guarded, not_refused
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them
-from dlkernels._inputs.checks import CODES
+from dlkernels._inputs.checks import CODES, derivative
 from dlkernels._kernels import elementwise as kernels
 from dlkernels.catalogue import ACTIVATIONS
 
@@ -72,26 +72,30 @@ def apply(name: str, Z: Any, out: Any, parameter: float = 0.0) -> Array:
     return out
 
 
-def apply_backward(name: str, dA: Any, saved: Any, out: Any, parameter: float = 0.0) -> Array:
-    """dA * g'(z) for the activation of this name, from `saved`, written to `out` if that is given."""
+def apply_backward(name: str, dA: Any, A: Any, Z: Any, out: Any, parameter: float = 0.0) -> Array:
+    """dA * g'(z) for the activation of this name, from A or Z, written to `out` if that is given."""
     code = CODES[name]
+    saved = A if Z is None else Z
     if (
         type(dA) is type(saved) is ndarray
+        and (A is None or Z is None)
         and ((dtype := dA.dtype) is F32 or dtype is F64)
         and saved.dtype is dtype
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
         and ((few := dA.nbytes <= _SERIAL_BYTES_BACKWARD[code]) or (dA.flags.carray and saved.flags.carray))
     ):
+        formula = derivative(f"{name}_backward", code, parameter, A, Z)[1]
         target = empty(dA.shape, dtype) if out is None else out
         if few or not threads.parallel_pays(_COST_BACKWARD[code] * dA.nbytes):
-            done = _serial_backward(code, parameter, dA, saved, target)
+            done = _serial_backward(formula, parameter, dA, saved, target)
         else:
-            done = _shared_out(kernels.activation_backward, code, parameter, dA, saved, target)
+            done = _shared_out(kernels.activation_backward, formula, parameter, dA, saved, target)
         if done:
             return target
-    dA, saved, out = checks.elementwise_backward(name, dA, saved, out)
+    dA, saved, formula, out = checks.elementwise_backward(name, dA, A, Z, parameter, out)
     if same_memory(saved, out):
         saved = saved.copy()  # the kernel writes to out before it has read all of saved
-    not_refused(_call(kernels.activation_backward, _COST_BACKWARD[code], code, parameter, dA, saved, out))
+    work = _COST_BACKWARD[code]
+    not_refused(_call(kernels.activation_backward, work, formula, parameter, dA, saved, out))
     return out

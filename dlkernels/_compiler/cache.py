@@ -240,6 +240,8 @@ class KernelCache(internals.Cache):
         except OSError as error:
             reraise_foreign(error)
             self.disable()  # a full disk, or a folder that was taken away
+        except pickle.PicklingError:
+            self.disable()  # of kernels that tests make of local functions
 
 
 def attach(dispatcher: Any) -> Any:

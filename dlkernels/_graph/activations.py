@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dlkernels import backends
@@ -28,7 +29,7 @@ Examples
 >>> from dlkernels import graph
 >>> x = graph.variable([1.0, -2.0])
 >>> graph.sum(graph.{name}(x)).backward()
->>> bool((x.grad == dk.{name}_backward([1.0, 1.0], {saved})).all())
+>>> bool((x.grad == dk.{name}_backward([1.0, 1.0], dk.{name}(x.value), Z=x.value)).all())
 True
 """
 
@@ -48,7 +49,6 @@ def functions(module: str) -> dict[str, Callable[..., Variable]]:
         function.__doc__ = _DOC.format(
             name=name,
             parameter="" if parameter is None else _PARAMETER.format(name=parameter, function=name),
-            saved=f"dk.{name}(x.value)" if activation.derivative_from == "A" else "x.value",
         )
     return found
 
@@ -59,14 +59,13 @@ def _function(activation: Activation) -> Callable[..., Variable]:
     def function(*arguments: Any, **keywords: Any) -> Variable:
         given = signature.bind(*arguments, **keywords)
         given.apply_defaults()
-        x, *parameters = given.args
+        parameters = given.arguments
+        x, kernels = constant(parameters.pop("x")), backends.get("numba")
         if activation.parameter is not None:
-            parameters = [values.real(f"graph.{name}", activation.parameter, parameters[0])]
-        x, kernels = constant(x), backends.get("numba")
-        value = getattr(kernels, name)(x.value, *parameters)
-        saved = value if activation.derivative_from == "A" else x.value
-        derivative = getattr(kernels, f"{name}_backward")
-        return node_of(f"{name}({{0}})", value, (x, lambda g: derivative(g, saved, *parameters)))
+            parameters = {activation.parameter: values.real(f"graph.{name}", *parameters.popitem())}
+        value = getattr(kernels, name)(x.value, **parameters)
+        derivative = partial(getattr(kernels, f"{name}_backward"), A=value, Z=x.value, **parameters)
+        return node_of(f"{name}({{0}})", value, (x, derivative))
 
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function

@@ -17,10 +17,11 @@ from dlkernels._inputs import arrays, outputs, values
 from dlkernels._inputs.arrays import Array
 from dlkernels._inputs.shapes import fitting
 from dlkernels._kernels import shapes
-from dlkernels.catalogue import ACTIVATIONS, COSTS, layer_parameter
+from dlkernels.catalogue import ACTIVATIONS, COSTS, code_from_A, layer_parameter
 
-#: The code of each activation.
+#: The code of each activation, and what its derivative is computed from, by code.
 CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
+_FROM = [activation.derivative_from for activation in ACTIVATIONS.values()]
 
 
 def activation_code(function: str, activation: Any) -> int:
@@ -45,21 +46,63 @@ def elementwise(function: str, Z: Any, out: Any) -> tuple[Array, Array]:
     return array, outputs.check_out(function, out, array.shape, array.dtype, (("Z", Z),), in_place=True)
 
 
-def elementwise_backward(activation: str, dA: Any, saved: Any, out: Any) -> tuple[Array, Array, Array]:
-    """Gradient, saved values and output of an activation's derivative: one shape, C order."""
-    function, saved_name = f"{activation}_backward", ACTIVATIONS[activation].derivative_from
-    given = (("dA", dA), (saved_name, saved))
-    gradient, kept = found = [arrays.as_float(function, name, value) for name, value in given]
-    if gradient.shape != kept.shape:
-        raise ValueError(
-            f"{function}: dA and {saved_name} must have the same shape "
-            f"(dA {gradient.shape}, {saved_name} {kept.shape})"
-        )
-    dtype = arrays.common(found)
-    gradient, kept = arrays.c_order(gradient, dtype), arrays.c_order(kept, dtype)
+class NeedsOther(ValueError):
+    """The derivative of an activation can't be computed from what was passed of A and Z."""
+
+    def __init__(self, function: str, code: int, parameter: float) -> None:
+        name, activation = list(ACTIVATIONS.items())[code]
+        if activation.derivative_from == "A":
+            message = f"pass A, the result of {name}, from which its derivative is computed"
+        else:
+            depends = code_from_A(code, 1.0) >= 0
+            which = f"{name} with {activation.parameter} {parameter}" if depends else name
+            message = (
+                f"the derivative of {which} can't be computed from A: pass Z=, the argument of {name} "
+                "(`dense_forward` returns it with return_Z=True)"
+            )
+        super().__init__(f"{function}: {message}")
+
+    def __reduce__(self) -> Any:
+        return ValueError, self.args
+
+
+def derivative(function: str, code: int, parameter: float, A: Any, Z: Any) -> tuple[Any, int]:
+    """A or Z, from which the derivative of an activation is computed, and the code of the formula for it."""
+    if Z is not None and _FROM[code] != "A":
+        return Z, code
+    formula = -1 if A is None else code_from_A(code, parameter)
+    if formula < 0:
+        raise NeedsOther(function, code, parameter)
+    return A, formula
+
+
+class ElementwiseBackward(NamedTuple):
+    dA: Array
+    saved: Array
+    code: int
+    out: Array
+
+
+def elementwise_backward(
+    activation: str, dA: Any, A: Any, Z: Any, parameter: float, out: Any
+) -> ElementwiseBackward:
+    """Gradient, saved values, formula and output of an activation's derivative: one shape, C order."""
+    function, given = f"{activation}_backward", [("dA", dA), ("A", A), ("Z", Z)]
+    given = [(name, value) for name, value in given if value is not None]
+    found = {name: arrays.as_float(function, name, value) for name, value in given}
+    for name, array in found.items():
+        if array.shape != found["dA"].shape:
+            raise ValueError(
+                f"{function}: dA and {name} must have the same shape "
+                f"(dA {found['dA'].shape}, {name} {array.shape})"
+            )
+    saved, code = derivative(function, CODES[activation], parameter, found.get("A"), found.get("Z"))
+    dtype = arrays.common(list(found.values()))
+    gradient, kept = arrays.c_order(found["dA"], dtype), arrays.c_order(saved, dtype)
     if out is None:
-        return gradient, kept, np.empty(gradient.shape, dtype)
-    return gradient, kept, outputs.check_out(function, out, gradient.shape, dtype, given, in_place=True)
+        return ElementwiseBackward(gradient, kept, code, np.empty(gradient.shape, dtype))
+    out = outputs.check_out(function, out, gradient.shape, dtype, given, in_place=True)
+    return ElementwiseBackward(gradient, kept, code, out)
 
 
 class DenseForward(NamedTuple):
@@ -121,16 +164,20 @@ class DenseBackward(NamedTuple):
 
 
 def dense_backward(
-    W_next: Any, dZ_next: Any, saved: Any, A_prev: Any, activation: Any, negative_slope: Any, out: Any
+    W_next: Any, dZ_next: Any, A: Any, A_prev: Any, activation: Any, Z: Any, negative_slope: Any, out: Any
 ) -> DenseBackward:
-    """Arguments of `dense_backward`."""
-    f, given = "dense_backward", {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev}
-    found = W_, dZ_, saved_, A_ = fitting(f, shapes.DENSE_BACKWARD, given)
+    """Arguments of `dense_backward`; `code` is that of the derivative's formula for `saved`."""
+    f, given = "dense_backward", {"W_next": W_next, "dZ_next": dZ_next, "A": A, "A_prev": A_prev}
+    rule = shapes.DENSE_BACKWARD
+    if Z is not None:
+        given, rule = given | {"Z": Z}, shapes.DENSE_BACKWARD_WITH_Z
+    W_, dZ_, A_, A_prev_, *Z_ = found = fitting(f, rule, given)
     code = activation_code(f, activation)
     parameter = layer_parameter(code, values.real(f, "negative_slope", negative_slope))
-    results = shapes.DENSE_BACKWARD.result_shapes([array.shape for array in found])
+    saved, code = derivative(f, code, parameter, A_, Z_[0] if Z_ else None)
+    results = rule.result_shapes([array.shape for array in found])
     dZ, dW, db = outputs.results(f, results, W_.dtype, tuple(given.items()), out)
-    return DenseBackward(W_, dZ_, saved_, A_, code, parameter, dZ, dW, db)
+    return DenseBackward(W_, dZ_, saved, A_prev_, code, parameter, dZ, dW, db)
 
 
 def cost(name: str, predicted: Any, Y: Any) -> tuple[Array, Array]:

@@ -14,11 +14,11 @@ from dlkernels._compiler.options import inlined, loops, scalar, shared
 from dlkernels._compiler.pieces import Int, Real, Row, piece
 from dlkernels._elementary import exponentials, gaussians, logarithms
 from dlkernels._simd.registers import widest_vectors
-from dlkernels.catalogue import ACTIVATIONS, layer_parameter
+from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES, code_from_A, layer_parameter
 
-layer_parameter = shared(layer_parameter)
-_COUNT = len(ACTIVATIONS)
-#: For each code, whether the derivative is computed from a = g(z). Otherwise it is computed from z.
+layer_parameter, code_from_A = shared(layer_parameter), shared(code_from_A)
+_COUNT, _FORMULAS = len(ACTIVATIONS), len(DERIVATIVES)
+#: For each code, whether the derivative is computed from a = g(z), even if z is there as well.
 _DERIVED_FROM_A = tuple(activation.derivative_from == "A" for activation in ACTIVATIONS.values())
 
 
@@ -37,7 +37,7 @@ def in_layer(code: int, negative_slope: float) -> Activation:
 
 @loops
 def derived_from_A(code):
-    """Whether an activation's derivative is computed from A. Otherwise it is computed from Z."""
+    """Whether an activation's derivative is computed from A, if both A and Z are there."""
     return _DERIVED_FROM_A[code]
 
 
@@ -111,6 +111,15 @@ def relu(z, parameter):
 def times_relu_slope(x, z, parameter):
     """x for z >= 0, else 0. This is a selection, not a product, because 0 times infinity is NaN."""
     return type(x)(0) if z < type(z)(0) else x
+
+
+RELU_FROM_A = DERIVATIVES.index("relu_from_A")
+
+
+@scalar
+def times_relu_from_A_slope(x, a, parameter):
+    """x for a > 0, else 0. At z = 0, where a is 0 as well, the slope is thus 0, and not 1."""
+    return type(x)(0) if a <= type(a)(0) else x
 
 
 LEAKY_RELU = ACTIVATIONS["leaky_relu"].code
@@ -202,6 +211,13 @@ def need_activation(code):
         raise ValueError("no activation has this code")
 
 
+@loops
+def need_derivative(code):
+    """As `need_activation`, for the code of a derivative's formula (`catalogue.DERIVATIVES`)."""
+    if code < 0 or code >= _FORMULAS:
+        raise ValueError("no derivative has this code")
+
+
 @inlined
 def _activate_each(code, parameter, x, y):
     """y[j] <- g(x[j]); y may be x."""
@@ -239,7 +255,7 @@ def _activate_each(code, parameter, x, y):
 def _differentiate_each(code, parameter, saved, x, y):
     """y[j] <- x[j] * g'(z); y may be x.
 
-    saved[j] is a or z, depending on which of them the derivative is computed from (`derived_from_A`).
+    saved[j] is a or z, depending on which of them the formula of this code is for (`catalogue.DERIVATIVES`).
     """
     p, n = x.dtype.type(parameter), x.shape[0]
     if code == IDENTITY:
@@ -269,6 +285,9 @@ def _differentiate_each(code, parameter, saved, x, y):
     elif code == SOFTPLUS:
         for j in range(n):
             y[j] = times_softplus_slope(x[j], saved[j], p)
+    elif code == RELU_FROM_A:
+        for j in range(n):
+            y[j] = times_relu_from_A_slope(x[j], saved[j], p)
 
 
 @piece
@@ -289,13 +308,13 @@ def activate_into(activation: Activation, x: Row, y: Row):
 
 @piece
 def times_derivative(activation: Activation, saved: Row, x: Row):
-    """x[j] <- x[j] * g'(z), where saved[j] is a or z (`derived_from_A`)."""
-    need_activation(activation.code)
+    """x[j] <- x[j] * g'(z), where saved[j] is a or z, as the formula of this code needs."""
+    need_derivative(activation.code)
     _differentiate_each(activation.code, activation.parameter, saved, x, x)
 
 
 @piece
 def times_derivative_into(activation: Activation, saved: Row, x: Row, y: Row):
     """y[j] <- x[j] * g'(z), where saved[j] is a or z, and y shares no memory with the other rows."""
-    need_activation(activation.code)
+    need_derivative(activation.code)
     _differentiate_each(activation.code, activation.parameter, saved, x, y)

@@ -11,7 +11,7 @@ from numba import prange
 
 from dlkernels._compiler.options import FALSE, ONE, ZERO, entry, twins
 from dlkernels._compiler.pieces import Flag, Int, Real, Row, Table
-from dlkernels._kernels.activations import layer_parameter, need_activation
+from dlkernels._kernels.activations import layer_parameter, need_derivative
 from dlkernels._kernels.memory import as_row
 from dlkernels._kernels.packing import Matrix
 from dlkernels._kernels.product import (
@@ -40,10 +40,10 @@ def dense_backward(
 ):  # fmt: skip
     """dZ = W_nextᵀ dZ_next * g'(Z), which is (n, m); dZ is overwritten.
 
-    `saved` (n, m) is A or Z, from which g' is computed (`activations.derived_from_A`). W_next is (k, n), or
-    (n, k) if `W_transposed`. dZ_next is (k, m), or (m, k) if `dZ_transposed`. `code` is the code of g.
+    `saved` (n, m) is A or Z, as the formula of g' with this `code` needs (`catalogue.DERIVATIVES`). W_next is
+    (k, n), or (n, k) if `W_transposed`. dZ_next is (k, m), or (m, k) if `dZ_transposed`.
     """
-    need_activation(code)
+    need_derivative(code)
     (n, m), k = dZ.shape, dZ_next.shape[1] if dZ_transposed else dZ_next.shape[0]
     left = Matrix(as_row(W_next), W_next.shape[1], not W_transposed)  # L is W_nextᵀ
     right = Matrix(as_row(dZ_next), dZ_next.shape[1], dZ_transposed)

@@ -89,12 +89,15 @@ def gradients(most, dZ, A_prev, dW, db, workspace):
 
 
 @entry
-def backward(code, negative_slope, most, W_next, dZ_next, saved, A_prev, dZ, dW, db, workspace):
-    """dZ = W_nextᵀ dZ_next * g'(Z), then dW and db; g' is computed from `saved`."""
+def backward(code, negative_slope, most, W_next, dZ_next, saved, other, A_prev, dZ, dW, db, workspace):
+    """dZ = W_nextᵀ dZ_next * g'(Z), then dW and db; g' is computed from `saved`, which is A or Z.
+
+    `other` is the other one, if the caller has both, or `saved` again.
+    """
     given = (W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)
     if not _backward_fits(given + (dZ.shape, dW.shape, db.shape)):  # noqa: RUF005
         return NOT_SIMPLE
-    if not usable((dZ, dW, db), (W_next, dZ_next, saved, A_prev)):
+    if other.shape != saved.shape or not usable((dZ, dW, db), (W_next, dZ_next, saved, other, A_prev)):
         return NOT_SIMPLE
     (n, m), k = dZ.shape, W_next.shape[0]
     if _layer_is_large(most, n, k, m, workspace):

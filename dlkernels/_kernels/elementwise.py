@@ -10,6 +10,7 @@ from dlkernels._kernels.activations import (
     activate,
     activate_into,
     need_activation,
+    need_derivative,
     times_derivative,
     times_derivative_into,
 )
@@ -43,12 +44,14 @@ def activation(code, parameter, z, out):
 
 @twins
 def activation_backward(code, parameter, gradient, saved, out):
-    """out = gradient * g'(z), where saved is A or Z; all are in C order, and out may be gradient.
+    """out = gradient * g'(z), where saved is A or Z, as the formula of this code needs.
+
+    All arrays are in C order, and out may be gradient.
 
     Returns False, and does nothing, unless the arrays fit as for `activation`; saved may share no memory with
     out.
     """
-    need_activation(code)
+    need_derivative(code)
     same, n = overlap(gradient, out), gradient.size
     if same < 0 or overlap(saved, out) != 0:
         return False

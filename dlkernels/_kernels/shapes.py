@@ -73,7 +73,8 @@ def _rule(inputs: str, results: str = "", averages: bool = True) -> Rule:
 #: layer. In the models: n features, h hidden units.
 DENSE_FORWARD = _rule("W nk, A_prev km, b n1", "A nm, Z nm", averages=False)
 DENSE_GRADIENTS = _rule("dZ nm, A_prev km", "dW nk, db n1")
-DENSE_BACKWARD = _rule("W_next kn, dZ_next km, saved nm, A_prev pm", "dZ nm, dW np, db n1")
+DENSE_BACKWARD = _rule("W_next kn, dZ_next km, A nm, A_prev pm", "dZ nm, dW np, db n1")
+DENSE_BACKWARD_WITH_Z = _rule("W_next kn, dZ_next km, A nm, A_prev pm, Z nm", "dZ nm, dW np, db n1")
 LOGISTIC = _rule("X nm, w n1, Y 1m", "dw n1")
 SHALLOW = _rule("W1 hn, X nm, b1 h1, W2 1h, b2 11, Y 1m", "dW1 hn, db1 h1, dW2 1h, db2 11")
 LABELLED = _rule("X nm, Y 1m")

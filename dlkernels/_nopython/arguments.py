@@ -26,7 +26,7 @@ from dlkernels.catalogue import ACTIVATIONS, COSTS
 _CHECKS: dict[str, Callable[..., Any]] = {
     "dense_forward": lambda *arrays: checks.dense_forward(*arrays, "identity", 0.0, None, False),
     "dense_gradients": lambda dZ, A_prev: checks.dense_gradients(dZ, A_prev, None),
-    "dense_backward": lambda *arrays: checks.dense_backward(*arrays, "identity", 0.0, None),
+    "dense_backward": lambda *arrays: checks.dense_backward(*arrays[:4], "identity", arrays[4], 0.0, None),
     "dot": checks.dot,
     "logistic_propagate": lambda w, X, Y: checks.logistic("logistic_propagate", w, 0.0, X, Y, None),
     "shallow_propagate": lambda *arrays: checks.shallow("shallow_propagate", *arrays, "tanh", 0.0, None),
@@ -39,7 +39,8 @@ def _check(function: str, *arrays: Any) -> None:
     elif function in COSTS:
         checks.cost(function, *arrays)
     else:
-        checks.elementwise_backward(function.removesuffix("_backward"), *arrays, None)
+        dA, saved = arrays
+        checks.elementwise_backward(function.removesuffix("_backward"), dA, saved, saved, 0.0, None)
 
 
 class Refused(ValueError):

@@ -19,6 +19,7 @@ from numba.extending import overload
 
 from dlkernels import activations, costs, derivatives
 from dlkernels._compiler.options import ONE, inlined, shared
+from dlkernels._inputs.checks import NeedsOther
 from dlkernels._kernels import activations as formulas
 from dlkernels._kernels import costs as cost_kernels
 from dlkernels._kernels import linked, shapes
@@ -34,7 +35,7 @@ from dlkernels._nopython.arguments import (
     same_or_apart,
     unknown,
 )
-from dlkernels.catalogue import ACTIVATIONS, COSTS, Activation, Cost
+from dlkernels.catalogue import ACTIVATIONS, COSTS, DERIVATIVES, Activation, Cost, code_from_A
 
 
 def overload_of(function: Callable[..., Any]) -> Any:
@@ -87,32 +88,72 @@ def _elementwise(activation: Activation, Z: Any, out: Any) -> Any:
     return implementation
 
 
-def _elementwise_backward(activation: Activation, dA: Any, saved: Any, out: Any) -> Any:
-    """The implementation for dA and `saved`. Its third argument is the activation's parameter."""
-    function, name, code = f"{activation.name}_backward", activation.derivative_from, activation.code
-    number = number_of(function, {"dA": dA, name: saved})
-    array = isinstance(dA, types.Array)
-    if array != isinstance(saved, types.Array) or (array and dA.ndim != saved.ndim):
-        raise TypingError(f"{function}: dA and {name} must have the same shape (dA {dA}, {name} {saved})")
+_take_A, _take_Z = shared(lambda A, Z: A), shared(lambda A, Z: Z)
+
+
+def _saved(activation: Activation, A: Any, Z: Any) -> tuple[Any, Any, int, bool]:
+    """How the derivative is computed from what is given of A and Z.
+
+    Returns a function of A and Z that returns the one that is used; the same for the other one, if both are
+    given; the code of the formula; and whether the formula needs a positive parameter.
+    """
+    function, code = f"{activation.name}_backward", activation.code
+    if given(Z) and activation.derivative_from != "A":
+        return _take_Z, _take_A if given(A) else _take_Z, code, False
+    formula = code_from_A(code, 1.0)
+    if formula < 0 or not given(A):
+        raise TypingError(str(NeedsOther(function, code, activation.default)))
+    return _take_A, _take_Z if given(Z) else _take_A, formula, code_from_A(code, 0.0) < 0
+
+
+def _parameter_check(function: str, code: int, positive: bool) -> Any:
+    """A function that refuses a parameter which isn't positive, if A tells the derivative only then."""
+
+    @shared
+    def need_tell(parameter):
+        if positive and not parameter > 0:
+            raise NeedsOther(function, code, parameter)
+
+    return need_tell
+
+
+def _elementwise_backward(activation: Activation, dA: Any, A: Any, Z: Any, out: Any) -> Any:
+    """The implementation for dA, A and Z, of which one may be None. Its fourth argument is the parameter."""
+    function = f"{activation.name}_backward"
+    passed = {name: value for name, value in (("dA", dA), ("A", A), ("Z", Z)) if given(value)}
+    number, array = number_of(function, passed), isinstance(dA, types.Array)
+    saved_of, other_of, code, positive = _saved(activation, A, Z)
+    need_tell = _parameter_check(function, activation.code, positive)
+    for name, saved in passed.items():
+        if array != isinstance(saved, types.Array) or (array and dA.ndim != saved.ndim):
+            raise TypingError(f"{function}: dA and {name} must have the same shape (dA {dA}, {name} {saved})")
     if not array:
         if given(out):
             raise TypingError(f"{function}: out is for arrays, and dA is a number")
-        formula = getattr(formulas, f"times_{activation.name}_slope")
-        return inlined(
-            lambda dA, saved, parameter, out: formula(
-                number(dA), unknown(number(saved)), number(np.float64(parameter))
-            )
-        )
-    dA_view, saved_view = as_vector(number, dA), as_vector(number, saved)
+        formula = getattr(formulas, f"times_{DERIVATIVES[code]}_slope")
+
+        @inlined
+        def of_numbers(dA, A, Z, parameter, out):
+            need_tell(parameter)
+            return formula(number(dA), unknown(number(saved_of(A, Z))), number(np.float64(parameter)))
+
+        return of_numbers
+    dA_view, saved_view = as_vector(number, dA), as_vector(number, A if saved_of is _take_A else Z)
+    other_view = as_vector(number, A if other_of is _take_A else Z)
     take, need_fit = output_as(function, number, dA.ndim, out), _shapes_check(function, _same_shape)
     overlaps = f"{function}: out overlaps an input in memory"
 
     @inlined
-    def implementation(dA, saved, parameter, out):
+    def implementation(dA, A, Z, parameter, out):
+        saved, other = saved_of(A, Z), other_of(A, Z)
         need_fit(dA.shape, saved.shape)
+        need_fit(dA.shape, other.shape)
+        need_tell(parameter)
         result = take(out, dA.shape)
-        gradient, kept, target = dA_view(dA), saved_view(saved), as_row(result)
-        if not (same_or_apart(gradient, target) and same_or_apart(kept, target)):
+        gradient, kept, unused, target = dA_view(dA), saved_view(saved), other_view(other), as_row(result)
+        if not (
+            same_or_apart(gradient, target) and same_or_apart(kept, target) and same_or_apart(unused, target)
+        ):
             raise ValueError(overlaps)
         if not apart(kept, target):
             kept = kept.copy()  # the kernel writes to target before it has read all of kept
@@ -153,21 +194,21 @@ def _register(activation: Activation) -> None:
 
 def _register_backward(activation: Activation) -> None:
     name, default = f"{activation.name}_backward", activation.default
-    names = {"saved": activation.derivative_from, "parameter": activation.parameter}
 
-    def without(dA, saved, out=None):
-        implementation = _elementwise_backward(activation, dA, saved, out)
-        return _with_names(lambda dA, saved, out=None: implementation(dA, saved, 0.0, out), **names)
+    def without(dA, A=None, Z=None, out=None):
+        implementation = _elementwise_backward(activation, dA, A, Z, out)
+        return lambda dA, A=None, Z=None, out=None: implementation(dA, A, Z, 0.0, out)
 
-    def with_parameter(dA, saved, parameter=default, out=None):
+    def with_parameter(dA, A=None, parameter=default, Z=None, out=None):
         need_number(name, str(activation.parameter), parameter)
-        implementation = _elementwise_backward(activation, dA, saved, out)
+        implementation = _elementwise_backward(activation, dA, A, Z, out)
         return _with_names(
-            lambda dA, saved, parameter=default, out=None: implementation(dA, saved, parameter, out), **names
+            lambda dA, A=None, parameter=default, Z=None, out=None: implementation(dA, A, Z, parameter, out),
+            parameter=activation.parameter,
         )
 
     overloaded = without if activation.parameter is None else with_parameter
-    overload_of(getattr(derivatives, name))(_with_names(overloaded, **names))
+    overload_of(getattr(derivatives, name))(_with_names(overloaded, parameter=activation.parameter))
 
 
 for _activation in ACTIVATIONS.values():

@@ -9,11 +9,12 @@ from numba import types
 from dlkernels import dense, propagate
 from dlkernels._compiler import internals
 from dlkernels._compiler.options import ONE, inlined, shared
+from dlkernels._inputs.checks import NeedsOther
 from dlkernels._kernels import dense_backward as backward_kernels
 from dlkernels._kernels import dense_forward as forward_kernels
 from dlkernels._kernels import dense_gradients as gradient_kernels
 from dlkernels._kernels import direct, linked, shapes
-from dlkernels._kernels.activations import in_layer
+from dlkernels._kernels.activations import derived_from_A, in_layer
 from dlkernels._kernels.shallow import Network
 from dlkernels._nopython.arguments import (
     Refused,
@@ -23,6 +24,7 @@ from dlkernels._nopython.arguments import (
     as_matrix_or_transpose,
     as_row_or_column,
     flag_of,
+    given,
     need_number,
     output_as,
     outputs_as,
@@ -30,6 +32,7 @@ from dlkernels._nopython.arguments import (
     table_of,
 )
 from dlkernels._nopython.elementwise import overload_of
+from dlkernels.catalogue import code_from_A, layer_parameter
 
 _forward, _backward = direct.layer_forward.linked, direct.layer_backward.linked
 _by_examples, _by_product = direct.layer_gradients.linked, direct.layer_product_gradients.linked
@@ -42,7 +45,7 @@ _product_workspace = gradient_kernels.product_gradients_workspace
 _as_product = gradient_kernels.as_product
 _forward_fits = shared(shapes.DENSE_FORWARD.fits())
 _gradients_fit = shared(shapes.DENSE_GRADIENTS.fits())
-_backward_fits = shared(shapes.DENSE_BACKWARD.fits())
+_backward_fits = shared(shapes.DENSE_BACKWARD_WITH_Z.fits())
 
 
 @inlined
@@ -115,32 +118,50 @@ def _dense_gradients(dZ, A_prev, out=None):
     return implementation
 
 
+_code_from_A, _layer_parameter = shared(code_from_A), shared(layer_parameter)
+
+
+@shared
+def _need_formula(f, code, formula, parameter):
+    if formula < 0:
+        raise NeedsOther(f, code, parameter)
+
+
 @overload_of(dense.dense_backward)
-def _dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01, out=None):
-    f = "dense_backward"
-    number = arrays_of(f, {"W_next": W_next, "dZ_next": dZ_next, "saved": saved, "A_prev": A_prev})
+def _dense_backward(W_next, dZ_next, A, A_prev, activation, Z=None, negative_slope=0.01, out=None):
+    f, with_Z = "dense_backward", given(Z)
+    arrays = {"W_next": W_next, "dZ_next": dZ_next, "A": A, "A_prev": A_prev}
+    number = arrays_of(f, arrays | ({"Z": Z} if with_Z else {}))
     need_number(f, "negative_slope", negative_slope)
     code_of, need_apart = activation_of(f, activation), overlap_check(f, out)
     (W_view, W_T), (dZ_view, dZ_T) = (
         as_matrix_or_transpose(number, W_next),
         as_matrix_or_transpose(number, dZ_next),
     )
-    saved_view, (A_view, A_T) = as_matrix(number, saved), as_matrix_or_transpose(number, A_prev)
+    A_view, (A_prev_view, A_prev_T) = as_matrix(number, A), as_matrix_or_transpose(number, A_prev)
+    Z_of, Z_view = shared(lambda A, Z: Z if with_Z else A), as_matrix(number, Z if with_Z else A)
     take_dZ, take_dW, take_db = outputs_as(f, number, ("dZ", "dW", "db"), out)
 
-    def implementation(W_next, dZ_next, saved, A_prev, activation, negative_slope=0.01, out=None):
-        if not _backward_fits((W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)):
-            raise Refused(f, W_next.shape, dZ_next.shape, saved.shape, A_prev.shape)
+    def implementation(W_next, dZ_next, A, A_prev, activation, Z=None, negative_slope=0.01, out=None):
+        given_Z = Z_of(A, Z)
+        if not _backward_fits((W_next.shape, dZ_next.shape, A.shape, A_prev.shape, given_Z.shape)):
+            raise Refused(f, W_next.shape, dZ_next.shape, A.shape, A_prev.shape, given_Z.shape)
         (k, n), m, n_prev = W_next.shape, dZ_next.shape[1], A_prev.shape[0]
-        code = code_of(activation)
+        code, slope = code_of(activation), np.float64(negative_slope)
+        parameter = _layer_parameter(code, slope)
+        from_A = not with_Z or derived_from_A(code)
+        formula = _code_from_A(code, parameter) if from_A else code
+        _need_formula(f, code, formula, parameter)
         dZ, dW, db = take_dZ(out, (n, m)), take_dW(out, (n, n_prev)), take_db(out, (n, 1))
-        W_, next_, saved_, A_ = W_view(W_next), dZ_view(dZ_next), saved_view(saved), A_view(A_prev)
+        W_, next_, A_, Z_, A_prev_ = (
+            W_view(W_next), dZ_view(dZ_next), A_view(A), Z_view(given_Z), A_prev_view(A_prev)
+        )  # fmt: skip
         dZ_, dW_, db_ = table_of(dZ), table_of(dW), table_of(db)
-        need_apart((dZ_, dW_, db_), (W_, next_, saved_, A_))
+        need_apart((dZ_, dW_, db_), (W_, next_, A_, Z_, A_prev_))
         workspace = np.empty(_backward_workspace(n, k, m, dZ_T, ONE, dZ_), number)
-        slope = np.float64(negative_slope)
-        _backward(W_, W_T, next_, dZ_T, saved_, code, slope, dZ_, workspace, ONE)
-        _gradients(dZ_, A_, A_T, dW_, db_)
+        saved = A_ if from_A else Z_
+        _backward(W_, W_T, next_, dZ_T, saved, formula, slope, dZ_, workspace, ONE)
+        _gradients(dZ_, A_prev_, A_prev_T, dW_, db_)
         return dZ, dW, db
 
     return implementation

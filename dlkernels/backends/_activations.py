@@ -7,7 +7,7 @@ from typing import Any
 
 from dlkernels._inputs import checks, values
 from dlkernels._inputs.arrays import Array
-from dlkernels.catalogue import ACTIVATIONS, Activation
+from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES, Activation
 
 Forward = Callable[[str, Array, float, Array], Array]
 Backward = Callable[[str, Array, Array, float, Array], Array]
@@ -17,7 +17,8 @@ def functions(module: str, activate: Forward, activate_backward: Backward) -> di
     """Each activation and its derivative, by name, with the signature that all backends share.
 
     ``activate(name, Z, parameter, out)`` and ``activate_backward(name, dA, saved, parameter, out)`` get
-    checked arrays, write the result to `out` and return `out`.
+    checked arrays, write the result to `out` and return `out`. The name of a derivative is one of the
+    catalogue's `DERIVATIVES`, which says whether `saved` is A or Z.
     """
     found = {}
     for activation in ACTIVATIONS.values():
@@ -43,14 +44,15 @@ def _forward(activation: Activation, activate: Forward) -> Callable[..., Array]:
 
 
 def _backward(activation: Activation, activate_backward: Backward) -> Callable[..., Array]:
-    name, saved_name = activation.name, activation.derivative_from
-    signature = activation.signature("dA", saved_name, out=True)
+    name, signature = activation.name, activation.backward_signature()
 
     def function(*arguments: Any, **keywords: Any) -> Array:
         given = signature.bind(*arguments, **keywords).arguments
         parameter = _parameter(f"{name}_backward", activation, given)
-        dA, saved, out = checks.elementwise_backward(name, given["dA"], given[saved_name], given.get("out"))
-        return activate_backward(name, dA, saved, parameter, out)
+        c = checks.elementwise_backward(
+            name, given["dA"], given.get("A"), given.get("Z"), parameter, given.get("out")
+        )
+        return activate_backward(DERIVATIVES[c.code], c.dA, c.saved, parameter, c.out)
 
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function

@@ -1,7 +1,8 @@
 """Formulas of the activations and their derivatives, for whole arrays.
 
 `NAME(Z, parameter, out)` writes g(Z) to `out`, which may be Z. `NAME_backward(dA, saved, parameter, out)`
-writes dA * g'(z) to `out`, which may be dA or saved. The catalogue says whether saved is A or Z.
+writes dA * g'(z) to `out`, which may be dA or saved. The catalogue says whether saved is A or Z; where it can
+be either, these formulas are for Z, and also right for A, but for relu, which has a formula for each.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dlkernels._inputs.arrays import Array
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES
 
 
 def identity(Z: Array, parameter: float, out: Array) -> None:
@@ -118,6 +119,12 @@ def relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
     np.copyto(out, 0, where=negative)
 
 
+def relu_from_A_backward(dA: Array, A: Array, parameter: float, out: Array) -> None:
+    dead = A <= 0
+    np.copyto(out, dA)
+    np.copyto(out, 0, where=dead)
+
+
 def leaky_relu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
     np.copyto(out, np.where(Z < 0, dA * dA.dtype.type(parameter), dA))
 
@@ -143,5 +150,5 @@ def softplus_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None
 
 FORWARD: dict[str, Callable[[Array, float, Array], None]] = {name: globals()[name] for name in ACTIVATIONS}
 BACKWARD: dict[str, Callable[[Array, Array, float, Array], None]] = {
-    name: globals()[f"{name}_backward"] for name in ACTIVATIONS
+    name: globals()[f"{name}_backward"] for name in DERIVATIVES
 }

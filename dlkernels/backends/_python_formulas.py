@@ -51,7 +51,7 @@ FORWARD: dict[str, Callable[[float, float], float]] = {
     "softplus": lambda z, _: max(z, 0.0) + math.log1p(math.exp(-abs(z))),
 }
 
-#: dz by name; the arguments are da, the saved a or z, and the parameter of the activation.
+#: dz by name (`catalogue.DERIVATIVES`). The arguments are da, a or z, and the parameter of the activation.
 BACKWARD: dict[str, Callable[[float, float, float], float]] = {
     "identity": lambda da, z, _: da,
     "sigmoid": lambda da, a, _: da * (a * (1.0 - a)),
@@ -62,4 +62,5 @@ BACKWARD: dict[str, Callable[[float, float, float], float]] = {
     "silu": lambda da, z, _: da * (sigmoid(z) * (1.0 + finite(z) * sigmoid(-z))),
     "gelu": lambda da, z, _: da * (normal(z) + finite(z) * normal_density(z)),
     "softplus": lambda da, z, _: da * sigmoid(z),
+    "relu_from_A": lambda da, a, _: 0.0 if a <= 0 else da,
 }

@@ -14,7 +14,7 @@ from dlkernels._inputs import checks as checks
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _activations
 from dlkernels.backends._numpy_formulas import BACKWARD, FORWARD
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES
 
 _quiet = np.errstate(all="ignore")
 #: The names of the activations, by their codes.
@@ -94,17 +94,18 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
 def dense_backward(
     W_next: Any,
     dZ_next: Any,
-    saved: Any,
+    A: Any,
     A_prev: Any,
     activation: str,
     *,
+    Z: Any = None,
     negative_slope: float = 0.01,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
-    """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
-    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    """dZ = W_nextᵀ dZ_next * g'(Z), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
+    c = checks.dense_backward(W_next, dZ_next, A, A_prev, activation, Z, negative_slope, out)
     np.matmul(c.W_next.T, c.dZ_next, out=c.dZ)
-    _activate_backward(_NAMES[c.code], c.dZ, c.saved, c.parameter, c.dZ)
+    _activate_backward(DERIVATIVES[c.code], c.dZ, c.saved, c.parameter, c.dZ)
     _gradients(c.dZ, c.A_prev, c.dW, c.db)
     return c.dZ, c.dW, c.db
 

@@ -17,7 +17,7 @@ from dlkernels._inputs import checks as checks
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _activations
 from dlkernels.backends import _python_formulas as formulas
-from dlkernels.catalogue import ACTIVATIONS
+from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
 
@@ -144,18 +144,19 @@ def dense_gradients(dZ: Any, A_prev: Any, *, out: tuple[Array, Array] | None = N
 def dense_backward(
     W_next: Any,
     dZ_next: Any,
-    saved: Any,
+    A: Any,
     A_prev: Any,
     activation: str,
     *,
+    Z: Any = None,
     negative_slope: float = 0.01,
     out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
-    """dZ = W_nextᵀ dZ_next * g'(saved), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
-    c = checks.dense_backward(W_next, dZ_next, saved, A_prev, activation, negative_slope, out)
+    """dZ = W_nextᵀ dZ_next * g'(Z), and dW, db: shapes (n, m), (n, n_prev), (n, 1)."""
+    c = checks.dense_backward(W_next, dZ_next, A, A_prev, activation, Z, negative_slope, out)
     n, m = c.saved.shape
     weights, dZ_after, kept = _rows(c.W_next), _rows(c.dZ_next), _rows(c.saved)
-    g = formulas.BACKWARD[_NAMES[c.code]]
+    g = formulas.BACKWARD[DERIVATIVES[c.code]]
     dZ = []
     for i in range(n):
         row = []

@@ -50,10 +50,9 @@ def kernels(seed: int) -> dict[str, Any]:
     found = {}
     logistic: Any = dk.logistic_propagate
     shallow: Any = dk.shallow_propagate
-    for name, activation in ACTIVATIONS.items():
+    for name in ACTIVATIONS:
         g, back = getattr(dk, name), getattr(dk, f"{name}_backward")
-        saved = g(Z) if activation.derivative_from == "A" else Z
-        found[f"{name}_backward"] = dk.check_gradients(_weighted_sum(g, R), Z, back(R, saved))
+        found[f"{name}_backward"] = dk.check_gradients(_weighted_sum(g, R), Z, back(R, g(Z), Z=Z))
     dW, db = dk.dense_gradients(R, X)
     found["dense_gradients"] = dk.check_gradients(
         lambda p: (R * dk.dense_forward(p[0], X, p[1])).sum() / 7, [W1, b1], [dW, db]

@@ -79,12 +79,13 @@ def test_special_values(name, dtype):
     with np.errstate(all="ignore"):
         values = np.array(SPECIAL).astype(dtype)
     saved = values
-    if name not in arrays.ACTIVATIONS and arrays.saved_name(name.removesuffix("_backward")) == "A":
+    saved_name = arrays.saved_name(name.removesuffix("_backward"))
+    if name not in arrays.ACTIVATIONS and saved_name == "A":
         # An activation lies between -1 and 1; beyond, the order of the factors decides what overflows.
         saved = values[~(np.abs(values) > 1)]
     first, second = np.meshgrid(values, saved)
-    given_ = (first,) if name in arrays.ACTIVATIONS else (first, second)
-    results = [getattr(backends.get(backend), name)(*given_) for backend in backends.NAMES]
+    given_ = {"Z": first} if name in arrays.ACTIVATIONS else {"dA": first, saved_name: second}
+    results = [getattr(backends.get(backend), name)(**given_) for backend in backends.NAMES]
     for result in results[1:]:
         arrays.assert_agree(result, results[0], dtype)
 

@@ -54,13 +54,12 @@ def test_signatures_are_those_promised():
     slope = ["negative_slope"]
     network = ["W1", "b1", "W2", "b2", "X", "Y"]
     parameters = {name: [a.parameter] if a.parameter else [] for name, a in ACTIVATIONS.items()}
-    saved = {name: a.derivative_from for name, a in ACTIVATIONS.items()}
     assert names == {
         **{name: (["Z", *parameters[name]], ["out"]) for name in ACTIVATIONS},
-        **{f"{name}_backward": (["dA", saved[name], *parameters[name]], ["out"]) for name in ACTIVATIONS},
+        **{f"{name}_backward": (["dA", "A", *parameters[name]], ["Z", "out"]) for name in ACTIVATIONS},
         "dense_forward": (["W", "A_prev", "b", "activation"], [*slope, "out", "return_Z"]),
         "dense_gradients": (["dZ", "A_prev"], ["out"]),
-        "dense_backward": (["W_next", "dZ_next", "saved", "A_prev", "activation"], [*slope, "out"]),
+        "dense_backward": (["W_next", "dZ_next", "A", "A_prev", "activation"], ["Z", *slope, "out"]),
         **{name: ([cost.predicted, "Y"], []) for name, cost in COSTS.items()},
         "logistic_propagate": (["w", "b", "X", "Y"], ["out"]),
         "shallow_propagate": ([*network, "activation"], [*slope, "out"]),
@@ -75,19 +74,20 @@ def test_the_activations_of_the_course_are_as_in_the_notes():
     """That the catalogue says so: the test above takes its word."""
     found = {name: (a.derivative_from, a.parameter, a.default) for name, a in ACTIVATIONS.items()}
     assert found["sigmoid"] == found["tanh"] == ("A", None, 0.0)
-    assert found["relu"] == found["identity"] == ("Z", None, 0.0)
-    assert found["leaky_relu"] == ("Z", "negative_slope", 0.01)
+    assert found["relu"] == found["identity"] == ("A or Z", None, 0.0)
+    assert found["leaky_relu"] == ("A or Z", "negative_slope", 0.01)
 
 
 def test_defaults():
     defaults = {a.parameter: a.default for a in ACTIVATIONS.values() if a.parameter}
+    optional = {f"{name}_backward": ("A", "Z") for name in ACTIVATIONS} | {"dense_backward": ("Z",)}
     for name in backends.FUNCTIONS:
         for argument, _, default in arguments_of(getattr(backends.get("numba"), name)):
             if argument == "activation" and name != "dense_backward":
                 assert default == ("identity" if name == "dense_forward" else "tanh")
             elif argument in defaults:
                 assert default == defaults[argument]
-            elif argument == "out":
+            elif argument == "out" or argument in optional.get(name, ()):
                 assert default is None
             elif argument == "return_Z":
                 assert default is False

@@ -52,6 +52,18 @@ def dense_backward(activation, *arrays, **out):
     return dk.dense_backward(*arrays, activation, **out)
 
 
+def dense_backward_with_Z(W_next, dZ_next, A, A_prev, Z, **out):
+    return dk.dense_backward(W_next, dZ_next, A, A_prev, "gelu", Z=Z, **out)
+
+
+def backward_of(activation):
+    """The derivative as a function of dA and of what it is computed from."""
+    function = getattr(dk, f"{activation}_backward")
+    if ACTIVATIONS[activation].derivative_from == "Z":
+        return lambda dA, Z, **out: function(dA, Z=Z, **out)
+    return function
+
+
 def logistic(*arrays, **out):
     return dk.logistic_propagate(arrays[0], 0.25, *arrays[1:], **out)[0]
 
@@ -68,11 +80,12 @@ def calls(rng, dtype, m=4):
 
     Z, dA = normal(3, m), normal(3, m)
     yield from ((getattr(dk, name), (Z,)) for name in ACTIVATIONS)
-    yield from ((getattr(dk, name + "_backward"), (dA, Z)) for name in ACTIVATIONS)
+    yield from ((backward_of(name), (dA, Z)) for name in ACTIVATIONS)
     yield dk.dense_forward, (normal(3, 2), normal(2, m), normal(3, 1))
     yield functools.partial(dk.dense_forward, return_Z=True), (normal(3, 2), normal(2, m), normal(3, 1))
     yield dk.dense_gradients, (dA, normal(2, m))
     yield functools.partial(dense_backward, "tanh"), (normal(2, 3), normal(2, m), Z, normal(5, m))
+    yield dense_backward_with_Z, (normal(2, 3), normal(2, m), normal(3, m), normal(5, m), Z)
     Y = (normal(1, m) > 0).astype(dtype)
     yield logistic, (normal(3, 1), Z, Y)
     yield shallow, (normal(2, 3), normal(2, 1), normal(1, 2), normal(1, 1), Z, Y)
@@ -188,7 +201,7 @@ def test_an_update_that_is_refused_changes_nothing(m):
 def test_elementwise_arrays_that_do_not_fit(m):
     Z, other = np.zeros((3, m)), np.full((m, 3), 7.0)
     for name in ACTIVATIONS:
-        function, backward = getattr(dk, name), getattr(dk, f"{name}_backward")
+        function, backward = getattr(dk, name), backward_of(name)
         with pytest.raises(ValueError, match="out has shape"):
             function(Z, out=other)
         with pytest.raises(ValueError, match="must have the same shape"):

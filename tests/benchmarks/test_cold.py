@@ -22,7 +22,7 @@ def test_a_first_call_calls_its_function(name, dtype, monkeypatch):
 
     called = []
     function = getattr(dlkernels, name)
-    monkeypatch.setattr(dlkernels, name, lambda *given: called.append(function(*given)))
+    monkeypatch.setattr(dlkernels, name, lambda *given, **named: called.append(function(*given, **named)))
     exec(cold._ARRAYS.format(dtype=dtype) + cold.FIRST_CALLS[name], {})
     assert len(called) == 1
 
