@@ -1,42 +1,10 @@
-"""Tell the faults of a file or of the system from exceptions that somebody else raised meanwhile.
-
-A signal handler, such as that of a time limit, can raise anything at any line. What it raises must reach the
-caller, even if its class derives from OSError or ValueError, as that of many time limits does.
-"""
+"""Tell the faults of a file or of the system from what somebody else raised meanwhile."""
 
 from __future__ import annotations
 
+from dlkernels._compiler.errors import foreign, reraise_foreign
+
 __all__ = ["foreign", "reason"]
-
-#: The modules whose exceptions can speak of a file. Whoever raises from outside has a class of his own.
-_READERS = ("builtins", "_csv", "_lzma", "h5py", "lzma", "numpy", "struct", "tokenize", "zipfile", "zlib")
-
-
-def foreign(error: BaseException) -> bool:
-    """Return whether an exception says nothing about the file that was being read or written.
-
-    Parameters
-    ----------
-    error : BaseException
-        The exception.
-
-    Returns
-    -------
-    bool
-        True for what ends programs, for want of memory or stack, for a time limit, and for each class that
-        neither Python nor a library that reads files defines.
-
-    Examples
-    --------
-    >>> from dlkernels.faults import foreign
-    >>> foreign(ValueError("bad header")), foreign(TimeoutError()), foreign(MemoryError())
-    (False, True, True)
-    """
-    return (
-        not isinstance(error, Exception)
-        or isinstance(error, MemoryError | RecursionError | TimeoutError)
-        or type(error).__module__.partition(".")[0] not in _READERS
-    )
 
 
 def reason(error: OSError | ValueError) -> str:
@@ -65,6 +33,5 @@ def reason(error: OSError | ValueError) -> str:
     ...     print(reason(error))
     No such file or directory
     """
-    if foreign(error) or (isinstance(error, OSError) and error.errno is None):
-        raise error
+    reraise_foreign(error)
     return getattr(error, "strerror", None) or str(error)

@@ -16,7 +16,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "8")
 
 @pytest.fixture(autouse=True, scope="session")
 def eight_threads():
-    """By default kernels use no more threads than the process may use CPUs, whatever Numba's maximum is."""
+    """Let kernels use eight threads; by default they use at most the CPUs that this process may use."""
     from dlkernels._calls import threads
 
     threads.set_num_threads(threads.maximum())

@@ -40,6 +40,9 @@ GROUPS = {
         "0:29 / {at} rw - cgroup cgroup rw,cpu", "3:cpu:/",
         {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, 64,
     ),
+    "a mount without a source": ("0:29 / {at} rw - tmpfs  rw", "0::/", {}, 64),
+    "another form": (V2, "0::/", {"cpu.max": "many few"}, 64),
+    "no period": (V2, "0::/", {"cpu.max": "100000 0"}, 64),
     "no control groups": ("0:29 / {at} rw - tmpfs tmpfs rw", "", {}, 64),
 }  # fmt: skip
 
@@ -109,7 +112,7 @@ def test_a_process_ends_where_numba_counts_more_cpus_than_it_may_use(limit, laye
 @linux
 @slow
 def test_a_process_ends_in_a_control_group_with_one_cpu():
-    group = Path("/sys/fs/cgroup/cpu/dlkernels-test")
+    group = Path(f"/sys/fs/cgroup/cpu/dlkernels-test-{os.getpid()}")
     try:
         group.mkdir()
         (group / "cpu.cfs_quota_us").write_text("100000")

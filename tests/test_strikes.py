@@ -42,10 +42,10 @@ def test_a_block_is_closed_wherever_an_exception_strikes(what):
         with dk.threads(1) if what == "threads" else _threads.always(False):
             pass
 
-    places = lines_of(use, _threads)
+    places = lines_of(use, _threads, uninterrupted)
     assert len(places) > 5
     for place in places:
-        assert struck(use, place, _threads) == "the strike"
+        assert struck(use, place, _threads, uninterrupted) == "the strike"
         assert (_threads._requested, _threads._blocks, _threads.forced.get()) == before
 
 
@@ -60,8 +60,8 @@ def test_a_launch_leaves_numba_as_it_was():
         return _threads._launch(Kernel, 2)
 
     try:
-        for place in lines_of(launch, _threads):
-            assert struck(launch, place, _threads) == "the strike"
+        for place in lines_of(launch, _threads, uninterrupted):
+            assert struck(launch, place, _threads, uninterrupted) == "the strike"
             assert numba.get_num_threads() == 1
     finally:
         numba.set_num_threads(_threads.maximum())

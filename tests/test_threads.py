@@ -257,12 +257,13 @@ for parallel in (None, False, True):
             X.flags.writeable = writeable
             for name in dk.catalogue.ACTIVATIONS:
                 getattr(dk, name)(X)
-                getattr(dk, name + "_backward")(X, X)
+                getattr(dk, name + "_backward")(X, X, Z=X)
             A = dk.dense_forward(W, X, np.ones((2, 1)), "relu", return_Z=True)[0]
             dk.dense_forward(W, X, np.ones((2, 1)), "relu")
             dk.dense_gradients(A, X)
             dk.dense_gradients(np.ones((64, m)), np.asarray(np.ones((600, m)), order=order))
             dk.dense_backward(np.ones((1, 2)), Y, A, X, "relu")
+            dk.dense_backward(np.ones((1, 2)), Y, A, X, "gelu", Z=A)
             dk.binary_cross_entropy(Y, Y), dk.binary_cross_entropy_with_logits(Y, Y)
             dk.squared_error(Y, Y), dk.dot(Y[0], Y[0])
             w, W1, b1 = np.ones((3, 1)), np.ones((2, 3)), np.ones((2, 1))

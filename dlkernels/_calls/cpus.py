@@ -1,9 +1,9 @@
 """How many CPUs this process may really use: as its affinity says, and the quota of its control groups.
 
-A container with `--cpus=1` sees all CPUs of its machine, but gets the time of one. Numba counts the former.
-On Linux the quota stands in a file of the control group of the process, or of a group around it. The names of
-these files differ between the two versions of control groups (Linux's documentation: "CFS Bandwidth Control"
-and "Control Group v2").
+A container with `--cpus=1` sees all CPUs of its machine, but gets the time of one. Numba counts the CPUs that
+it sees. On Linux the quota stands in a file of the control group of the process, or of a group around it. The
+names of these files differ between the two versions of control groups (Linux's documentation: "CFS Bandwidth
+Control" and "Control Group v2").
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _SELF = Path("/proc/self")
 
 
 def usable() -> int:
-    """The number of CPUs that this process may use at this moment, at least 1. It takes 1 us."""
+    """The number of CPUs that this process may use, at least 1. It takes 1 us.
+
+    The affinity may change while the process runs. The quota is read once.
+    """
     all_of_them = os.cpu_count() or 1
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else all_of_them
     return max(1, min(count, _quota()))
@@ -30,8 +33,11 @@ def usable() -> int:
 
 @functools.cache
 def _quota() -> int:
-    """The whole number of CPUs whose time the control groups allow. A part of a CPU is worth no thread."""
-    least = min(map(_limit, _groups()), default=math.inf)
+    """The whole number of CPUs whose time the control groups allow. A fraction of a CPU isn't counted."""
+    try:
+        least = min(map(_limit, _groups()), default=math.inf)
+    except (ValueError, ZeroDivisionError):  # a form of these files that isn't known here
+        return sys.maxsize
     return sys.maxsize if least == math.inf else int(least)
 
 
@@ -41,7 +47,7 @@ def _groups() -> Iterator[Path]:
     for line in _lines(_SELF / "mountinfo"):
         # "31 23 0:28 ROOT POINT options - TYPE source OPTIONS". The group ROOT is mounted at POINT.
         mount, _, system = line.partition(" - ")
-        (root, point), (kind, _, options) = mount.split()[3:5], system.split()
+        (root, point), (kind, *_, options) = mount.split()[3:5], system.split()
         if kind == "cgroup2":
             places[""] = root, point
         elif kind == "cgroup" and "cpu" in options.split(","):

@@ -9,10 +9,11 @@ may use a name of this package for the first time.
 
 from __future__ import annotations
 
+import functools
+
 # `logging` has a lock, too, which its own fork hook takes, and which a thread that compiles may need. Hooks
 # run before a fork in reverse order of their registration. Importing `logging` before our hook is
 # registered makes a fork take our locks first.
-import functools
 import logging  # noqa: F401
 import os
 import sys
@@ -67,8 +68,8 @@ def _raise_after_fork(error: BaseException) -> None:
     """Raise an exception in this thread when all hooks after the fork have run, in the parent process only.
 
     Python only prints an exception of these hooks, too. Therefore the last hook is a function of Python's C
-    interface. It sets what this thread raises as soon as it runs Python code again: what the given class
-    returns.
+    interface. It takes a class. As soon as this thread runs Python code again, it raises an instance of that
+    class; here making an instance gives the error itself.
     """
     import ctypes  # not at the top, because the import takes 3 ms
 

@@ -25,8 +25,9 @@ import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork
 
 from dlkernels._calls import cpus, forks
 from dlkernels._compiler import internals
-from dlkernels._compiler.errors import reraise_foreign
+from dlkernels._compiler.errors import foreign, reraise_foreign
 from dlkernels._compiler.options import Twins
+from dlkernels._compiler.uninterrupted import restoring
 from dlkernels._inputs import values
 
 #: Estimated nanoseconds of serial work from which the parallel twin is launched. A launch costs 3-5 us with
@@ -41,6 +42,9 @@ _requested: int | None = None
 #: list at any time, but each change is a single step of Python.
 _blocks: list[tuple[object, int]] = []
 _layer: str | None = None
+#: How many threads kernels use if nobody has chosen a number. It is found when the layer is started, since
+#: asking for the affinity takes 1 us on 2 CPUs, and more on more CPUs.
+_by_default: int | None = None
 #: Which twin `always` has chosen, else None.
 forced: contextvars.ContextVar[bool | None] = contextvars.ContextVar("forced", default=None)
 
@@ -83,7 +87,8 @@ def _load_tbb() -> str:
             try:
                 ctypes.CDLL(str(file.locate()), mode=getattr(ctypes, "RTLD_GLOBAL", 0))
             except OSError as error:
-                reraise_foreign(error)
+                if foreign(error):
+                    raise
                 return f"can't be loaded ({error})"
             return ""
     return "is installed without a library for this system"
@@ -96,17 +101,18 @@ _tbb_problem = _load_tbb()
 
 def layer() -> str:
     """The threading layer in use: "tbb", "omp" or "workqueue". If none has been started, this starts one."""
-    global _layer
+    global _layer, _by_default
     if _layer is None:
         with internals.compiler_lock, forks.FIRST_USE:
             if _layer is None:
+                _by_default = min(maximum(), cpus.usable())
                 internals.start_threads()
                 _layer = str(numba.threading_layer())
     return _layer
 
 
 def maximum() -> int:
-    """The most threads that a kernel can get: NUMBA_NUM_THREADS, else the CPUs that this process may use."""
+    """The most threads that a kernel can get: NUMBA_NUM_THREADS, else the CPUs that Numba counts."""
     return int(internals.settings.NUMBA_NUM_THREADS)
 
 
@@ -127,9 +133,9 @@ def get_num_threads() -> int:
     ...     dk.get_num_threads()
     1
     """
-    for _, number in _blocks[-1:]:
+    for _, number in _blocks[-1:]:  # a slice, because another thread may close the last block at any moment
         return number
-    return min(maximum(), cpus.usable()) if _requested is None else _requested
+    return _requested or _by_default or min(maximum(), cpus.usable())
 
 
 def set_num_threads(n: int) -> None:
@@ -141,7 +147,7 @@ def set_num_threads(n: int) -> None:
     ----------
     n : int
         At least 1, and at most the maximum that Numba was started with (the environment variable
-        NUMBA_NUM_THREADS, else the number of CPUs).
+        NUMBA_NUM_THREADS, else the CPUs that Numba counts).
 
     Raises
     ------
@@ -174,22 +180,6 @@ def _possible(function: str, n: Any) -> int:
 
 
 @contextlib.contextmanager
-def _restoring(restore: Callable[[], Any]) -> Iterator[None]:
-    """Call `restore` at the end of a block, even if an exception strikes in the middle of that call.
-
-    A signal handler may raise an exception at any line, so also at one that restores something. Therefore
-    `restore` is called twice, and must allow that.
-    """
-    try:
-        try:
-            yield
-        finally:
-            restore()
-    finally:
-        restore()
-
-
-@contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
     """Use `n` threads, in every thread of this process, inside a ``with`` block; then as many as before.
 
@@ -217,7 +207,7 @@ def threads(n: int) -> Iterator[None]:
         if block in _blocks:
             _blocks.remove(block)
 
-    with _restoring(close):
+    with restoring(close):
         _blocks.append(block)
         yield
 
@@ -226,7 +216,7 @@ def threads(n: int) -> Iterator[None]:
 def always(parallel: bool | None) -> Iterator[None]:
     """Choose the twin by hand inside a ``with`` block, for warming up and tests. None: choose by size."""
     before = forced.get()
-    with _restoring(lambda: forced.set(before)):
+    with restoring(lambda: forced.set(before)):
         forced.set(parallel)
         yield
 
@@ -241,7 +231,7 @@ def parallel_pays(work: float) -> bool:
         return False
     # With one CPU no layer is started: a process would never end if a thread other than the main one had
     # started tbb there (numba#10556).
-    if _forked or cpus.usable() == 1 or (chosen is None and work < _WORTH_IT[layer()]):
+    if _forked or (_layer is None and cpus.usable() == 1) or (chosen is None and work < _WORTH_IT[layer()]):
         return False
     # Every thread that runs Python has a frame, even if `threading` didn't start it.
     return layer() != "workqueue" or len(sys._current_frames()) == 1
@@ -271,7 +261,7 @@ def _launch(kernel: Twins, wanted: int, *arguments: Any) -> Any:
     before = internals.threads_of_caller()
     if before == wanted:
         return kernel.parallel(*arguments)
-    with _restoring(lambda: numba.set_num_threads(before)):
+    with restoring(lambda: numba.set_num_threads(before)):
         numba.set_num_threads(wanted)
         return kernel.parallel(*arguments)
 

@@ -119,7 +119,10 @@ class _Locator(internals.Locator):
         return str(folder())
 
     def ensure_cache_path(self) -> None:
-        """Do nothing: `folder` has made it. Numba would use `tempfile`, which swallows OSErrors."""
+        """Do nothing: `folder` has made it. Numba's own method writes a file as a trial, by `tempfile`.
+
+        `tempfile` swallows OSErrors, also that of a time limit.
+        """
 
     def get_source_stamp(self) -> str:
         return key()
@@ -202,9 +205,9 @@ class _Files:
 class KernelCache(internals.Cache):
     """Numba's function cache, in our folder. A damaged file or a read-only folder raises no error.
 
-    Nor does it swallow one. An exception of somebody else can strike at any line: the time limit that a
-    signal handler raises, Ctrl-C, too little memory, too deep a recursion. It has to reach the caller, and
-    the next call has to work. Therefore no handler catches more than the errors of the file system.
+    It swallows no foreign exception either. These can strike at any line: the time limit that a signal
+    handler raises, Ctrl-C, too little memory, too deep a recursion. They have to reach the caller, and the
+    next call has to work. Therefore no handler catches more than the errors of the file system.
     """
 
     _impl_class = _Format

@@ -26,7 +26,7 @@ from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc import parallel
 
-from dlkernels._compiler.uninterrupted import uninterrupted
+from dlkernels._compiler.uninterrupted import restoring, uninterrupted
 
 #: The base classes of the classes in `cache`. Numba's documented cache can't be used instead: it keeps its
 #: files beside the sources, and decides by the time stamp of one file whether a kernel is stale. These
@@ -114,14 +114,10 @@ def only_given_locators() -> Iterator[None]:
     From version 0.62 on, Numba asks the classes first that NUMBA_CACHE_LOCATOR_CLASSES names, and these know
     nothing of our folder.
     """
-    named = getattr(config, "CACHE_LOCATOR_CLASSES", None)
-    if named:
+    named = getattr(config, "CACHE_LOCATOR_CLASSES", "")
+    with restoring(lambda: setattr(config, "CACHE_LOCATOR_CLASSES", named)):
         config.CACHE_LOCATOR_CLASSES = ""
-    try:
         yield
-    finally:
-        if named:
-            config.CACHE_LOCATOR_CLASSES = named
 
 
 def has_cache(dispatcher: Any) -> bool:

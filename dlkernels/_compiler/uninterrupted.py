@@ -1,7 +1,8 @@
-"""Actions of Numba that must run to their end.
+"""Actions that must run to their end, and states that must be restored, whatever exception strikes meanwhile.
 
-An exception in the middle of them would damage the state of Numba, or be lost: Python drops an exception that
-a signal handler raises while an object of LLVM is being deleted.
+A signal handler, such as that of a time limit, can raise an exception at any line. In the middle of some
+actions of Numba it would damage Numba's state, or be lost: Python drops an exception that is raised while an
+object of LLVM is being deleted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 #: How many frames must be left below the recursion limit. An action that finds that too few are left would
@@ -30,15 +31,17 @@ def uninterrupted(action: Callable[[], Any]) -> Any:
     handlers: dict[int, Any] = {number: signal.getsignal(number) for number in signal.valid_signals()}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
     arrived: list[Any] = []
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
     try:
-        try:
+        with restoring(restore):
             for number in handlers:
                 signal.signal(number, lambda *arguments: arrived.append(arguments))
             return action()
-        finally:
-            _restore(handlers)
     finally:
-        _restore(handlers)  # an exception may have struck just before this was done above
         with contextlib.ExitStack() as stack:  # which calls all of them, even if one raises an exception
             for number, frame in reversed(arrived):
                 stack.callback(handlers[number], number, frame)
@@ -50,15 +53,17 @@ def _need_frames(count: int) -> None:
         _need_frames(count - 1)
 
 
-def _restore(handlers: dict[int, Any]) -> None:
-    """Give all signals their handlers again, even if one of them raises an exception meanwhile."""
-    failure = None
-    while True:
+@contextlib.contextmanager
+def restoring(restore: Callable[[], Any]) -> Iterator[None]:
+    """Call `restore` at the end of a block, even if an exception strikes in the middle of that call.
+
+    A signal handler may raise an exception at any line, so also at one that restores something. Therefore
+    `restore` is called twice, and must allow that.
+    """
+    try:
         try:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            break
-        except BaseException as error:
-            failure = error
-    if failure is not None:
-        raise failure
+            yield
+        finally:
+            restore()
+    finally:
+        restore()
