@@ -14,14 +14,13 @@ from dlkernels._calls.workspaces import kept
 from dlkernels._compiler.options import guarded
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import Array, native
-from dlkernels._inputs.checks import CODES, derivative
+from dlkernels._inputs.checks import CODES, FROM_A, FROM_Z
 from dlkernels._kernels import dense_backward as backward_kernels
 from dlkernels._kernels import dense_forward as forward_kernels
 from dlkernels._kernels import dense_gradients as gradient_kernels
 from dlkernels._kernels import direct
 from dlkernels._kernels.direct import LARGE, NOT_SIMPLE
 from dlkernels._kernels.product import product_work
-from dlkernels.catalogue import layer_parameter
 
 #: Up to this estimated time, in nanoseconds, work is done on one thread, and gradients aren't formed as a
 #: packed product.
@@ -318,17 +317,21 @@ def dense_backward(
         and type(activation) is str
         and (code := CODES.get(activation)) is not None
         and type(negative_slope) is float
+        and negative_slope > 0  # the checks find what else leaky ReLU needs
     ):
         (n, m), dtype = A.shape, A.dtype
-        saved, formula = derivative("dense_backward", code, layer_parameter(code, negative_slope), A, Z)
+        if Z is None or FROM_Z[code] < 0:
+            saved, other, formula = A, A if Z is None else Z, FROM_A[code]
+        else:
+            saved, other, formula = Z, A, FROM_Z[code]
         if out is None:
             results = np.empty((n, m), dtype), np.empty((n, len(A_prev)), dtype), np.empty((n, 1), dtype)
         else:
             results = out
-        if out is None or natives(out, 3):
+        if formula >= 0 and (out is None or natives(out, 3)):
             answer = _direct_backward(
-                formula, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved,
-                A if Z is None or saved is Z else Z, A_prev, *results, kept(dtype),
+                formula, negative_slope, _SERIAL_NANOSECONDS, W_next, dZ_next, saved, other,
+                A_prev, *results, kept(dtype),
             )  # fmt: skip
             if answer == LARGE:
                 _backward(W_next, dZ_next, saved, A_prev, formula, negative_slope, *results)

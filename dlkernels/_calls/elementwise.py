@@ -12,7 +12,7 @@ from dlkernels._calls.views import flat, same_memory
 from dlkernels._compiler.options import Twins, guarded, not_refused
 from dlkernels._inputs import checks
 from dlkernels._inputs.arrays import F32, F64, Array, as_kernels_take_them
-from dlkernels._inputs.checks import CODES, derivative
+from dlkernels._inputs.checks import CODES, FROM_A, FROM_Z
 from dlkernels._kernels import elementwise as kernels
 from dlkernels.catalogue import ACTIVATIONS
 
@@ -22,6 +22,7 @@ from dlkernels.catalogue import ACTIVATIONS
 _serial = guarded(kernels.activation.serial, as_kernels_take_them)
 _serial_backward = guarded(kernels.activation_backward.serial, as_kernels_take_them)
 
+_LEAKY_RELU = CODES["leaky_relu"]
 #: For each activation's code: the estimated nanoseconds for a byte of numbers, on one thread.
 _COST = [activation.nanoseconds for activation in ACTIVATIONS.values()]
 _COST_BACKWARD = [activation.backward_nanoseconds for activation in ACTIVATIONS.values()]
@@ -75,17 +76,17 @@ def apply(name: str, Z: Any, out: Any, parameter: float = 0.0) -> Array:
 def apply_backward(name: str, dA: Any, A: Any, Z: Any, out: Any, parameter: float = 0.0) -> Array:
     """dA * g'(z) for the activation of this name, from A or Z, written to `out` if that is given."""
     code = CODES[name]
-    saved = A if Z is None else Z
+    saved, formula = (A, FROM_A[code]) if Z is None else (Z, FROM_Z[code] if A is None else -1)
     if (
-        type(dA) is type(saved) is ndarray
-        and (A is None or Z is None)
+        formula >= 0
+        and type(dA) is type(saved) is ndarray
+        and (code != _LEAKY_RELU or Z is not None or parameter > 0)
         and ((dtype := dA.dtype) is F32 or dtype is F64)
         and saved.dtype is dtype
         and (out is None or (type(out) is ndarray and out.dtype is dtype))
         and forced.get() is None
         and ((few := dA.nbytes <= _SERIAL_BYTES_BACKWARD[code]) or (dA.flags.carray and saved.flags.carray))
     ):
-        formula = derivative(f"{name}_backward", code, parameter, A, Z)[1]
         target = empty(dA.shape, dtype) if out is None else out
         if few or not threads.parallel_pays(_COST_BACKWARD[code] * dA.nbytes):
             done = _serial_backward(formula, parameter, dA, saved, target)

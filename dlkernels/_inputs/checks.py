@@ -19,9 +19,12 @@ from dlkernels._inputs.shapes import fitting
 from dlkernels._kernels import shapes
 from dlkernels.catalogue import ACTIVATIONS, COSTS, code_from_A, layer_parameter
 
-#: The code of each activation, and what its derivative is computed from, by code.
+#: The code of each activation.
 CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
-_FROM = [activation.derivative_from for activation in ACTIVATIONS.values()]
+#: By the code of an activation: the code of its derivative's formula for A, and for Z, or -1 if there is none.
+#: That of leaky ReLU for A needs a positive slope.
+FROM_A = [code_from_A(code, 1.0) for code in CODES.values()]
+FROM_Z = [-1 if activation.derivative_from == "A" else activation.code for activation in ACTIVATIONS.values()]
 
 
 def activation_code(function: str, activation: Any) -> int:
@@ -68,7 +71,7 @@ class NeedsOther(ValueError):
 
 def derivative(function: str, code: int, parameter: float, A: Any, Z: Any) -> tuple[Any, int]:
     """A or Z, from which the derivative of an activation is computed, and the code of the formula for it."""
-    if Z is not None and _FROM[code] != "A":
+    if Z is not None and FROM_Z[code] >= 0:
         return Z, code
     formula = -1 if A is None else code_from_A(code, parameter)
     if formula < 0:
