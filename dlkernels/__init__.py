@@ -58,7 +58,8 @@ def __getattr__(name: str) -> Any:
         with compiler_lock, forks.FIRST_USE:
             value = getattr(importlib.import_module(_HOME[name]), name)
     elif name in _MODULES:
-        value = importlib.import_module(f"dlkernels.{name}")
+        with forks.FIRST_USE:
+            value = importlib.import_module(f"dlkernels.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

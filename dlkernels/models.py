@@ -6,8 +6,6 @@ its own, which hides every other package of this name.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -23,6 +21,7 @@ else:
     _spec = PathFinder.find_spec(__name__, [str(_beside)])
     if _spec is None:
         raise ImportError(f"dlkernels.models needs the folder 'models' beside 'dlkernels', in {_beside}")
-    # A module may replace itself in sys.modules while it is imported: `import` returns what is there then.
-    sys.modules[__name__] = _models = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(_models)
+    # This module becomes the package: another thread that waits for its import already holds this object.
+    __spec__.submodule_search_locations = __path__ = _spec.submodule_search_locations
+    __package__, __file__ = __name__, _spec.origin
+    exec(_spec.loader.get_code(__name__), globals())

@@ -304,3 +304,55 @@ def test_no_child_inherits_the_lock_of_llvm(tmp_path):
     done = new_process(FORKED_WHILE_PIECES_LOAD, os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "stuck 0 some\n"
+
+
+#: Two threads get to the compiled modules at once, in different ways.
+TWO_WAYS_IN = """
+import threading
+import dlkernels as dk
+
+def run(statement):
+    exec(statement, {"dk": dk})
+    print("done")
+
+
+for statement in ("import dlkernels.dense", "dk.sigmoid([0.0])"):
+    threading.Thread(target=run, args=(statement,)).start()
+"""
+
+#: Eight threads import the models at once.
+MODELS_AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+import dlkernels as dk
+
+def first(i):
+    if i % 2:
+        from dlkernels.models import LogisticRegression
+    else:
+        LogisticRegression = dk.models.LogisticRegression
+    return LogisticRegression
+
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(pool.map(first, range(8)))))
+"""
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [(TWO_WAYS_IN, "done\ndone\n"), (MODELS_AT_ONCE, "1\n")],
+    ids=["kernels", "models"],
+)
+def test_threads_that_import_at_once(program, expected):
+    """The first two waited for each other, and the others met a package without names."""
+    for _ in range(3):
+        done = new_process(program, timeout=60)
+        assert (done.returncode, done.stdout) == (0, expected), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_where_numba_cannot_be_imported():
+    """The hook tried to import it for ever."""
+    program = "import sys; sys.modules['numba'] = None; import dlkernels, os; print(os.fork() >= 0)"
+    done = new_process(program, timeout=30)
+    assert done.stdout == "True\nTrue\n", done.stderr

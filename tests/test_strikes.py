@@ -356,3 +356,41 @@ def test_workspaces_keep_nothing_half_made():
             "nothing",
         )
         assert workspaces.workspace(size, dtype).size >= size
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.slow
+def test_handlers_in_c_and_siginterrupt_survive():
+    program = """
+import faulthandler, os, signal, sys, tempfile, threading
+import numpy as np
+import dlkernels as dk
+
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, False)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+dump = tempfile.TemporaryFile()
+faulthandler.register(signal.SIGUSR1, dump, chain=True)
+dk.sigmoid(np.zeros(3))
+os.kill(os.getpid(), signal.SIGUSR1)
+dump.seek(0)
+print(b"most recent call first" in dump.read())
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+before, after = ctypes.create_string_buffer(256), ctypes.create_string_buffer(256)
+libc.sigaction(signal.SIGALRM, None, before)
+dk.relu(np.zeros(3, np.float32))
+libc.sigaction(signal.SIGALRM, None, after)
+print(before.raw == after.raw)
+"""
+    done = new_process(program)
+    assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr
+
+
+def test_an_uninterrupted_action_in_a_thread():
+    """Handlers can be set in the main thread only."""
+    done = []
+    thread = threading.Thread(target=lambda: done.append(uninterrupted.uninterrupted(lambda: 1)))
+    thread.start()
+    thread.join()
+    assert done == [1]

@@ -11,12 +11,15 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from dlkernels._compiler.errors import reraise_foreign
 
+#: How the kernel writes spaces and the like in a path: "\040".
+_OCTAL = re.compile(r"\\(\d{3})")
 #: What the kernel says about this process.
 _SELF = Path("/proc/self")
 
@@ -47,7 +50,8 @@ def _groups() -> Iterator[Path]:
     for line in _lines(_SELF / "mountinfo"):
         # "31 23 0:28 ROOT POINT options - TYPE source OPTIONS". The group ROOT is mounted at POINT.
         mount, _, system = line.partition(" - ")
-        (root, point), (kind, *_, options) = mount.split()[3:5], system.split()
+        root, point = (_OCTAL.sub(_character, text) for text in mount.split(" ")[3:5])
+        kind, *_, options = system.split(" ")
         if kind == "cgroup2":
             places[""] = root, point
         elif kind == "cgroup" and "cpu" in options.split(","):
@@ -60,6 +64,10 @@ def _groups() -> Iterator[Path]:
             inside = PurePosixPath(group)
             inside = inside.relative_to(root) if inside.is_relative_to(root) else PurePosixPath()
             yield from (Path(point) / part for part in (inside, *inside.parents))
+
+
+def _character(octal: re.Match[str]) -> str:
+    return chr(int(octal[1], 8))
 
 
 def _limit(group: Path) -> float:
@@ -76,7 +84,7 @@ def _limit(group: Path) -> float:
 def _lines(file: Path) -> list[str]:
     """The lines of a file; none if it can't be read."""
     try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return file.read_text(encoding="utf-8", errors="replace").strip("\n").split("\n")
     except OSError as error:
         reraise_foreign(error)
         return []

@@ -31,13 +31,10 @@ _holders: list[Iterator[None]] = []
 
 
 def _holder() -> Iterator[None]:
-    with FIRST_USE:
-        locks = [FIRST_USE, FIRST_USE]  # the same lock twice does no harm
-        if "numba" in sys.modules:  # else no thread compiles, and one that imports Numba for us has to wait
-            from dlkernels._compiler.internals import compiler_lock
-
-            locks[0] = compiler_lock
-    with locks[0], locks[1]:
+    with FIRST_USE:  # no other thread imports the following module for us in this moment
+        internals = sys.modules.get("dlkernels._compiler.internals")
+    # Without the module no thread compiles a kernel. To take the same lock twice does no harm.
+    with getattr(internals, "compiler_lock", FIRST_USE), FIRST_USE:
         yield
 
 

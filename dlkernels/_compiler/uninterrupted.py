@@ -8,8 +8,9 @@ object of LLVM is being deleted.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,15 +27,18 @@ def uninterrupted(action: Callable[[], Any]) -> Any:
     action begins.
     """
     _need_frames(_FRAMES)
-    if threading.current_thread() is not threading.main_thread():
-        return action()
     handlers: dict[int, Any] = {number: signal.getsignal(number) for number in signal.valid_signals()}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    arrived: list[Any] = []
+    try:
+        for number, handler in list(handlers.items())[:1]:
+            _set_handler(number, handler, _state(number))
+    except ValueError:  # this isn't the main thread
+        return action()
+    states, arrived = {number: _state(number) for number in handlers}, list[Any]()
 
     def restore() -> None:
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            _set_handler(number, handler, states[number])
 
     try:
         with restoring(restore):
@@ -45,6 +49,23 @@ def uninterrupted(action: Callable[[], Any]) -> Any:
         with contextlib.ExitStack() as stack:  # which calls all of them, even if one raises an exception
             for number, frame in reversed(arrived):
                 stack.callback(handlers[number], number, frame)
+
+
+# `signal.signal` changes more than the function that Python calls: whether a system call goes on after the
+# signal (`signal.siginterrupt`), and a handler in C that calls Python's (`faulthandler.register`).
+_sigaction = getattr(ctypes.CDLL(None), "sigaction", None) if os.name == "posix" else None
+
+
+def _state(number: int) -> Any:
+    """What the system does at a signal, as its `struct sigaction`, which takes at most 152 bytes."""
+    state = ctypes.create_string_buffer(256)
+    return state if _sigaction is not None and _sigaction(number, None, state) == 0 else None
+
+
+def _set_handler(number: int, handler: Any, state: Any) -> None:
+    signal.signal(number, handler)
+    if state is not None and _sigaction is not None:
+        _sigaction(number, state, None)
 
 
 def _need_frames(count: int) -> None:

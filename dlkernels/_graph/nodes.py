@@ -206,7 +206,7 @@ class Variable(NoNumber):
             for node in reversed(order):
                 slope = slopes[id(node)]
                 # Only what isn't zero makes a sum: a user may also have set the numbers of grad to 0.
-                node._terms = 1 if node.grad is None or not node.grad.any() else max(node._terms, 1) + 1
+                node._terms = 1 if node.grad is None or not np.any(node.grad) else max(node._terms, 1) + 1
                 node.grad = slope.copy() if node.grad is None else np.asarray(node.grad + slope)
                 for parent, pullback in node._parents:
                     if pullback is not None and not parent.constant:

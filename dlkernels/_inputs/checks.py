@@ -21,7 +21,7 @@ from dlkernels.catalogue import ACTIVATIONS, COSTS, code_from_A, layer_parameter
 
 #: The code of each activation.
 CODES = {name: activation.code for name, activation in ACTIVATIONS.items()}
-#: By the code of an activation: the code of its derivative's formula for A, and for Z, or -1 if there is none.
+#: By the code of an activation: the code of its derivative's formula for A and for Z; -1 if there is none.
 #: That of leaky ReLU for A needs a positive slope.
 FROM_A = [code_from_A(code, 1.0) for code in CODES.values()]
 FROM_Z = [-1 if activation.derivative_from == "A" else activation.code for activation in ACTIVATIONS.values()]
@@ -47,6 +47,17 @@ def elementwise(function: str, Z: Any, out: Any) -> tuple[Array, Array]:
     if out is None:
         return array, np.empty(array.shape, array.dtype)
     return array, outputs.check_out(function, out, array.shape, array.dtype, (("Z", Z),), in_place=True)
+
+
+class OtherShape(ValueError):
+    """A or Z of an activation's derivative has another shape than dA."""
+
+    def __init__(self, function: str, name: str, shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+        words = f"dA and {name} must have the same shape (dA {shape}, {name} {other})"
+        super().__init__(f"{function}: {words}")
+
+    def __reduce__(self) -> Any:
+        return ValueError, self.args
 
 
 class NeedsOther(ValueError):
@@ -95,10 +106,7 @@ def elementwise_backward(
     found = {name: arrays.as_float(function, name, value) for name, value in given}
     for name, array in found.items():
         if array.shape != found["dA"].shape:
-            raise ValueError(
-                f"{function}: dA and {name} must have the same shape "
-                f"(dA {found['dA'].shape}, {name} {array.shape})"
-            )
+            raise OtherShape(function, name, found["dA"].shape, array.shape)
     saved, code = derivative(function, CODES[activation], parameter, found.get("A"), found.get("Z"))
     dtype = arrays.common(list(found.values()))
     gradient, kept = arrays.c_order(found["dA"], dtype), arrays.c_order(saved, dtype)

@@ -19,7 +19,7 @@ from numba.extending import overload
 
 from dlkernels import activations, costs, derivatives
 from dlkernels._compiler.options import ONE, inlined, shared
-from dlkernels._inputs.checks import NeedsOther
+from dlkernels._inputs.checks import NeedsOther, OtherShape
 from dlkernels._kernels import activations as formulas
 from dlkernels._kernels import costs as cost_kernels
 from dlkernels._kernels import linked, shapes
@@ -106,6 +106,17 @@ def _saved(activation: Activation, A: Any, Z: Any) -> tuple[Any, Any, int, bool]
     return _take_A, _take_Z if given(Z) else _take_A, formula, code_from_A(code, 0.0) < 0
 
 
+def _like_dA(function: str, name: str) -> Any:
+    """A function that refuses another shape than that of dA."""
+
+    @shared
+    def need_same(shape, other):
+        if shape != other:
+            raise OtherShape(function, name, shape, other)
+
+    return need_same
+
+
 def _parameter_check(function: str, code: int, positive: bool) -> Any:
     """A function that refuses a parameter which isn't positive, if A tells the derivative only then."""
 
@@ -140,14 +151,17 @@ def _elementwise_backward(activation: Activation, dA: Any, A: Any, Z: Any, out: 
         return of_numbers
     dA_view, saved_view = as_vector(number, dA), as_vector(number, A if saved_of is _take_A else Z)
     other_view = as_vector(number, A if other_of is _take_A else Z)
-    take, need_fit = output_as(function, number, dA.ndim, out), _shapes_check(function, _same_shape)
+    take = output_as(function, number, dA.ndim, out)
+    need_same, need_same_other = (
+        _like_dA(function, "A" if of is _take_A else "Z") for of in (saved_of, other_of)
+    )
     overlaps = f"{function}: out overlaps an input in memory"
 
     @inlined
     def implementation(dA, A, Z, parameter, out):
         saved, other = saved_of(A, Z), other_of(A, Z)
-        need_fit(dA.shape, saved.shape)
-        need_fit(dA.shape, other.shape)
+        need_same(dA.shape, saved.shape)
+        need_same_other(dA.shape, other.shape)
         need_tell(parameter)
         result = take(out, dA.shape)
         gradient, kept, unused, target = dA_view(dA), saved_view(saved), other_view(other), as_row(result)
