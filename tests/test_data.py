@@ -437,6 +437,8 @@ def test_h5_round_trip(tmp_path):
     ("changes", "words"),
     [
         ({"test_set_y": None}, "test_set_y is missing"),
+        ({"test_set_x": None}, "test_set_x is missing (the file holds list_classes, test_set_y, train_set_x"),
+        ({"train_set_x": None, "test_set_x": None, "test_set_y": None}, "train_set_x is missing (the file"),
         ({"train_set_x": np.zeros((6, 60), np.uint8)}, "(6, 60)"),
         ({"train_set_y": np.zeros(5)}, "(5,)"),
         ({"train_set_y": np.full(6, 2)}, "0 and 1 only"),

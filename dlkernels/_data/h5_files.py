@@ -57,8 +57,9 @@ def _both(h5py: Any, path: Path) -> dict[str, Path]:
     """Return the paths of both parts."""
     with reading(path, "an HDF5 file"), h5py.File(path, "r") as file:
         held = [part for part in PARTS if f"{part}_set_x" in file or f"{part}_set_y" in file]
-        if not held:
-            raise DataError(_missing("train_set_x", file))
+        for part in held or PARTS[:1]:
+            if f"{part}_set_x" not in file:
+                raise DataError(_missing(f"{part}_set_x", file))
     if len(held) == 2:
         return dict.fromkeys(PARTS, path)
     other = PARTS[1 - PARTS.index(held[0])]
