@@ -285,9 +285,9 @@ NAN[1, 7] = np.nan
         ({"X": X, "Y": Y[:, :9]}, "(1, 9)"),
         ({"X": X[0], "Y": Y}, "X.reshape(1, -1)"),
         ({"X": np.zeros((10, 2, 2, 3)), "Y": Y}, "images_to_columns"),
-        ({"X": NAN, "Y": Y}, "row 1, column 7"),
+        ({"X": NAN, "Y": Y}, "X[1, 7] = nan"),
         ({"X": X, "Y": Y + 1}, "0 and 1 only"),
-        ({"X": X, "Y": np.full((1, 10), np.inf)}, "Y holds"),
+        ({"X": X, "Y": np.full((1, 10), np.inf)}, "Y must hold finite"),
         ({"X": X + 1j, "Y": Y}, "complex"),
         ({"X": X, "Y": Y.astype(str)}, "<U"),
         ({"X": np.zeros((0, 10)), "Y": Y}, "empty"),
@@ -443,7 +443,7 @@ def test_h5_round_trip(tmp_path):
         ({"train_set_y": np.zeros(5)}, "(5,)"),
         ({"train_set_y": np.full(6, 2)}, "0 and 1 only"),
         ({"test_set_x": np.zeros((2, 4, 4, 3), np.uint8)}, "one size"),
-        ({"test_set_x": np.full((2, 4, 5, 3), np.nan)}, "test_set_x holds nan"),
+        ({"test_set_x": np.full((2, 4, 5, 3), np.nan)}, "first test_set_x[0, 0, 0, 0] = nan; leave such"),
         ({"train_set_x": np.zeros((6, 4, 5, 3), np.complex64)}, "complex64"),
     ],
 )
@@ -477,7 +477,7 @@ def test_masks_are_not_ignored():
     for helper in (data.standardize, data.rows_to_columns):
         with pytest.raises(TypeError, match="masked array"):
             helper(masked)
-    with pytest.raises(data.DataError, match="NaN or infinity"):
+    with pytest.raises(data.DataError, match="NaN or infinite"):
         data.standardize([[1.0, np.nan]])
 
 

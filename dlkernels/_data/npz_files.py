@@ -10,6 +10,8 @@ import numpy as np
 from dlkernels._data import labels
 from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import reading
+from dlkernels._inputs.arrays import F64, c_or_fortran_order
+from dlkernels._inputs.finite import not_finite
 
 _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 #: How a zip archive begins, one without members included.
@@ -80,15 +82,10 @@ def numbers(key: str, array: Array) -> Array:
         labels.need_numbers(key, array)
     if array.dtype.kind not in "iubf":
         raise DataError(f"{key} has dtype {array.dtype}; expected real numbers{_as_numbers(key, array)}")
-    array = array.astype(np.float64)
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        place = f"row {where[0]}, column {where[1]}" if len(where) == 2 else f"position {where}"
-        raise DataError(
-            f"{key} holds {array[where]:g} in {place} (counted from 0); fill it in, or leave out the example"
-        )
-    return array
+    converted = c_or_fortran_order(array, F64)
+    if message := not_finite(key, array, converted):
+        raise DataError(message)
+    return converted
 
 
 def _as_numbers(key: str, array: Array) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dlkernels._data.columns import Array, DataError
 from dlkernels._inputs import arrays
+from dlkernels._inputs.finite import not_finite
 
 
 class Standardizer:
@@ -197,13 +198,8 @@ def _finite_columns(function: str, name: str, value: Any) -> Array:
             f"{function}: {name} must have shape (n_x, m) but has shape {array.shape}"
             f"{hint if array.ndim == 1 else ''}"
         )
-    finite = np.isfinite(array)
-    if not finite.all():
-        i, j = np.argwhere(~finite)[0]
-        raise DataError(
-            f"{function}: {name} holds NaN or infinity: {array[i, j]:g} for feature {i} of example {j} "
-            f"({name}[{i}, {j}]); fill it in, or leave out the example"
-        )
+    if message := not_finite(name, array, array):
+        raise DataError(f"{function}: {message}")
     return array
 
 

@@ -104,8 +104,8 @@ def test_large_means_cost_no_digits():
         ([1.0, 2.0], "reshape(-1, 1)"),
         (np.zeros((3, 0)), "(3, 0)"),
         (np.zeros((2, 2, 2)), "(2, 2, 2)"),
-        ([[1.0, 2.0], [1.0, np.nan]], "nan for feature 1 of example 1 (X[1, 1])"),
-        ([[1.0, -np.inf]], "-inf for feature 0 of example 1"),
+        ([[1.0, 2.0], [1.0, np.nan]], "first X[1, 1] = nan (feature 1, example 1)"),
+        ([[1.0, -np.inf]], "first X[0, 1] = -inf (feature 0, example 1)"),
     ],
 )
 def test_fit_refuses(X, words):
@@ -127,7 +127,7 @@ def test_scaling_refuses(method):
         (np.zeros((2, 5)), "X has 2 features, a row each, but the Standardizer was fitted with 3 (X (2, 5)"),
         (np.zeros((5, 3)), "pass X.T"),
         (np.zeros(3), "reshape(-1, 1)"),
-        (np.full((3, 2), np.nan), "feature 0 of example 0"),
+        (np.full((3, 2), np.nan), "(feature 0, example 0)"),
     ):
         with pytest.raises(DataError) as caught:
             call(X)

@@ -44,7 +44,16 @@ STRUCTURED = np.zeros((2, 10), [("a", float), ("b", float)])
         ({"X": X.astype(str)}, "X.astype(float)"),
         ({"X": STRUCTURED}, "structured_to_unstructured(X)"),
         ({"X": np.zeros((2, 10), "M8[D]")}, "np.timedelta64(1, 'D')"),
-        ({"X": np.full((2, 10), np.nan)}, "row 0, column 0 (counted from 0); fill it in, or leave out"),
+        ({"X": np.full((2, 10), np.nan)}, "X[0, 0] = nan (feature 0, example 0); leave such examples out"),
+        ({"Y": np.where(Y == 1, np.inf, 0)}, "5 of 10 are NaN or infinite, first Y[0, 1] = inf; leave"),
+        pytest.param(
+            {"X": X * np.longdouble("1e310")},
+            "fit into float64, but 19 of 20 are above 1.8e+308 in size, first X[0, 1] = 1e+310 "
+            "(feature 0, example 1); scale the features",
+            marks=pytest.mark.skipif(
+                np.finfo(np.longdouble).max == np.finfo(float).max, reason="here a longdouble is a double"
+            ),
+        ),
         ({"Y": 2 * Y - 1}, "Y must hold 0 and 1 only, but label 0 (counted from 0) is -1; write 0 for -1"),
         ({"Y": Y + 1}, "write 0 for 1 and 1 for 2"),
         ({"Y": np.arange(10).reshape(1, 10) % 4}, "there are 4 labels (0, 1, 2, ...)"),
