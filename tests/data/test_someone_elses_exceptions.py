@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -188,6 +189,18 @@ def test_a_fault_of_the_disk_is_in_the_systems_words(tmp_path, monkeypatch):
         call()
 
 
+def test_what_a_file_cannot_do_is_a_fault_of_the_file(tmp_path, monkeypatch):
+    """The class is defined in the module `io`."""
+    call = write(tmp_path)["npz"]
+
+    def fail(*_, **__):
+        raise io.UnsupportedOperation("can't do nonzero end-relative seeks")
+
+    monkeypatch.setattr("numpy.load", fail)
+    with pytest.raises(data.DataError, match=r"a\.npz: not a \.npz file, or a damaged one: can't do nonzero"):
+        call()
+
+
 NO_MEMORY = """
 import os, resource, sys
 import h5py, numpy as np
@@ -283,7 +296,9 @@ def test_comparing_files_lets_it_pass_too(tmp_path, monkeypatch):
         compare._same_file(tmp_path, tmp_path)
 
 
-@pytest.mark.parametrize("error", [TimeoutError("time limit"), LimitOfTheSystem("time limit"), Limit()])
+@pytest.mark.parametrize(
+    "error", [TimeoutError("time limit"), LimitOfTheSystem("time limit"), Limit(), OSError("no number")]
+)
 def test_the_command_lets_it_pass(monkeypatch, error):
     def fail(_):
         raise error
