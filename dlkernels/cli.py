@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from dlkernels._data.columns import DataError
 from dlkernels.extras import MissingExtraError
-from dlkernels.faults import foreign
+from dlkernels.faults import reason
 from dlkernels.text import printable
 
 GROUP = "dlkernels.commands"
@@ -87,11 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
-        if error.filename is not None or error.errno is None or foreign(error):
+        if error.filename is not None:
             raise  # not of the output
+        why = reason(error)
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _fail(f"can't write the output: {error.strerror or error}", 2)
+        return _fail(f"can't write the output: {why}", 2)
     except (CommandError, DataError, MissingExtraError) as error:
         return _fail(str(error), 2)
     except MemoryError as error:
