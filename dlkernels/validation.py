@@ -189,7 +189,7 @@ def labelled_examples(
     array([[0., 1.]])
     """
     X_, Y_ = (arrays.as_float(function, name, value) for name, value in (("X", X), ("Y", Y)))
-    labels.need_columns(function, (X, Y), (X_, Y_))
+    labels.need_columns(function, X, Y, X_, Y_)
     arrays.matrices(function, {"X": X_, "Y": Y_})
     need_fit(function, shapes.LABELLED, {"X": X_, "Y": Y_})
     labels.need_0_and_1(function, Y, Y_)

@@ -279,8 +279,8 @@ NAN[1, 7] = np.nan
     [
         ({"X": X}, "expected the arrays X and Y"),
         ({"A": X}, "the file holds A"),
-        ({"X": X.T, "Y": Y}, "transposed"),
-        ({"X": X.T, "Y": Y[0]}, "save X.T"),
+        ({"X": X.T, "Y": Y}, "save X.T (X (10, 2), Y (1, 10))"),
+        ({"X": X.T, "Y": Y[0]}, "save X.T and Y.reshape(1, -1)"),
         ({"X": X, "Y": Y[0]}, "Y.reshape(1, -1)"),
         ({"X": X, "Y": Y[:, :9]}, "(1, 9)"),
         ({"X": X[0], "Y": Y}, "X.reshape(1, -1)"),

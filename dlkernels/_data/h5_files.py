@@ -12,6 +12,7 @@ from dlkernels._data import labels
 from dlkernels._data.columns import Array, DataError, image_scale, images_to_columns
 from dlkernels._data.npz_files import numbers
 from dlkernels._data.reading import naming, reading
+from dlkernels._inputs.labels import as_a_row
 from dlkernels.extras import need
 from dlkernels.faults import reason
 
@@ -156,7 +157,7 @@ def _labels(x_name: str, y_name: str, images: Array, Y: Array) -> Array:
     if Y.shape not in ((m,), (1, m), (m, 1)):
         raise DataError(
             f"{y_name} must have shape ({m},), a label for each image, but has shape {Y.shape} "
-            f"({x_name} {images.shape}){labels.one_hot(y_name, Y, m)}"
+            f"({x_name} {images.shape}){as_a_row('save', y_name, Y, m)}"
         )
     labels.need_labels(y_name, Y)
     return Y.reshape(1, -1).astype(np.float64)

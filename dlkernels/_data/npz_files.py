@@ -12,6 +12,7 @@ from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import reading
 from dlkernels._inputs.arrays import F64, c_or_fortran_order
 from dlkernels._inputs.finite import not_finite
+from dlkernels._inputs.labels import as_columns
 
 _SPLIT = ("X_train", "Y_train", "X_test", "Y_test")
 #: How a zip archive begins, one without members included.
@@ -98,29 +99,20 @@ def _as_numbers(key: str, array: Array) -> str:
 
 def _check_pair(arrays: dict[str, Any], x_name: str, y_name: str) -> None:
     X, Y = arrays[x_name], arrays[y_name]
+    shapes = f"({x_name} {X.shape}, {y_name} {Y.shape})"
+    if message := as_columns("save", x_name, X, y_name, Y):
+        raise DataError(f"{message} {shapes}")
     if X.ndim != 2:
         hint = {
             1: f"; for a single feature save {x_name}.reshape(1, -1)",
             4: f"; for images save images_to_columns({x_name})",
         }.get(X.ndim, "")
         raise DataError(f"{x_name} must have shape (n_x, m) but has shape {X.shape}{hint}")
-    m = X.shape[1]
-    if Y.shape == (1, m):
-        if X.size == 0:
-            raise DataError(f"{x_name} is empty (shape {X.shape})")
-        labels.need_labels(y_name, Y)
-        return
-    if Y.size == m:
-        hint = f"; save {y_name}.reshape(1, -1)"
-    else:
-        hint = labels.one_hot(y_name, Y, m)
-        if not hint and X.shape[0] in Y.shape and m != X.shape[0]:
-            raise DataError(
-                f"{x_name} looks transposed: examples are columns, so it should be {X.shape[::-1]} "
-                f"for {X.shape[0]} labels but is {X.shape}; save {x_name}.T"
-                f"{labels.one_hot(y_name, Y, X.shape[0])}"
-            )
-    raise DataError(f"{y_name} must have shape (1, {m}) but has shape {Y.shape} ({x_name} {X.shape}){hint}")
+    if Y.shape != (1, X.shape[1]):
+        raise DataError(f"{y_name} must have shape (1, {X.shape[1]}) but has shape {Y.shape} {shapes}")
+    if X.size == 0:
+        raise DataError(f"{x_name} is empty (shape {X.shape})")
+    labels.need_labels(y_name, Y)
 
 
 def _names(names: Array, n_x: int) -> tuple[str, ...]:

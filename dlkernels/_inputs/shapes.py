@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dlkernels._inputs import arrays
+from dlkernels._inputs import arrays, labels
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels.shapes import Rule
 
@@ -83,13 +83,10 @@ def _other_shape(own: _Named, other: _Named, letters: str, lengths: dict[str, in
 
 def _if_transposed(own: _Named, other: _Named) -> str:
     """A hint for the case that the array would fit X.T, or that its own transpose would fit."""
-    if own.name == "Y" and own.array.shape == (other.array.shape[1], 1):
-        return "; labels are a row: pass Y.T"
-    if other.name != "X":
-        return ""
-    rows, columns = other.array.shape
-    if (own.name, own.array.shape) in (("Y", (1, rows)), ("w", (columns, 1))):
-        return X_TRANSPOSED
-    if (own.name, own.array.shape) == ("Y", (rows, 1)):
-        return "; X and Y look transposed: examples are columns, so pass X.T and Y.T"
-    return ""
+    m = other.array.shape[1]
+    if own.name == "Y":
+        if other.name != "X":
+            return labels.as_a_row("pass", "Y", own.array, m)
+        hint = labels.as_columns("pass", "X", other.array, "Y", own.array)
+        return hint and f"; {hint}"
+    return X_TRANSPOSED if (own.name, other.name, own.array.shape) == ("w", "X", (m, 1)) else ""

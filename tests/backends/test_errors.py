@@ -74,6 +74,7 @@ SHAPES = [
     ("binary_cross_entropy", {"A": zeros(2, 5)}, ["A must have 1 row", "(2, 5)", "(1, 5)"]),
     ("binary_cross_entropy", {"Y": zeros(5)}, ["Y must have 2 axes", "(5,)", "Y.reshape(1, -1)"]),
     ("binary_cross_entropy", {"Y": zeros(5, 1)}, ["must have shape (1, 5)", "(Y (5, 1), A (1, 5))", "Y.T"]),
+    ("binary_cross_entropy", {"Y": np.eye(2)[:, [0, 1, 1, 0, 1]]}, ["(Y (2, 5), A (1, 5))", "pass Y[1:2]"]),
     ("binary_cross_entropy", {"A": zeros(1, 0), "Y": zeros(1, 0)}, ["0 examples", "A (1, 0)"]),
     ("binary_cross_entropy_with_logits", {"Z": zeros(1, 4)}, ["have shape (1, 4)", "Y (1, 5), Z (1, 4)"]),
     ("binary_cross_entropy_with_logits", {"Z": zeros(1, 0), "Y": zeros(1, 0)}, ["0 examples", "Z (1, 0)"]),

@@ -135,15 +135,9 @@ def test_labels_as_row_column_or_vector(tmp_path, shape):
     ("changes", "words"),
     [
         ({"y": Y.reshape(2, 3)}, "(2, 3)"),
-        (
-            {"y": np.eye(2)[Y]},
-            "one-hot, a column for each of 2 classes: save train_set_y[:, 1].reshape(1, -1)",
-        ),
-        (
-            {"y": np.eye(3)[Y].T},
-            "one-hot, a row for each of 3 classes: save train_set_y[1:2], or another row",
-        ),
-        ({"y": Y * 2 - 1}, "label 0 (counted from 0) is -1; write 0 for -1 and 1 for 1"),
+        ({"y": np.eye(2)[Y]}, "save train_set_y[:, 1:2].T, the column of class 1"),
+        ({"y": np.eye(3)[Y].T}, "save train_set_y[1:2], the row of class 1"),
+        ({"y": Y * 2 - 1}, "3 of 6 labels are neither, first -1 (example 0); write 0 for -1 and 1 for 1"),
         ({"y": np.array([b"no", b"yes"] * 3)}, "write 0 for 'no' and 1 for 'yes'"),
         ({"x": PIXELS[..., 0]}, "train_set_x[..., np.newaxis]"),
         ({"x": PIXELS / 255}, "seem to be scaled already; make bytes of them"),

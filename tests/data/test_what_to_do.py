@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -9,6 +11,7 @@ from numpy.testing import assert_array_equal
 from dlkernels import data
 from dlkernels.cli import main
 from dlkernels.data import DataError
+from dlkernels.models import LogisticRegression
 
 X = np.arange(20.0).reshape(2, 10)
 Y = np.array([[0, 1] * 5])
@@ -54,27 +57,50 @@ STRUCTURED = np.zeros((2, 10), [("a", float), ("b", float)])
                 np.finfo(np.longdouble).max == np.finfo(float).max, reason="here a longdouble is a double"
             ),
         ),
-        ({"Y": 2 * Y - 1}, "Y must hold 0 and 1 only, but label 0 (counted from 0) is -1; write 0 for -1"),
+        ({"Y": 2 * Y - 1}, "5 of 10 labels are neither, first -1.0 (example 0); write 0 for -1"),
         ({"Y": Y + 1}, "write 0 for 1 and 1 for 2"),
-        ({"Y": np.arange(10).reshape(1, 10) % 4}, "there are 4 labels (0, 1, 2, ...)"),
-        ({"Y": np.arange(100, 110).reshape(1, 10) / 7}, "10 labels"),
+        ({"Y": np.arange(10).reshape(1, 10) % 4}, "there are 4 labels (0, 1, 2, ...) and a model tells"),
+        ({"Y": np.arange(100, 110).reshape(1, 10) / 7}, "10 different values"),
         ({"Y": np.full((1, 10), 3)}, "all labels are 3"),
         ({"Y": np.where(Y == 1, "yes", "no")}, "write 0 for 'no' and 1 for 'yes', as numbers"),
         ({"Y": Y.astype("S")}, "write 0 for '0' and 1 for '1', as numbers"),
         ({"Y": Y.astype(object)}, "Y.astype(float)"),
         ({"Y": Y[0]}, "Y.reshape(1, -1)"),
-        ({"Y": Y.T}, "Y.reshape(1, -1)"),
-        ({"Y": np.vstack([1 - Y, Y])}, "one-hot, a row for each of 2 classes: save Y[1:2]"),
-        ({"Y": np.vstack([1 - Y, Y]).T}, "a column for each of 2 classes: save Y[:, 1].reshape(1, -1)"),
-        ({"X": X.T}, "save X.T"),
-        ({"X": X.T, "Y": Y[0]}, "save X.T"),
-        ({"X": X.T, "Y": np.vstack([1 - Y, Y]).T}, "save X.T; Y looks one-hot"),
+        ({"Y": Y.T}, "save Y.T (X (2, 10), Y (10, 1))"),
+        ({"Y": np.vstack([1 - Y, Y])}, "save Y[1:2], the row of class 1"),
+        ({"Y": np.vstack([1 - Y, Y]).T}, "save Y[:, 1:2].T, the column of class 1"),
+        ({"X": X.T}, "save X.T (X (10, 2), Y (1, 10))"),
+        ({"X": X.T, "Y": Y[0]}, "save X.T and Y.reshape(1, -1)"),
+        ({"X": X.T, "Y": np.vstack([1 - Y, Y]).T}, "save X.T and Y[:, 1:2].T, the column of class 1"),
         ({"X": X[:, :3], "Y": Y[:, :3]}, "too few"),
     ],
 )  # fmt: skip
 def test_npz_says_what_to_do(tmp_path, changes, words):
     np.savez(tmp_path / "a.npz", **({"X": X, "Y": Y} | changes))
     assert words in refused(tmp_path / "a.npz")
+
+
+# -- labels in files, and those that models get ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (range(40), "there are 40 different values, so these seem to be no labels; numbers become labels"),
+        ((0, 0.5, 1), "there are 3 different values, so these seem to be no labels; numbers become labels"),
+        (range(20), "there are 20 labels (0, 1, 2, ...) and a model tells two classes apart, so "),
+        ((0, 1, 2), "there are 3 labels (0, 1, 2) and a model tells two classes apart, so "),
+        ((3,), "all labels are 3, but it takes examples of two classes, 0 and 1"),
+    ],
+)
+def test_models_and_files_judge_labels_alike(tmp_path, labels, words):
+    labels = np.array([[*labels] * 3])
+    np.savez(tmp_path / "a.npz", X=labels, Y=labels)
+    (tmp_path / "a.csv").write_text("a,y\n" + "".join(f"1,{label}\n" for label in labels[0]))
+    assert words in refused(tmp_path / "a.npz")
+    assert words in refused(tmp_path / "a.csv", label="y")
+    with pytest.raises(ValueError, match=re.escape(words)):
+        LogisticRegression(backend="numpy").fit(labels, labels)
 
 
 # -- .csv ------------------------------------------------------------------------------------------------

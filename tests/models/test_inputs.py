@@ -169,7 +169,7 @@ def test_a_transposed_X_for_a_fitted_model():
         (2 * Y - 1, "3 of 6 labels are neither, first -1.0 (example 0); for two classes pass Y == 1"),
         (Y + 1, "for two classes pass Y == 2"),
         ((Y + 1).tolist(), "for two classes pass np.asarray(Y) == 2"),
-        (0 * Y + 2, "6 of 6 labels are neither, first 2.0 (example 0); for two classes pass Y == 2"),
+        (0 * Y + 2, "6 of 6 labels are neither, first 2.0 (example 0); all labels are 2, but it"),
         (np.arange(6).reshape(1, 6), "a model tells two classes apart, so pass Y == 5 for one class against"),
         (Y / 4 + X[:1] ** 2, "numbers become labels by a limit, for instance Y > "),
         (np.where(Y, np.nan, 0), "first nan (example 1); leave such examples out"),
