@@ -16,9 +16,9 @@ def lines_of(action, *modules):
     return list(found)
 
 
-def struck(action, place, *modules):
+def struck(action, place, *modules, strike=None):
     """Run the action, raise a strike when it first comes to this line, and return what came out."""
-    strike = Strike(f"at {place[0]}:{place[1]}")
+    strike = strike or Strike(f"at {place[0]}:{place[1]}")
 
     def raise_at(current):
         if current == place:

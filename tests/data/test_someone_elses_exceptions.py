@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -14,12 +15,10 @@ import h5py
 import numpy as np
 import pytest
 from commands import environment
+from strikes import lines_of, struck
 
-import dlkernels
 from dlkernels import cli, data, faults
 from models import _plots, _report, compare
-
-FOLDER = str(Path(dlkernels.__file__).parent)
 
 
 class Limit(Exception):
@@ -67,43 +66,18 @@ def write(folder):
     }
 
 
-def interrupted(call, at, error):
-    """Call, and raise the error at this line of the package. Return how many lines ran, and what came out."""
-    lines = 0
-
-    def trace(frame, event, _):
-        nonlocal lines
-        if not frame.f_code.co_filename.startswith(FOLDER):
-            return None
-        if event == "line":
-            lines += 1
-            if lines == at:
-                raise error
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    except BaseException as caught:
-        return lines, caught
-    finally:
-        sys.settrace(before)
-    return lines, None
-
-
 # Python closes a file only when it frees it, and warns, if the exception comes just before the end of `with`.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", ["npz", "csv", "h5"])
 def test_the_very_exception_comes_out_at_every_line(tmp_path, kind):
     call = write(tmp_path)[kind]
     expected = call()
-    lines, _ = interrupted(call, 0, None)
-    assert lines > 100
-    for at in range(1, lines + 1):
-        error = EXCEPTIONS[at % len(EXCEPTIONS)]("time limit")
-        _, caught = interrupted(call, at, error)
-        assert caught is error, (at, error, caught)
+    package = [module for name, module in sys.modules.items() if name.partition(".")[0] == "dlkernels"]
+    places = lines_of(call, *package)
+    assert len(places) > 100
+    for place, exception in itertools.product(places, EXCEPTIONS):
+        strike = exception("time limit")
+        assert struck(call, place, *package, strike=strike) == "the strike", (place, strike)
     assert call().description == expected.description
 
 
