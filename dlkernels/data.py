@@ -7,6 +7,7 @@ labels 0 and 1.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,15 @@ def _from_files(
     return Dataset(files[0].stem, X_train, Y_train, X_test, Y_test, names, source, files=files)
 
 
+#: What loads a file, by its ending.
+_LOADERS: dict[str, Callable[..., Dataset]] = {
+    ".npz": load_npz,
+    ".csv": load_csv,
+    ".h5": load_h5,
+    ".hdf5": load_h5,
+}
+
+
 def load(
     name_or_path: str | os.PathLike[str],
     *,
@@ -347,17 +357,18 @@ def load(
     'flower'
     """
     path, named = Path(name_or_path), name_or_path in NAMES
-    kind = path.suffix.lower()
+    loader = _LOADERS.get(path.suffix.lower())
     if not named:
-        if kind not in (".npz", ".csv", ".h5", ".hdf5"):
+        if loader is None:
+            *endings, last = _LOADERS
             raise DataError(
                 f"no data set is called {str(name_or_path)!r}: expected {', '.join(NAMES)}, "
-                "or a file that ends in .npz, .csv, .h5 or .hdf5"
+                f"or a file that ends in {', '.join(endings)} or {last}"
             )
         readable(path)
-    if test_path is not None and kind not in (".h5", ".hdf5"):
+    if test_path is not None and loader is not load_h5:
         raise DataError(f"{path}: a second file, of held-out examples, is for .h5 files only")
-    if kind == ".csv":
+    if loader is load_csv:
         if label is None:
             raise DataError(f"{path}: a CSV file needs the name of its label column, as --label or label")
         return load_csv(path, label)
@@ -365,4 +376,4 @@ def load(
         raise DataError(f"{path}: a label column is for CSV files only")
     if named:
         return {"flower": flower, "breast_cancer": breast_cancer, "digits": digits}[str(name_or_path)]()
-    return load_npz(path) if kind == ".npz" else load_h5(path, test_path)
+    return load_npz(path) if loader is load_npz else load_h5(path, test_path)
