@@ -15,7 +15,7 @@ from dlkernels._inputs import arrays, labels, values
 from dlkernels._inputs.arrays import Array
 from dlkernels._inputs.checks import activation_code
 from dlkernels._inputs.finite import finite as finite_array
-from dlkernels._inputs.shapes import X_TRANSPOSED, need_fit
+from dlkernels._inputs.shapes import need_fit, other_features
 from dlkernels._kernels import shapes
 
 __all__ = ["activation", "count", "examples", "finite", "labelled_examples", "parameter", "real"]
@@ -232,11 +232,8 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     array([[1., 2.]])
     """
     X_ = arrays.matrices(function, {"X": X})[0]
-    if X_.shape[0] != n_x:
-        raise ValueError(
-            f"{function}: the model was fitted with {n_x} rows of X but X has {X_.shape[0]} (X {X_.shape})"
-            f"{X_TRANSPOSED if X_.shape[1] == n_x else ''}"
-        )
+    if message := other_features("model", X_, n_x):
+        raise ValueError(f"{function}: {message}")
     return finite_array(function, "X", X_, np.dtype(dtype))
 
 

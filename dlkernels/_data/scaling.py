@@ -9,6 +9,7 @@ import numpy as np
 from dlkernels._data.columns import Array, DataError
 from dlkernels._inputs import arrays
 from dlkernels._inputs.finite import not_finite
+from dlkernels._inputs.shapes import other_features
 
 
 class Standardizer:
@@ -105,7 +106,7 @@ class Standardizer:
         >>> Standardizer().fit([[1.0, 3.0]]).transform([[2.0, 4.0]])
         array([[0., 2.]])
         """
-        return self._scaled(self._checked("Standardizer.transform", "X", X))
+        return self._scaled(self._checked("Standardizer.transform", X))
 
     def fit_transform(self, X: Any) -> Array:
         """Learn from examples, and scale them.
@@ -158,21 +159,17 @@ class Standardizer:
         >>> Standardizer().fit([[1.0, 3.0]]).inverse_transform([[-1.0, 0.0]])
         array([[1., 2.]])
         """
-        array = self._checked("Standardizer.inverse_transform", "X", X)
+        array = self._checked("Standardizer.inverse_transform", X)
         mean, scale, power = self._near_one()
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(array * scale + mean, power).astype(array.dtype)
 
-    def _checked(self, function: str, name: str, value: Any) -> Array:
+    def _checked(self, function: str, X: Any) -> Array:
         if not hasattr(self, "mean_"):
             raise RuntimeError(f"{function}: this Standardizer is not fitted yet; call fit(X) first")
-        array, n_x = _finite_columns(function, name, value), len(self.mean_)
-        if array.shape[0] != n_x:
-            hint = f"; examples are columns, so pass {name}.T" if array.shape[1] == n_x else ""
-            raise DataError(
-                f"{function}: {name} has {array.shape[0]} features, a row each, but the Standardizer was "
-                f"fitted with {n_x} ({name} {array.shape}, mean_ {self.mean_.shape}){hint}"
-            )
+        array = _finite_columns(function, "X", X)
+        if message := other_features("Standardizer", array, len(self.mean_)):
+            raise DataError(f"{function}: {message}")
         return array
 
     def _near_one(self) -> tuple[Array, Array, Array]:

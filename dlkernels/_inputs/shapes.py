@@ -41,6 +41,18 @@ def need_fit(function: str, rule: Rule, given: Mapping[str, Array]) -> None:
         raise ValueError(f"{function}: {_why(rule, found)}")
 
 
+def other_features(fitted: str, X: Array, n_x: int) -> str:
+    """The message about examples with other features than those that something was fitted with.
+
+    It is empty if the number of features, n_x, is right.
+    """
+    rows, m = X.shape
+    if rows == n_x:
+        return ""
+    hint = X_TRANSPOSED if m == n_x else ""
+    return f"X has {rows} features, a row each, but the {fitted} was fitted with {n_x} (X {X.shape}){hint}"
+
+
 def _why(rule: Rule, found: Sequence[Array]) -> str:
     """The message about the first thing that is wrong with shapes that don't fit."""
     named = [_Named(name, array) for name, array in zip(rule.inputs, found, strict=True)]

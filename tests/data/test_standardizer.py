@@ -124,7 +124,7 @@ def test_scaling_refuses(method):
         getattr(Standardizer(), method)([[1.0]])
     call = getattr(Standardizer().fit(examples()), method)
     for X, words in (
-        (np.zeros((2, 5)), "X has 2 features, a row each, but the Standardizer was fitted with 3 (X (2, 5)"),
+        (np.zeros((2, 5)), "X has 2 features, a row each, but the Standardizer was fitted with 3 (X (2, 5))"),
         (np.zeros((5, 3)), "pass X.T"),
         (np.zeros(3), "reshape(-1, 1)"),
         (np.full((3, 2), np.nan), "(feature 0, example 0)"),

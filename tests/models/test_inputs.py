@@ -155,9 +155,18 @@ def test_shapes_that_no_exchange_mends():
     refused(X[:, :0], Y[:, :0], "0 examples")
 
 
-def test_a_transposed_X_for_a_fitted_model():
-    with pytest.raises(ValueError, match=r"X looks transposed.*pass X\.T"):
-        fit(X, Y).predict(X.T)
+def test_another_number_of_features_than_fit_had():
+    """The Standardizer says it in the same words."""
+    message = "X has {} features, a row each, but the {} was fitted with 3 (X {})"
+    for given, hint in ((X.T, "; X looks transposed: examples are columns, so pass X.T"), (X[:2], "")):
+        for what, call in (
+            ("model", fit(X, Y).predict),
+            ("Standardizer", data.Standardizer().fit(X).transform),
+        ):
+            with pytest.raises(ValueError, match="features") as caught:
+                call(given)
+            said = str(caught.value).partition(": ")[2]
+            assert said == message.format(len(given), what, given.shape) + hint
 
 
 # -- labels that aren't 0 and 1 ---------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def test_errors(make, small):
     wrong[first] = np.zeros((9, 9))
     with pytest.raises(ValueError, match=rf"{first}.*\(9, 9\)"):
         model.fit(X, Y, parameters=wrong)
-    with pytest.raises(ValueError, match="3 rows of X but X has 2"):
+    with pytest.raises(ValueError, match="X has 2 features, a row each, but the model was fitted with 3"):
         model.predict(X[:2])
 
 
