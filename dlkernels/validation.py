@@ -178,8 +178,9 @@ def labelled_examples(
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in X
-        is NaN, infinite or, unless `allow_nan`, too large for the dtype. Messages say what to pass instead.
+        If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or, unless
+        `allow_nan`, a number in X is NaN, infinite or too large for the dtype. Messages say what to pass
+        instead.
 
     Examples
     --------
