@@ -16,8 +16,9 @@
     J     3 * v       33     1
 
 `dvar` is the derivative of the last node, here J, with respect to the node of the row, as in Andrew Ng,
-"Neural Networks and Deep Learning", week 2. A second `backward` adds to the derivatives of the first, and the
-table then says so; `J.zero_grad()` sets all of them to None.
+"Neural Networks and Deep Learning", week 2. A further `backward`, of another formula of the same variables or
+with `retain_graph=True`, adds to these derivatives, and the table then says so. `J.zero_grad()` sets all of
+them to None.
 
 This module is for learning: the kernels of `dlkernels` compute the same gradients in fused passes.
 """
