@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import reading
 from dlkernels.text import printable
 
-# Patterns of a whole field, without spaces around it. `re` compiles them when they are used.
-_NUMBER = r"(?ai)[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?"
-_LINE = rf"{_NUMBER}(,{_NUMBER.removeprefix('(?ai)')})*"
-_NOT_FINITE = r"(?i)[-+]?(inf|infinity|nan)"
-_MISSING = r"(?i)(na|n/a|#n/a|<na>|null|none|missing|\?+|-+|\.)?"
+# Patterns of a whole field, without spaces around it, for `_is`. `re` compiles them when they are used.
+_FLAGS = re.ASCII | re.IGNORECASE
+_NUMBER = r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?"
+_LINE = rf"{_NUMBER}(,{_NUMBER})*"
+_NOT_FINITE = r"[-+]?(inf|infinity|nan)"
+_MISSING = r"(na|n/a|#n/a|<na>|null|none|missing|\?+|-+|\.)?"
 #: What pandas calls a column without a name when it reads one.
 _UNNAMED = r"|Unnamed: \d+(\.\d+)?"
 _FILL_IN = "fill in a missing value, or leave out its line"
@@ -49,16 +50,19 @@ def read_csv(path: Path, label: str) -> Table:
                 reader = csv.reader(file, strict=True)
                 header = _header(next(reader, []), label)
                 column = header.index(_name(label))
-                table, marks = _body(reader, header, column)
+                table, label_values = _body(reader, header, column)
         except UnicodeDecodeError:
             raise DataError("not a text file in UTF-8; save it in this encoding") from None
         except csv.Error as error:
             raise DataError(f"line {reader.line_num}: {error}") from None
-        return _without_index(header, table, marks, column)
+        return _without_index(header, table, label_values, column)
 
 
 def _name(text: str) -> str:
-    """A column's name as it is compared and shown. Spaces around it don't count."""
+    """A column's name as it is shown; whoever copies it from a message names the same column.
+
+    Spaces around it don't count.
+    """
     return printable(text.strip())
 
 
@@ -81,8 +85,12 @@ def _header(row: list[str], label: str) -> tuple[str, ...]:
     return header
 
 
+def _is(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text, _FLAGS) is not None
+
+
 def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(_NUMBER, text) or re.fullmatch(_NOT_FINITE, text))
+    return _is(_NUMBER, text) or _is(_NOT_FINITE, text)
 
 
 def _body(reader: Any, header: tuple[str, ...], label: int) -> tuple[list[list[float]], list[float]]:
@@ -91,7 +99,7 @@ def _body(reader: Any, header: tuple[str, ...], label: int) -> tuple[list[list[f
         repr(name) if name else f"{position} (without a name)" for position, name in enumerate(header, 1)
     ]
     table: list[list[float]] = []
-    marks: list[tuple[int, str]] = []
+    label_texts: list[tuple[int, str]] = []
     for row in reader:
         fields = [field.strip() for field in row]
         if not any(fields):
@@ -99,18 +107,18 @@ def _body(reader: Any, header: tuple[str, ...], label: int) -> tuple[list[list[f
         line = reader.line_num
         if len(fields) != len(header):
             raise DataError(f"line {line} has {len(fields)} fields but the header has {len(header)}")
-        marks.append((line, fields[label]))
+        label_texts.append((line, fields[label]))
         fields[label] = "0"
         table.append(_numbers(line, columns, fields))
     if not table:
         raise DataError("no lines after the header")
-    return table, _labels(columns[label], marks)
+    return table, _labels(columns[label], label_texts)
 
 
 def _numbers(line: int, columns: list[str], fields: list[str]) -> list[float]:
     # One pattern for the line takes a third of the time of one for each field.
     joined = ",".join(fields)
-    if joined.count(",") == len(fields) - 1 and re.fullmatch(_LINE, joined):
+    if joined.count(",") == len(fields) - 1 and _is(_LINE, joined):
         numbers = list(map(float, fields))
         if all(map(math.isfinite, numbers)):
             return numbers
@@ -118,26 +126,31 @@ def _numbers(line: int, columns: list[str], fields: list[str]) -> list[float]:
 
 
 def _cell(line: int, column: str, text: str) -> float:
-    if re.fullmatch(_NUMBER, text):
+    if _is(_NUMBER, text):
         number = float(text)
         if math.isfinite(number):
             return number
+    _refuse(line, column, text)
+
+
+def _refuse(line: int, column: str, text: str) -> NoReturn:
+    """Refuse a field that is no finite number."""
     where = f"line {line}, column {column}"
     if _is_number(text):
         raise DataError(f"{where}: {text[:40]} is not finite; {_FILL_IN}")
     found = repr(text[:40]) if text else "nothing"
-    remedy = next(remedy for pattern, remedy in _REMEDIES.items() if re.fullmatch(pattern, text))
+    remedy = next(remedy for pattern, remedy in _REMEDIES.items() if _is(pattern, text))
     raise DataError(f"{where}: expected a number, found {found}; {remedy}")
 
 
-def _labels(column: str, marks: list[tuple[int, str]]) -> list[float]:
+def _labels(column: str, label_texts: list[tuple[int, str]]) -> list[float]:
     """Return the labels. What to do about wrong ones depends on which there are in the whole column."""
-    for line, text in marks:
-        if re.fullmatch(_MISSING, text):
-            _cell(line, column, text)
-    words = not all(_is_number(text) for _, text in marks)
-    found: list[Any] = [text if words else _cell(line, column, text) for line, text in marks]
-    for (line, text), label in zip(marks, found, strict=True):
+    for line, text in label_texts:
+        if _is(_MISSING, text):
+            _refuse(line, column, text)
+    words = not all(_is_number(text) for _, text in label_texts)
+    found: list[Any] = [text if words else _cell(line, column, text) for line, text in label_texts]
+    for (line, text), label in zip(label_texts, found, strict=True):
         if label not in (0, 1) and not (words and _is_number(text)):
             shown = repr(text[:40]) if words else text[:40]
             raise DataError(
@@ -147,7 +160,7 @@ def _labels(column: str, marks: list[tuple[int, str]]) -> list[float]:
 
 
 def _without_index(
-    header: tuple[str, ...], table: list[list[float]], marks: list[float], label: int
+    header: tuple[str, ...], table: list[list[float]], label_values: list[float], label: int
 ) -> Table:
     """Make the table. Leave out the first columns if they have no name and count the lines.
 
@@ -175,6 +188,6 @@ def _without_index(
     return Table(
         tuple(header[position] for position in kept),
         numbers[:, kept],
-        np.array(marks),
+        np.array(label_values),
         f", without its unnamed first {columns} the lines" if first else "",
     )

@@ -151,6 +151,16 @@ def test_csv_labels_say_what_to_do(tmp_path, labels, words):
     assert words in refused(path, label="y")
 
 
+def test_a_label_may_be_named_as_a_message_shows_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("age,ill\u202e\n" + "40,0\n50,1\n" * 6, encoding="utf-8")
+    message = refused(path, label="sick")
+    shown = message.rpartition(", ")[2]
+    assert shown == r"ill\u202e"
+    for label in (shown, "ill\u202e"):
+        assert data.load(path, label=label).feature_names == ("age",)
+
+
 def test_a_label_is_named_as_it_stands_in_the_file(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("age, ill\t\n" + "40,0\n50,1\n" * 6)
