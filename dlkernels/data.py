@@ -295,7 +295,8 @@ def load_h5(path: str | os.PathLike[str], test_path: str | os.PathLike[str] | No
     ((12288, 6), (1, 6))
     """
     train, test = h5_files.read_h5(Path(path), None if test_path is None else Path(test_path))
-    names = tuple(f"pixel {row},{column},{channel}" for row, column, channel in np.ndindex(*train.size))
+    places = np.ndindex(*train.image_shape)
+    names = tuple(f"pixel {row},{column},{channel}" for row, column, channel in places)
     classes = train.classes or test.classes
     return _from_files(
         tuple(dict.fromkeys((train.path, test.path))),

@@ -28,7 +28,7 @@ class Part(NamedTuple):
     path: Path
     X: Array
     Y: Array
-    size: tuple[int, ...]
+    image_shape: tuple[int, ...]
     classes: tuple[str, ...]
     signed: bool
 
@@ -41,16 +41,16 @@ def read_h5(path: Path, test_path: Path | None = None) -> tuple[Part, Part]:
     h5py = need("h5py", "an HDF5 file")
     paths = _both(h5py, path) if test_path is None else {"train": path, "test": test_path}
     train, test = (_part(h5py, paths[part], part) for part in PARTS)
-    for name in ("size", "classes"):
-        first, second = getattr(train, name), getattr(test, name)
-        if first != second and (name == "size" or (first and second)):
-            what = (
-                "images must have one size (height, width, channels)"
-                if name == "size"
-                else "classes must agree"
-            )
-            where = "" if test.path == path else f" in {test.path}"
-            raise DataError(f"{path}: {what} but train has {first} and test has {second}{where}")
+    where = "" if test.path == path else f" in {test.path}"
+    if train.image_shape != test.image_shape:
+        raise DataError(
+            f"{path}: images must have one size (height, width, channels) but train has {train.image_shape} "
+            f"and test has {test.image_shape}{where}"
+        )
+    if train.classes and test.classes and train.classes != test.classes:
+        raise DataError(
+            f"{path}: classes must agree but train has {train.classes} and test has {test.classes}{where}"
+        )
     return train, test
 
 
