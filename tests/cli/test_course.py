@@ -339,7 +339,7 @@ def failing():
     """An experiment with a check that holds, one that doesn't, lessons and slips."""
     each = EXPERIMENTS[NAMES.index("graph")]
     checks = (_experiment.Check("So it is " + 20 * "and so ", True), _experiment.Check("So it isn't", False))
-    timings = _experiment.Timings("t", {"python": 3.0, "numpy": 1.05, "numba": 1.0}, 7)
+    timings = _experiment.Timings("t", {"python": (3.0,) * 3, "numpy": (1.05,) * 3, "numba": (1.0,) * 3})
     shown = dataclasses.replace(each, slips=("A slip.", "Another."))
     return shown, _experiment.Result((timings,), checks, ("A lesson.", "Another lesson."), "", {})
 
