@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Self, TypeAlias
 
@@ -116,9 +117,10 @@ class Model(ABC):
         Warns
         -----
         ConvergenceWarning
-            Once a fit, if training diverged: a cost or a parameter is NaN or infinite, or the last cost is
-            more than a thousandth above the first. The costs are those of `costs_` and, unless the callback
-            ended the training, the one before the last step. A cost that rises and falls again doesn't count.
+            At most once for each fit, if training diverged: a cost or a parameter is NaN or infinite, or the
+            last cost is more than a thousandth above the first. The costs are those of `costs_` and, unless
+            the callback ended the training, the one before the last step. A cost that rises and falls again
+            doesn't count.
 
         Notes
         -----
@@ -134,17 +136,20 @@ class Model(ABC):
         costs: list[float] = []
         seen: list[tuple[int, float]] = []
         done = 0
-        with progress_bar(f"{name} ({self.backend})", self.num_iterations, enabled=progress) as advance:
+        with (
+            progress_bar(f"{name} ({self.backend})", self.num_iterations, enabled=progress) as advance,
+            self._whole_runs(costs),
+        ):
             while done < self.num_iterations:
                 steps = min(INTERVAL, self.num_iterations - done)
                 # The very last step is taken by itself: a call returns the cost before its first step.
                 alone = int(steps > 1 and done + steps == self.num_iterations)
-                # Copies, here and of the costs: if this run is interrupted, the model holds those before it.
+                # A copy: if this run is interrupted, the model holds the parameters before it.
                 current = _copied(current)
                 seen.append((done, self._descend(backend, current, X, Y, steps - alone)))
-                costs = [*costs, seen[-1][1]]
                 if alone:
                     seen.append((done + steps - 1, self._descend(backend, current, X, Y, 1)))
+                costs.append(seen[-1 - alone][1])
                 done += steps
                 self._hold(current, costs, done)
                 stop = callback is not None and callback(done - steps, costs[-1])
@@ -154,6 +159,15 @@ class Model(ABC):
         self._hold(current, costs, done)
         warn_if_diverged(name, seen, current, self.learning_rate)
         return self
+
+    @contextlib.contextmanager
+    def _whole_runs(self, costs: list[float]) -> Iterator[None]:
+        """Take away the cost of a run that the model doesn't hold, if the block ends after it was added."""
+        try:
+            yield
+        finally:
+            if vars(self).get("costs_") is costs:
+                del costs[-(-self.n_iter_ // INTERVAL) :]
 
     def _hold(self, parameters: dict[str, Any], costs: list[float], iterations: int) -> None:
         # In one go, so that Ctrl-C can't leave a part of an older fit.

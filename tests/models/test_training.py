@@ -215,6 +215,39 @@ def test_an_interrupted_run_of_steps_leaves_no_trace(make, backend, fits, call, 
     assert pickle.dumps(vars(model)) == expected
 
 
+@pytest.mark.parametrize("fits", [1, 2])
+@pytest.mark.parametrize("run", [0, 1, 2])
+def test_a_run_that_the_model_doesnt_hold_yet_leaves_no_cost(make, fits, run, small, monkeypatch):
+    """Interrupted after its cost was recorded, and before the model holds its parameters."""
+    X, Y = small
+    model = make(num_iterations=300)
+    if fits == 2:
+        model.fit(X, 1 - Y)
+    expected = pickle.dumps(vars(model))
+    if run > 0:
+        expected = pickle.dumps(vars(make(num_iterations=100 * run).fit(X, Y)) | {"num_iterations": 300})
+    hold, held = type(model)._hold, []
+
+    def interrupted(self, *arguments):
+        if len(held) == run:
+            raise KeyboardInterrupt
+        held.append(arguments)
+        hold(self, *arguments)
+
+    monkeypatch.setattr(type(model), "_hold", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert pickle.dumps(vars(model)) == expected
+
+
+def test_a_long_fit_copies_no_costs(monkeypatch):
+    """A copy at each run took a good part of the time of a million runs."""
+    model, lists = with_costs(monkeypatch, [0.5] * 5), []
+    model.fit([[1.0]], [[1]], callback=lambda *_: lists.append(model.costs_))
+    assert len(lists) == 4
+    assert all(each is model.costs_ for each in lists)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there are no such signals")
 @pytest.mark.parametrize("fast", ["numpy", "numba"])
 def test_ctrl_c_leaves_a_model_that_agrees_with_itself(make, fast, small):
