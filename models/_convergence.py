@@ -15,7 +15,7 @@ _RISE = 1e-3
 
 
 class ConvergenceWarning(UserWarning):
-    """Says that a fit ended further from the minimum than it began, or with NaN or infinity.
+    """Says that a fit ended with a higher cost than it began with, or with NaN or infinity.
 
     The model holds the parameters as they are then. `LogisticRegression.fit` has the exact rule.
 
@@ -42,21 +42,22 @@ def warn_if_diverged(
     parameters: Mapping[str, Any],
     learning_rate: float,
 ) -> None:
-    """Warn the caller of the caller, once, if training diverged.
-
-    `seen` holds iterations, and the cost before each; `parameters` are those after the last step.
-    """
-    what = _what_went_wrong(seen, parameters)
+    """Warn once, at the line that called `fit`, if training diverged by the rule of `what_went_wrong`."""
+    what = what_went_wrong(seen, parameters)
     if what:
         warnings.warn(
-            f"{function} diverged: {what}. Scale the features (dlkernels.data.standardize), or take a "
+            f"{function} diverged: {what}. Scale the features (dlkernels.data.Standardizer), or take a "
             f"learning_rate below {learning_rate:g}",
             ConvergenceWarning,
             stacklevel=3,
         )
 
 
-def _what_went_wrong(seen: Sequence[tuple[int, float]], parameters: Mapping[str, Any]) -> str:
+def what_went_wrong(seen: Sequence[tuple[int, float]], parameters: Mapping[str, Any]) -> str:
+    """Say in what way training diverged, or return an empty text if it didn't.
+
+    `seen` holds iterations, and the cost before each; `parameters` are those after the last step.
+    """
     for iteration, cost in seen:
         if not math.isfinite(cost):
             return f"the cost was {cost} before iteration {iteration:,}"

@@ -15,7 +15,7 @@ from dlkernels import backends
 from dlkernels.data import Dataset
 from dlkernels.progress import progress
 
-from ._convergence import ConvergenceWarning, all_finite
+from ._convergence import ConvergenceWarning, all_finite, what_went_wrong
 from ._training import INTERVAL, Array, Model
 from .logistic_regression import LogisticRegression
 from .shallow_network import ShallowNetwork
@@ -78,8 +78,10 @@ class Result:
     model: Model
 
     @property
-    def diverged(self) -> bool:
-        return not np.isfinite(self.final_cost) or not all_finite(self.model.parameters_)
+    def fault(self) -> str:
+        """What went wrong if training diverged, by the rule of `fit`; else an empty text."""
+        seen = [(INTERVAL * run, cost) for run, cost in enumerate(self.model.costs_)]
+        return what_went_wrong([*seen, (self.iterations, self.final_cost)], self.model.parameters_)
 
 
 @dataclasses.dataclass(frozen=True)

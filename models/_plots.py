@@ -124,7 +124,7 @@ def _costs(comparison: Comparison) -> Any:
         iterations = [100 * i for i in range(len(result.model.costs_))] + [result.iterations]
         costs = [*result.model.costs_, result.final_cost]
         finite += sum(np.isfinite(cost) for cost in costs)
-        label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.diverged else "")
+        label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.fault else "")
         axes.plot(iterations, costs, label=label, color=BACKENDS[name], **styles[name])
     if not finite:
         axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")

@@ -130,17 +130,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
     for difference in comparison.differences:
         yield _difference_note(difference)
     for result in results.values():
-        start = result.model.costs_[0]
-        if result.diverged:
-            yield (
-                f"{result.backend} DIVERGED: its cost is {result.final_cost:g} after {result.iterations:,} "
-                "iterations. Try a smaller learning rate."
-            )
-        elif result.final_cost > start:
-            yield (
-                f"The cost of {result.backend} ROSE from {start:.6f} to {result.final_cost:.6g}. "
-                "Try a smaller learning rate."
-            )
+        if result.fault:
+            yield f"{result.backend} DIVERGED: {result.fault}. Try a smaller learning rate."
 
 
 def _difference_note(difference: Difference) -> str:
@@ -253,7 +244,7 @@ def _result(comparison: Comparison, result: Result) -> dict[str, Any]:
         "speed_up_over_numpy": speed_up(comparison, result.backend, "numpy"),
         "compile_seconds": result.compile_seconds,
         "final_cost": _number(result.final_cost),
-        "diverged": result.diverged,
+        "diverged": bool(result.fault),
         "accuracy": result.accuracy,
         "costs": [_number(cost) for cost in result.model.costs_],
     }

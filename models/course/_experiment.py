@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._convergence import ConvergenceWarning
 from ._options import Values, written
 
 #: The parts of the course: headings in the list of experiments and on the page.
@@ -117,13 +118,6 @@ class Result:
     alternative: str
     values: Mapping[str, Any]
 
-    @property
-    def diverged(self) -> bool:
-        """Whether a table shows an infinite number, or NaN."""
-        tables = (section for section in self.sections if isinstance(section, Table))
-        cells = (cell for table in tables for row in table.rows for cell in row)
-        return any(re.search(r"\b(nan|inf)\b", cell) for cell in cells)
-
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -161,24 +155,39 @@ class Experiment:
         """The defaults of its options by their names."""
         return {name: each.default for name, each in inspect.signature(self.run).parameters.items()}
 
+    @property
+    def about_options(self) -> str:
+        """What can be varied, in words: the options and their defaults."""
+        if not self.options:
+            return f"{self.name} has no options"
+        return f"the options of {self.name} and their defaults are {written(self.options)}"
+
     def result(self, chosen: Values) -> Result:
         """Run it with these options, and with the defaults of the others.
 
         What the notes claim is about the defaults: with other options no claim is checked, and a lesson says
-        so. A learning rate may be so large that costs become infinite or NaN, which raises no warning here.
+        so. Where gradient descent diverges, that lesson says it in the place of the `ConvergenceWarning`.
         """
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
             result = self.run(**chosen)
+        diverged = [each for each in caught if issubclass(each.category, ConvergenceWarning)]
+        for each in caught:
+            if each not in diverged:
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         defaults, options = self.options, self.options | dict(chosen)
         if not defaults:
             return result
         if options == defaults:
-            said = f"Vary this experiment with other options than its defaults, {written(defaults)}."
+            said = f"You can vary this run: {self.about_options}."
             return dataclasses.replace(result, lessons=(*result.lessons, said))
         said = (
             f"This run has {written(options)}. What the notes claim was not checked, because it is about "
             f"{written(defaults)}."
         )
-        if result.diverged:
-            said += " Numbers became infinite, or nan: the steps are too long. Take a smaller --alpha."
+        if diverged:
+            said += (
+                " Gradient descent diverged: the cost rose, or became infinite or nan. The steps are too "
+                "long: take a smaller --alpha."
+            )
         return dataclasses.replace(result, checks=(), lessons=(said, *result.lessons))

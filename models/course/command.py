@@ -15,7 +15,7 @@ from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.progress import progress
 
-from ._options import OPTIONS, Values, given, written
+from ._options import OPTIONS, Values, given
 
 _DESCRIPTION = """\
 The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With
@@ -82,11 +82,11 @@ def run(format_help: Callable[[], str], arguments: argparse.Namespace) -> int:
         return _run(arguments, EXPERIMENTS, {}, EXPERIMENTS)
     experiment = _named(arguments.name, EXPERIMENTS)
     if arguments.help:
-        sys.stdout.write(f"{format_help()}\n{_options_of(experiment)}\n")
+        sys.stdout.write(f"{format_help()}\n{experiment.about_options}\n")
         return 0
     for option in options:
         if option not in experiment.options:
-            raise CommandError(f"argument --{option}: {_options_of(experiment)}")
+            raise CommandError(f"argument --{option}: {experiment.about_options}")
     return _run(arguments, (experiment,), options, EXPERIMENTS)
 
 
@@ -97,15 +97,6 @@ def _named(name: str, experiments: Sequence[Any]) -> Any:
     close = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise CommandError(f"no experiment is called {name!r}: {hint}There are {', '.join(names)}")
-
-
-def _options_of(experiment: Any) -> str:
-    defaults = written(experiment.options)
-    return (
-        f"the options of {experiment.name} and their defaults are {defaults}"
-        if defaults
-        else f"{experiment.name} has no options"
-    )
 
 
 def _run(

@@ -10,6 +10,7 @@ import numpy as np
 import dlkernels as dk
 from dlkernels import data
 
+from .._convergence import warn_if_diverged
 from ._experiment import REGRESSION, Check, Experiment, Formula, Result, Table
 from ._numbers import number, percent
 from ._timing import on_backends
@@ -70,6 +71,9 @@ def descend(cost: str, X: Any, Y: Any, alpha: float, steps: int) -> tuple[float,
     for _ in range(steps):
         dZ = slope(cost, w * X + b, Y)
         w, b = w - alpha * float((X * dZ).mean()), b - alpha * float(dZ.mean())
+    J: Any = COSTS[cost]
+    seen = [(0, J(*BAD_START, X, Y)), (steps, J(w, b, X, Y))]
+    warn_if_diverged("descend", seen, {"w": w, "b": b}, alpha)
     return w, b
 
 

@@ -13,6 +13,7 @@ import dlkernels as dk
 from dlkernels import data
 from dlkernels.cli import CommandError
 
+from .._convergence import warn_if_diverged
 from .._report import duration, factor
 from . import _stages
 from ._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
@@ -43,6 +44,7 @@ def descend(
             ) from None
         costs.append(J)
         w, b = w - alpha * dw, b - alpha * db
+    warn_if_diverged("descend", list(enumerate(costs)), {"w": w, "b": b}, alpha)
     return w, b, costs
 
 

@@ -99,4 +99,17 @@ def test_the_final_cost_is_the_one_after_the_last_step():
 def test_a_cost_that_rises_is_said():
     job = _measure.Job("shallow", data.flower(40), iterations=20, learning_rate=1e6)
     comparison = _measure.compare(job, ["numpy"])
-    assert any("ROSE" in note for note in _report.notes(comparison))
+    (note,) = (note for note in _report.notes(comparison) if "DIVERGED" in note)
+    assert re.match(
+        r"numpy DIVERGED: the cost rose above 0\.69\d+, where it began, by iteration 20, and", note
+    )
+    assert _report.as_json([comparison])["comparisons"][0]["results"]["numpy"]["diverged"]
+
+
+@pytest.mark.parametrize(("share", "said"), [(1e-4, False), (0.01, True)])
+def test_a_cost_that_rises_is_said_where_fit_says_it(share, said):
+    job = _measure.Job("logistic", data.flower(40), iterations=20, learning_rate=0.1)
+    comparison = _measure.compare(job, ["numpy"])
+    result = comparison.results["numpy"]
+    result.final_cost = (1 + share) * result.model.costs_[0]
+    assert any("DIVERGED" in note for note in _report.notes(comparison)) == said

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numba
 import numpy as np
 import pytest
 
+import dlkernels as dk
 from dlkernels import cli
 from dlkernels.cli import CommandError
-from models.course import _experiment, _options, _timing, descent, experiments
+from dlkernels.models import ConvergenceWarning, LogisticRegression
+from models.course import _experiment, _options, _timing, costs, descent, experiments
 from models.course.experiments import EXPERIMENTS
 
 VARIED = [each for each in EXPERIMENTS if each.options]
@@ -62,7 +65,7 @@ def test_claims_are_checked_at_the_defaults_only():
         result = QUICK.result(chosen)
         assert [check.holds for check in result.checks] == [True]
         assert result.lessons[-1] == (
-            "Vary this experiment with other options than its defaults, --alpha 0.5 --units 3."
+            "You can vary this run: the options of quick and their defaults are --alpha 0.5 --units 3."
         )
     varied = QUICK.result({"units": 4})
     assert varied.checks == ()
@@ -78,11 +81,50 @@ def test_an_experiment_without_options_stays_as_it_is():
     assert plain.result({}) == run()
 
 
-def test_numbers_that_became_infinite_are_explained():
-    with np.errstate(all="ignore"):
-        for units in (np.inf, -np.inf, np.nan):
-            assert "Take a smaller --alpha." in QUICK.result({"units": units}).lessons[0]
-    assert "smaller" not in QUICK.result({"units": 4}).lessons[0]
+def fitted(alpha=0.1, iterations=20):
+    """Train as experiments do."""
+    X, Y = [[1.0, 2.0, 3.0, 4.0]], [[0, 1, 0, 1]]
+    LogisticRegression(learning_rate=alpha, num_iterations=iterations).fit(X, Y)
+    return run()
+
+
+def test_a_run_that_diverges_is_explained_and_warns_of_nothing():
+    each = dataclasses.replace(QUICK, run=fitted)
+    assert "smaller --alpha" not in each.result({"alpha": 0.2}).lessons[0]
+    for alpha in (1e4, 1e308):  # the cost rises; it isn't finite
+        assert "take a smaller --alpha." in each.result({"alpha": alpha}).lessons[0]
+    assert each.result({}).lessons[0] == "Products differ."
+
+
+def test_other_warnings_of_a_run_are_passed_on():
+    def also_warns(alpha=0.1):
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        return fitted(alpha)
+
+    with pytest.warns(UserWarning, match="something else") as caught:
+        dataclasses.replace(QUICK, run=also_warns).result({"alpha": 1e4})
+    assert [each.filename for each in caught] == [__file__]
+
+
+@pytest.mark.parametrize("module", [descent, costs])
+def test_the_loops_of_experiments_diverge_by_the_rule_of_fit(module):
+    X, Y = costs.examples()
+    descend = {
+        descent: lambda alpha: descent.descend(dk.logistic_propagate, X, Y, alpha, 10),
+        costs: lambda alpha: costs.descend("cross-entropy", X, Y, alpha, 10),
+    }[module]
+    descend(1.0)
+    with pytest.warns(ConvergenceWarning, match="the cost rose above"):
+        descend(1000.0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation")
+@pytest.mark.parametrize("name", ["linear", "images", "activations", "backward", "weights", "costs"])
+def test_no_experiment_that_diverges_prints_a_warning(capsys, name):
+    code, text, said = command(capsys, name, "--alpha", "1000", "--iterations", "50")
+    assert (code, said) == (0, "")
+    assert "Gradient descent diverged" in text
 
 
 @pytest.mark.usefixtures("quick")

@@ -63,7 +63,7 @@ def test_a_cost_that_rose_is_said_once(backend, iterations, people):
     assert re.fullmatch(
         r"LogisticRegression\.fit diverged: the cost rose above 0\.693147, where it began, by iteration "
         rf"{min(iterations - 1, 100)}, and was [\d.]+ before iteration {iterations - 1}\. Scale the features "
-        r"\(dlkernels\.data\.standardize\), or take a learning_rate below 0\.125",
+        r"\(dlkernels\.data\.Standardizer\), or take a learning_rate below 0\.125",
         str(warning.message),
     )
     assert model.n_iter_ == iterations
