@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: The backends, then the libraries that benchmarks compare with. Each colour has a contrast of at least 3
-#: with white, black and the paper of dark pages. Readers who don't see red, green or blue can tell all of
-#: them apart, too: a test simulates their eyes.
-BACKENDS: Mapping[str, str] = MappingProxyType(
+#: Python and libraries: those of the backends, then those that benchmarks compare with. Each colour has
+#: a contrast of at least 3 with white, black and the paper of dark pages. Readers who don't see red, green or
+#: blue can tell all of them apart, too: a test simulates their eyes.
+LIBRARIES: Mapping[str, str] = MappingProxyType(
     {
         "python": "#E8620A",
         "numpy": "#2A6DB8",
@@ -60,7 +60,7 @@ def of(words: str) -> str | None:
     Returns
     -------
     str or None
-        The colour of the first name found, in the order of `BACKENDS`.
+        The colour of the first name found, in the order of `LIBRARIES`.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def of(words: str) -> str | None:
     True
     """
     lower = words.lower()
-    return next((colour for name, colour in BACKENDS.items() if name in lower), None)
+    return next((colour for name, colour in LIBRARIES.items() if name in lower), None)
 
 
 def style() -> str:

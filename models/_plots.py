@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from dlkernels.cli import CommandError
-from dlkernels.colours import BACKENDS
+from dlkernels.colours import LIBRARIES
 from dlkernels.faults import reason
 
 from ._measure import Comparison
 from ._report import duration, factor, speed_up
 from ._training import Array, Model
 
-#: The colours of labels 0 and 1, which colour-blind readers can tell apart.
-CLASSES = ("#D55E00", "#0072B2")
+#: Okabe and Ito's palette, for what is no backend. Colour-blind readers can tell its colours apart.
+ORANGE, BLUE, GREEN, RED = "#E69F00", "#0072B2", "#009E73", "#D55E00"
+#: The colours of labels 0 and 1.
+CLASSES = (RED, BLUE)
 GREY = "#595959"
 
 
@@ -88,7 +90,7 @@ def _time(comparison: Comparison) -> Any:
     )
     names = list(comparison.results)
     times = [comparison.results[name].seconds_per_iteration for name in names]
-    axes.barh(names, times, color=[BACKENDS[name] for name in names], height=0.6)
+    axes.barh(names, times, color=[LIBRARIES[name] for name in names], height=0.6)
     axes.set_xscale("log")
     low = 10.0 ** np.floor(np.log10(min(times)) - 0.3)
     axes.set_xlim(low, max(times) * (max(times) / low) ** 0.45)  # room for the labels
@@ -125,7 +127,7 @@ def _costs(comparison: Comparison) -> Any:
         costs = [*result.model.costs_, result.final_cost]
         finite += sum(np.isfinite(cost) for cost in costs)
         label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.fault else "")
-        axes.plot(iterations, costs, label=label, color=BACKENDS[name], **styles[name])
+        axes.plot(iterations, costs, label=label, color=LIBRARIES[name], **styles[name])
     if not finite:
         axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

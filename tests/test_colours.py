@@ -58,7 +58,7 @@ def oklab(light):
 
 @pytest.mark.parametrize("eyes", EYES)
 def test_all_eyes_tell_the_colours_apart(eyes):
-    places = {name: oklab(EYES[eyes] @ linear(colour)) for name, colour in colours.BACKENDS.items()}
+    places = {name: oklab(EYES[eyes] @ linear(colour)) for name, colour in colours.LIBRARIES.items()}
     for first, second in itertools.combinations(places, 2):
         ours = {first, second} <= {"python", "numpy", "numba"}
         assert np.linalg.norm(places[first] - places[second]) > (11 if ours else 8), (first, second)
@@ -66,7 +66,7 @@ def test_all_eyes_tell_the_colours_apart(eyes):
 
 @pytest.mark.parametrize("paper", ["#FFFFFF", "#000000", colours.LIGHT["paper"], colours.DARK["paper"]])
 def test_colours_are_seen_on_light_and_dark(paper):
-    assert {name for name, colour in colours.BACKENDS.items() if contrast(colour, paper) < 3} == set()
+    assert {name for name, colour in colours.LIBRARIES.items() if contrast(colour, paper) < 3} == set()
 
 
 @pytest.mark.parametrize("theme", [colours.LIGHT, colours.DARK], ids=["light", "dark"])
@@ -77,7 +77,7 @@ def test_text_of_pages_has_the_contrast_that_it_needs(theme):
 
 
 def test_a_colour_is_found_by_words():
-    assert colours.of("no loop (NumPy)") == colours.BACKENDS["numpy"]
+    assert colours.of("no loop (NumPy)") == colours.LIBRARIES["numpy"]
     assert colours.of("two loops") is None
 
 

@@ -243,7 +243,7 @@ def render(figures: Figures) -> str:
     return environment.get_template("landing.html").render(
         asv_page=ASV_PAGE,
         style=colours.style(),
-        colours=colours.BACKENDS,
+        colours=colours.LIBRARIES,
         names=NAMES,
         places=places,
         machine=figures.machine,

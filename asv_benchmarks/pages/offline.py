@@ -68,7 +68,7 @@ def move_asv_page(folder: Path, name: str) -> None:
     """
     page = make_offline((folder / "index.html").read_text(encoding="utf-8"))
     plugin = _PLUGIN.read_text(encoding="utf-8")
-    plugin = plugin.replace("BACKEND_COLOURS", json.dumps(dict(colours.BACKENDS)))
+    plugin = plugin.replace("BACKEND_COLOURS", json.dumps(dict(colours.LIBRARIES)))
     (folder / _PLUGIN.name).write_text(plugin, encoding="utf-8")
     page = page.replace("</head>", f'<script src="{_PLUGIN.name}"></script>\n</head>', 1)
     (folder / name).write_text(page, encoding="utf-8")

@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from dlkernels.colours import BACKENDS, DARK
+from dlkernels.colours import DARK, LIBRARIES
 
-from .._plots import CLASSES, GREY
+from .._plots import BLUE, CLASSES, GREEN, GREY, ORANGE, RED
 from .._report import duration
 
-__all__ = ["BACKENDS", "BLUE", "CLASSES", "GREEN", "GREY", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
+__all__ = ["BLUE", "CLASSES", "GREEN", "GREY", "LIBRARIES", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
 
-#: Okabe and Ito's palette, for what is no backend. Colour-blind readers can tell its colours apart.
-ORANGE, BLUE, GREEN, RED = "#E69F00", "#0072B2", "#009E73", "#D55E00"
 #: Text on a coloured ground has an id that begins so. It keeps its colour on a dark page, as the ground does.
 ON_COLOUR = "on-colour"
 #: Width in inches: narrow, because a page on a phone shows the picture at three quarters of its size.

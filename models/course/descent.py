@@ -100,12 +100,12 @@ def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BACKENDS, bars, figure
+    from ._pictures import LIBRARIES, bars, figure
 
     drawn, panel = figure(2.6)
     names = list(WAYS)
     backend_of = ("python", "python", "numpy", "numba")
-    colours = {name: BACKENDS[backend] for name, backend in zip(names, backend_of, strict=True)}
+    colours = {name: LIBRARIES[backend] for name, backend in zip(names, backend_of, strict=True)}
     timings = result.values["timings"]
     bars(panel, timings.seconds, colours)
     panel.set_title(timings.title)

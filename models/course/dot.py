@@ -90,7 +90,7 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BACKENDS, figure, lines, time_axis
+    from ._pictures import LIBRARIES, figure, lines, time_axis
 
     drawn, panel = figure(3.6)
     by_length = result.values["by_length"]
@@ -99,7 +99,7 @@ def plot(result: Result) -> Any:
         panel.plot(
             list(by_length),
             [each[name] for each in by_length.values()],
-            color=BACKENDS[name],
+            color=LIBRARIES[name],
             marker=markers[name],
             label=name,
         )

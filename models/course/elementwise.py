@@ -117,14 +117,14 @@ def run() -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BACKENDS, figure, lines, time_axis
+    from ._pictures import LIBRARIES, figure, lines, time_axis
 
     drawn, panel = figure(4.6)
     seconds = result.values["seconds"]
     for i, way in enumerate(WAYS):
         panel.barh(
             [row + (i - 1) * 0.26 for row in range(len(seconds))], [each[way] for each in seconds.values()],
-            height=0.26, color=BACKENDS[way], label=way,
+            height=0.26, color=LIBRARIES[way], label=way,
         )  # fmt: skip
     panel.set_yticks(range(len(seconds)), list(seconds))
     panel.invert_yaxis()

@@ -129,7 +129,7 @@ def run(seed: int = SEED, units: int = UNITS) -> Result:
 
 
 def plot(result: Result) -> Any:
-    from ._pictures import BACKENDS, BLUE, GREY, ORANGE, bars, figure
+    from ._pictures import BLUE, GREY, LIBRARIES, ORANGE, bars, figure
 
     drawn, (above, below) = figure(5.4, rows=2, height_ratios=(3, 2))
     units = result.values["units"]
@@ -156,11 +156,11 @@ def plot(result: Result) -> Any:
     above.set_axis_off()
     timings = result.values["timings"]
     colours = {
-        "per node": BACKENDS["python"],
-        "per example": BACKENDS["python"],
-        "vectorised (NumPy)": BACKENDS["numpy"],
-        "python backend": BACKENDS["python"],
-        "compiled (Numba)": BACKENDS["numba"],
+        "per node": LIBRARIES["python"],
+        "per example": LIBRARIES["python"],
+        "vectorised (NumPy)": LIBRARIES["numpy"],
+        "python backend": LIBRARIES["python"],
+        "compiled (Numba)": LIBRARIES["numba"],
     }
     bars(below, timings.seconds, colours)
     below.set_title(timings.title)

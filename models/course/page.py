@@ -46,7 +46,7 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
             for part in dict.fromkeys(each.part for each in experiments)
         ],
         style=colours.style(),
-        backends=colours.BACKENDS,
+        backends=colours.LIBRARIES,
         results=results,
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
@@ -92,7 +92,7 @@ def _section(section: Section) -> dict[str, Any]:
         "header": table.header,
         "rows": table.rows,
         "numeric": numeric,
-        "colour": colours.of if isinstance(section, Timings) else colours.BACKENDS.get,
+        "colour": colours.of if isinstance(section, Timings) else colours.LIBRARIES.get,
     }
 
 

@@ -250,14 +250,14 @@ def test_curves_of_one_backend_have_colours_of_their_own(page):
     page.goto(f"{page.address}asv.html#{FORWARD}.time_call?p-backend='numba'&p-dtype='float64'")
     series = _series(page)
     assert len(series) == 2
-    assert len({colour for *_, colour in series} | {colours.BACKENDS["numba"]}) == 3
+    assert len({colour for *_, colour in series} | {colours.LIBRARIES["numba"]}) == 3
 
 
 def test_the_relative_times_over_commits(page):
     page.goto(page.address)
     page.locator("tbody#sigmoid").get_by_text("relative time over commits").click()
     ((_, points, colour),) = _series(page)
-    assert colour == colours.BACKENDS["numba"]
+    assert colour == colours.LIBRARIES["numba"]
     assert all(0 < y < 3 for _, y in points)
 
 

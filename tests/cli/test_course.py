@@ -370,7 +370,7 @@ def test_on_a_terminal_marks_have_colours_and_long_lines_hang(failing, monkeypat
     (following,) = re.findall(r"^.*So it is and.*\n(.*)\n", text, re.MULTILINE)
     assert re.match(r"  \w", following)
     for name in ("numpy", "numba"):
-        red, green, blue = (int(colours.BACKENDS[name][i : i + 2], 16) for i in (1, 3, 5))
+        red, green, blue = (int(colours.LIBRARIES[name][i : i + 2], 16) for i in (1, 3, 5))
         assert f"\x1b[1;38;2;{red};{green};{blue}m{name}" in text  # bold: the timing can't tell them apart
     plain = re.sub(r"\x1b\[[\d;]*m", "", text)
     assert re.findall(r"^ (\w+), fastest", plain, re.MULTILINE) == ["numpy", "numba"]
@@ -543,7 +543,7 @@ def test_pictures_are_the_same_for_the_same_result(results, document):
     [
         ("#ffffff", colours.DARK["paper"].lower()),
         ("#000000", colours.DARK["ink"].lower()),
-        (colours.BACKENDS["numpy"].lower(), colours.BACKENDS["numpy"].lower()),
+        (colours.LIBRARIES["numpy"].lower(), colours.LIBRARIES["numpy"].lower()),
     ],
 )
 def test_on_dark_paper_greys_are_turned_round_and_backends_keep_their_colours(colour, dark):
@@ -668,7 +668,7 @@ def test_rows_of_backends_have_their_colours(shown):
     row = shown.locator("section#linear tr").filter(has_text="numba").first
     colour = row.locator(".swatch").evaluate("e => getComputedStyle(e).backgroundColor")
     red, green, blue = (int(part) for part in re.findall(r"\d+", colour))
-    assert f"#{red:02X}{green:02X}{blue:02X}" == colours.BACKENDS["numba"]
+    assert f"#{red:02X}{green:02X}{blue:02X}" == colours.LIBRARIES["numba"]
 
 
 def test_the_page_is_as_wide_as_the_window_light_and_dark(shown):
