@@ -53,15 +53,10 @@ def speed_up(comparison: Comparison, name: str, over: str) -> float | None:
     return results[over].seconds_per_iteration / results[name].seconds_per_iteration
 
 
-def leaders(seconds: Mapping[str, float]) -> list[str]:
+def fastest_of(seconds: Mapping[str, float]) -> list[str]:
     """Return the fastest of several ways, and those that took so little more that nobody can tell."""
     least = min(seconds.values(), default=0.0)
     return [name for name, taken in seconds.items() if taken <= CLOSE * least] if len(seconds) > 1 else []
-
-
-def marked(name: str, fastest: Sequence[str]) -> str:
-    """Return the name of a row of a table of times, and beside it that it is the fastest, if it is."""
-    return f"{name}{FASTEST}" if name in fastest else name
 
 
 # -- the table ---------------------------------------------------------------------------------------
@@ -102,7 +97,8 @@ def show(comparison: Comparison) -> None:
 
 def _row(comparison: Comparison, result: Result) -> Iterator[Any]:
     seconds = {name: each.seconds_per_iteration for name, each in comparison.results.items()}
-    yield coloured(marked(result.backend, leaders(seconds)))
+    name = result.backend
+    yield row_name(name, colours.LIBRARIES[name], fastest=name in fastest_of(seconds))
     yield f"{result.iterations:,}"
     yield duration(result.seconds_per_iteration)
     for other in ("python", "numpy"):
@@ -142,14 +138,14 @@ def _difference_note(difference: Difference) -> str:
     return f"Largest difference between the parameters of {names} {after}: {difference.value:.1e}."
 
 
-def coloured(name: str) -> Any:
-    """Return the name of a row: in the colour of the backend that it names, and bold if it is the fastest."""
+def row_name(name: str, colour: str | None, *, fastest: bool = False) -> Any:
+    """Return the name of a row, in its colour if it has one. The fastest is bold, and words say so."""
     from rich.text import Text
 
-    words, fastest, _ = name.partition(FASTEST)
-    text = Text(words, style=colours.of(words) or "")
-    text.append(fastest, style="green")
-    text.stylize("bold" if fastest else "")
+    text = Text(name, style=colour or "")
+    if fastest:
+        text.append(FASTEST, style="green")
+        text.stylize("bold")
     return text
 
 

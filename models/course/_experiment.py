@@ -46,10 +46,10 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class Timings:
-    """Seconds of a call in each turn of each way. The first is the notes' slowest: speed-ups are over it.
+    """Seconds of a call in each turn of each way.
 
-    Other programs may have disturbed a way in all its turns. `_timing.leaders` tells which ways may be the
-    fastest.
+    The first way is the notes' slowest; speed-ups are relative to it. Other programs may have disturbed a way
+    in all its turns. `_timing.leaders` tells which ways may be the fastest.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Timings:
         return {way: min(turns) for way, turns in self.turns.items()}
 
     @property
-    def basis(self) -> str:
+    def caption(self) -> str:
         """What the seconds are, and whether other programs made some of them too long."""
         counts = {len(turns) for turns in self.turns.values()}
         turns = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from .._report import coloured, duration, factor, marked, show_block, show_lines
+from dlkernels import colours
+
+from .._report import duration, factor, row_name, show_block, show_lines
 from ._experiment import Check, Experiment, Listing, Result, Section, Table, Timings
 from ._timing import leaders
 
@@ -20,17 +22,35 @@ dlkernels course --html FILE      all on one page, with pictures, to be read off
 _SHORT = 30
 
 
+class Mark(NamedTuple):
+    """The colour of a row, or None, and whether the row is that of the fastest way."""
+
+    colour: str | None
+    fastest: bool
+
+
 def rows_of(timings: Timings) -> Table:
     """Return timings as a table, which terminal and page show alike."""
-    fastest = leaders(timings)
     return Table(
-        f"{timings.title}: {timings.basis}",
+        f"{timings.title}: {timings.caption}",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
-            (marked(way, fastest), duration(seconds), factor(timings.speed_up(way)))
+            (way, duration(seconds), factor(timings.speed_up(way)))
             for way, seconds in timings.seconds.items()
         ),
     )
+
+
+def marks_of(section: Table | Timings) -> list[Mark]:
+    """Return the mark of each row.
+
+    A way has the colour of the backend that its words name. In other tables, where such words may speak of
+    something else, a row has a colour if its name is that of a backend.
+    """
+    if isinstance(section, Timings):
+        fastest = leaders(section)
+        return [Mark(colours.of(way), way in fastest) for way in section.turns]
+    return [Mark(colours.LIBRARIES.get(name), False) for name, *_ in section.rows]
 
 
 def show_list(experiments: Sequence[Experiment]) -> None:
@@ -63,7 +83,7 @@ def show(experiment: Experiment, result: Result, place: str, following: Experime
     show_block(*(Padding(Text(each.text), (0, 0, 0, 2)) for each in experiment.formulas))
     for section in result.sections:
         show_block(*_shown(section))
-    show_block(*map(_verdict, result.checks))
+    show_block(*map(_check_line, result.checks))
     for lesson in result.lessons:
         show_block(lesson)
     for slip in experiment.slips:
@@ -71,7 +91,7 @@ def show(experiment: Experiment, result: Result, place: str, following: Experime
     show_block(*_next(following))
 
 
-def _verdict(check: Check) -> Any:
+def _check_line(check: Check) -> Any:
     """Return the line of a check: its mark, in green or red, and what was claimed and found."""
     from rich.text import Text
 
@@ -101,23 +121,27 @@ def _shown(section: Section) -> Iterator[Any]:
         return
     table = rows_of(section) if isinstance(section, Timings) else section
     yield Text(table.title, style="bold")
-    yield _grid(table)
+    yield _grid(table, marks_of(section))
 
 
-def _grid(table: Table) -> Any:
+def _grid(table: Table, marks: Sequence[Mark]) -> Any:
     from rich import box
     from rich.table import Table as Grid
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    rows: list[tuple[Any, ...]] = [
+        (row_name(name, mark.colour, fastest=mark.fastest), *cells)
+        for mark, (name, *cells) in zip(marks, table.rows, strict=True)
+    ]
     for column, heading in enumerate(table.header):
         numeric = is_numeric(table, column)
-        longest = max(len(row[column]) for row in table.rows)
+        longest = max(len(row[column]) for row in rows)
         # Headings may be wrapped; numbers and short names may not.
         whole = longest if numeric or (column == 0 and longest <= _SHORT) else None
         style: Any = ("right", "bottom") if numeric else ("left", "top")
         grid.add_column(heading, justify=style[0], vertical=style[1], min_width=whole, overflow="fold")
-    for name, *cells in table.rows:
-        grid.add_row(coloured(name), *cells)
+    for row in rows:
+        grid.add_row(*row)
     return grid
 
 

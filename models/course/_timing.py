@@ -121,8 +121,8 @@ def _lead(timings: Timings, way: str, other: str) -> float:
 def _noise(turns: Sequence[float]) -> float:
     """Return by what factor the best turn may still be too long.
 
-    It is how many times longer than the best a bad turn took (at most a quarter of all are worse), to a power
-    that is 2 for 7 turns and falls towards 1: the fewer turns, the less is known. Without the power, 8 of 60
+    The factor is bad / best, where a quarter of the turns at most are worse than `bad`, raised to a power: 2
+    for 7 turns, less for more, because few turns say little. Without the power, 8 of 60
     simulated runs on a loaded machine named the wrong way after 7 turns; with it, none.
     """
     bad = sorted(turns)[math.ceil(0.75 * (len(turns) - 1))]
@@ -139,7 +139,10 @@ def _calls_in_a_sample(call: Callable[[], Any]) -> int:
 
 
 class _Turn(NamedTuple):
-    """The seconds of a call in a turn, and whether they are its own: not those that it waited for others."""
+    """The seconds of a call in a turn, and whether they count.
+
+    They don't if they hold time spent waiting for other programs.
+    """
 
     seconds: float
     counts: bool
@@ -148,8 +151,9 @@ class _Turn(NamedTuple):
 def _turn(call: Callable[[], Any], calls: int) -> _Turn:
     """Take samples for a turn, and return the median of the second half of them.
 
-    A way that works in one thread takes its CPU time, if other programs had the processor. Threads of one way
-    wait for each other then: np.dot took 16 ms instead of 0.1, turn after turn. Such a turn doesn't count.
+    If other programs had the processor meanwhile, a way that works in one thread counts by its CPU time. A
+    way of several threads doesn't count then: its threads wait for each other (np.dot took 16 ms instead of
+    0.1).
     """
     samples: list[tuple[float, float, float]] = []
     start = time.perf_counter()

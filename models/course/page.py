@@ -12,9 +12,10 @@ from dlkernels import colours
 from dlkernels.extras import need
 from dlkernels.info import config
 
+from .._report import FASTEST
 from . import _pictures
 from ._experiment import Experiment, Formula, Listing, Result, Section, Timings
-from ._terminal import is_numeric, rows_of
+from ._terminal import is_numeric, marks_of, rows_of
 
 #: A cell isn't wrapped if it has at most so many letters.
 _WHOLE = 18
@@ -53,6 +54,7 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
         mathml=_mathml,
         marked=_marked,
         whole=_WHOLE,
+        fastest=FASTEST,
         sections=lambda result: [_section(each) for each in result.sections],
         picture=lambda experiment: _picture(experiment, results[experiment.name]),
         checks=sum(len(result.checks) for result in results.values()),
@@ -92,7 +94,7 @@ def _section(section: Section) -> dict[str, Any]:
         "header": table.header,
         "rows": table.rows,
         "numeric": numeric,
-        "colour": colours.of if isinstance(section, Timings) else colours.LIBRARIES.get,
+        "marks": marks_of(section),
     }
 
 

@@ -37,11 +37,11 @@ def test_factors(ratio, text):
 
 
 def test_the_fastest_is_marked_unless_it_is_alone():
-    assert _report.leaders({"numpy": 2.0, "numba": 1.0}) == ["numba"]
-    assert _report.leaders({"numpy": 1.05, "numba": 1.0}) == ["numpy", "numba"]  # nobody can tell
-    assert _report.leaders({"numba": 1.0}) == []
-    assert _report.marked("numba", ["numba"]) == "numba, fastest"
-    assert _report.marked("numpy", ["numba"]) == "numpy"
+    assert _report.fastest_of({"numpy": 2.0, "numba": 1.0}) == ["numba"]
+    assert _report.fastest_of({"numpy": 1.05, "numba": 1.0}) == ["numpy", "numba"]  # nobody can tell
+    assert _report.fastest_of({"numba": 1.0}) == []
+    assert str(_report.row_name("numba", None, fastest=True)) == "numba, fastest"
+    assert str(_report.row_name("numpy", None)) == "numpy"
 
 
 def test_the_table_marks_the_fastest_backend(capsys):

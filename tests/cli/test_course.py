@@ -377,6 +377,16 @@ def test_on_a_terminal_marks_have_colours_and_long_lines_hang(failing, monkeypat
     assert max(map(len, plain.splitlines())) <= 80
 
 
+def test_words_that_name_a_backend_colour_a_row_of_timings_only():
+    """The cells of other tables may speak of a backend: "numpy, by layers" is a way to compute gradients."""
+    names = ("numba", "numba, at once", "a loop")
+    timings = _experiment.Timings("t", dict(zip(names, ((1.0,) * 3, (5.0,) * 3, (9.0,) * 3), strict=True)))
+    table = _experiment.Table("t", ("", "J"), tuple((name, "1") for name in names))
+    green = colours.LIBRARIES["numba"]
+    assert _terminal.marks_of(timings) == [(green, True), (green, False), (None, False)]
+    assert _terminal.marks_of(table) == [(green, False), (None, False), (None, False)]
+
+
 @pytest.mark.parametrize(
     "environment", [{}, {"TERM": "dumb", "FORCE_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}]
 )

@@ -72,7 +72,7 @@ def test_timings_are_taken_in_turns(clock):
 def test_a_quiet_machine_needs_no_further_turns(clock):
     timings = _timing.in_turns("t", {"a": clock.way(3e-4), "b": clock.way(2e-4), "c": clock.way(0.06)})
     assert {way: len(turns) for way, turns in timings.turns.items()} == {"a": 7, "b": 7, "c": 3}
-    assert timings.basis == "time of a call, best of 3 to 7 turns"
+    assert timings.caption == "time of a call, best of 3 to 7 turns"
     assert timings.seconds == pytest.approx({"a": 3e-4, "b": 2e-4, "c": 0.06})
     assert _timing.verdict(timings) == "b took the least time, 200 us"
     assert _timing.is_faster(timings, "b", "a")
@@ -152,7 +152,7 @@ def test_a_way_whose_threads_waited_for_each_other_is_not_called_slower(clock, q
         assert _timing.verdict(timings) == "numpy took the least time, 100 us"
     else:
         assert timings.disturbed == {"numpy"}
-        assert timings.basis.endswith(" turns; other programs disturbed numpy")
+        assert timings.caption.endswith(" turns; other programs disturbed numpy")
         assert _timing.verdict(timings) == (
             "it is too close to call whether numpy or numba takes the least time, 16.0 ms and 300 us: "
             "other programs disturbed the timing"
