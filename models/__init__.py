@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 
 if __name__ == "models":
+    # The lines below then run for a module that is thrown away.
     importlib.import_module("dlkernels.models._second_name").hand_over()
 
 from ._convergence import ConvergenceWarning

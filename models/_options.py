@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 
-def at_least(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
+def whole(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
     """Return a function that reads a whole number between these, both included."""
 
     def parse(text: str) -> int:

@@ -1,8 +1,8 @@
 """`models`, the second name of the package `dlkernels.models`.
 
 `from models import ...` works where no other `models` comes first on the path, as in a checkout, and so do
-pickles that name `models`. Both names must give the same modules: if a class existed twice, `isinstance` and
-pickle would take one for a stranger of the other.
+pickles that name `models`. Both names must give the same modules. If a class existed twice, neither
+`isinstance` nor pickle would take an object of one for an object of the other.
 """
 
 from __future__ import annotations

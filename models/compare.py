@@ -15,7 +15,7 @@ from dlkernels.extras import need
 from dlkernels.faults import reason
 
 from . import _measure, _plots, _report
-from ._options import at_least, positive
+from ._options import positive, whole
 
 MODELS = ("logistic", "shallow")
 _DEFAULT_DATA = {"logistic": "breast_cancer", "shallow": "flower"}
@@ -51,16 +51,16 @@ def add_command(commands: Any) -> None:
         default=backends.NAMES,
         help=f"the backends, separated by commas (default {','.join(backends.NAMES)})",
     )
-    add("--iterations", metavar="N", type=at_least(1), help="steps of gradient descent")
-    add("--hidden", metavar="N", type=at_least(1), help="units of the hidden layer (default 4)")
+    add("--iterations", metavar="N", type=whole(1), help="steps of gradient descent")
+    add("--hidden", metavar="N", type=whole(1), help="units of the hidden layer (default 4)")
     add("--learning-rate", metavar="F", type=positive(), help="the length of a step")
     add(
         "--seed",
         metavar="N",
-        type=at_least(0, 2**32 - 1),
+        type=whole(0, 2**32 - 1),
         help="draws the network's initial weights (default 3)",
     )
-    add("--threads", metavar="N", type=at_least(1), help="threads of numba, and of NumPy's BLAS")
+    add("--threads", metavar="N", type=whole(1), help="threads of numba, and of NumPy's BLAS")
     add("--dtype", choices=("float32", "float64"), default="float64", help="what to compute in")
     add("--plot", metavar="DIR", type=Path, help="write pictures into this folder")
     add("--json", metavar="FILE", type=Path, help="write all figures to this file")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .._options import at_least, positive
+from .._options import positive, whole
 
 #: The values of options by their names.
 Values = Mapping[str, float]
@@ -24,9 +24,9 @@ class Option(NamedTuple):
 
 OPTIONS = {
     "alpha": Option("F", "the learning rate α, up to 1000: the length of a step", positive(1000)),
-    "iterations": Option("N", "steps of gradient descent, up to 50000", at_least(1, 50_000)),
-    "seed": Option("N", "draws the random numbers", at_least(0, 2**32 - 1)),
-    "units": Option("N", "hidden units, up to 200", at_least(1, 200)),
+    "iterations": Option("N", "steps of gradient descent, up to 50000", whole(1, 50_000)),
+    "seed": Option("N", "draws the random numbers", whole(0, 2**32 - 1)),
+    "units": Option("N", "hidden units, up to 200", whole(1, 200)),
 }
 
 
