@@ -122,7 +122,7 @@ def _run(
             _terminal.show(chosen[0], results[arguments.name], place, following)
         if draft is not None:
             command = f"dlkernels course {following.name}" if following else None
-            draft.write_text(page.render(chosen, results, command), encoding="utf-8")
+            draft.write_text(page.render(chosen, results, command, options), encoding="utf-8")
     _report.say_written([] if arguments.html is None else [arguments.html])
     if arguments.plot is not None:
         _report.say_written(

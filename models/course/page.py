@@ -15,6 +15,7 @@ from dlkernels.info import config
 from .._report import FASTEST
 from . import _pictures
 from ._experiment import Experiment, Formula, Listing, Result, Section, Timings
+from ._options import Values, written
 from ._terminal import is_numeric, marks_of, rows_of
 
 #: A cell isn't wrapped if it has at most so many letters.
@@ -27,10 +28,16 @@ def need_packages() -> None:
         need(module, "--html", "course")
 
 
-def render(experiments: Sequence[Experiment], results: Mapping[str, Result], following: str | None) -> str:
+def render(
+    experiments: Sequence[Experiment],
+    results: Mapping[str, Result],
+    following: str | None,
+    options: Values | None = None,
+) -> str:
     """Return the page of these experiments, with numbers from 1 in the contents and in the headings.
 
-    `following` is the command of the next experiment, or None if there is none.
+    `following` is the command of the next experiment, or None if there is none. `options` are those that the
+    experiments were run with, beside their defaults.
     """
     jinja2 = need("jinja2", "--html", "course")
     environment = jinja2.Environment(
@@ -49,6 +56,10 @@ def render(experiments: Sequence[Experiment], results: Mapping[str, Result], fol
         style=colours.style(),
         backends=colours.LIBRARIES,
         results=results,
+        commands={
+            each.name: f"dlkernels course {each.name} {written(options or {})}".rstrip()
+            for each in experiments
+        },
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
         mathml=_mathml,

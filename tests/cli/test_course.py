@@ -445,6 +445,18 @@ def test_a_claim_that_does_not_hold_is_shown_and_ends_with_1(only_quick, monkeyp
     assert "1 of 4 checks failed" in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("options", "shown", "checked"), [((), "", True), (("--iterations", "20"), " --iterations 20", False)]
+)
+def test_the_page_has_the_command_that_made_it(only_quick, tmp_path, options, shown, checked):
+    file = tmp_path / "page.html"
+    assert cli.main(["course", "weights", *options, "--html", str(file)]) == 0
+    text = file.read_text(encoding="utf-8")
+    assert f"Run it: <code>dlkernels course weights{shown}</code>" in text
+    assert ("What holds" in text) == checked
+    assert ("Nothing was checked" in text) != checked
+
+
 def test_a_page_that_fails_leaves_the_former_one(only_quick, monkeypatch, tmp_path):
     file = tmp_path / "page.html"
     file.write_text("old")
