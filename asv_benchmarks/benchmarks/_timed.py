@@ -127,7 +127,7 @@ class _Operation:
             call()
 
     def track_relative_time(self, backend: str, size: int, dtype: str) -> float:
-        """Time divided by that of plain NumPy: code that doesn't change from commit to commit."""
+        """Return the relative time, which asv_benchmarks/README.md explains."""
         from asv_benchmarks import libraries
         from asv_benchmarks.works import arrays
 

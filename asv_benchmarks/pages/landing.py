@@ -79,10 +79,7 @@ def _operation(name: str) -> str:
 
 
 class Operation:
-    """One operation: its times by size, dtype and backend, and its relative times.
-
-    A relative time is the compiled kernels' time divided by that of plain NumPy, measured in turns.
-    """
+    """One operation: its times by size, dtype and backend, and its relative times."""
 
     def __init__(self, times: Benchmark, relative: Benchmark | None) -> None:
         self.name, self.times, self.relative = _operation(times.name), times, relative
@@ -195,6 +192,12 @@ def _table(bars: Bars, operations: list[Operation], backends: list[str]) -> list
     ]
 
 
+def _family(bars: Bars, family: str, members: list[Operation]) -> tuple[str, list[str], list[dict[str, Any]]]:
+    """Return the title of a family of operations, the backends that it has figures of, and its table."""
+    backends = [name for name in NAMES if any(name in each.backends for each in members)]
+    return _TITLES.get(family, family), backends, _table(bars, members, backends)
+
+
 def _other_table(benchmark: Benchmark) -> dict[str, Any]:
     """Lay out a benchmark that isn't timed by backend: its last parameter across, the others down."""
     across = benchmark.parameters(benchmark.names[-1]) if benchmark.names else [None]
@@ -267,10 +270,8 @@ def render(figures: Figures) -> str:
             for size, dtype in each.overview()
         ],
         families=[
-            (_TITLES.get(family, family), backends, _table(bars, members, backends))
+            _family(bars, family, [each for each in detailed if each.family == family])
             for family in dict.fromkeys(each.family for each in detailed)
-            for members in [[each for each in detailed if each.family == family]]
-            for backends in [[name for name in NAMES if any(name in each.backends for each in members)]]
         ],
         newest=[commit.hash[:8] for commit in newest],
         history=[(each.name, each.history([commit.hash for commit in newest])) for each in found],
