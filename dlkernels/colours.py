@@ -74,13 +74,38 @@ def of(words: str) -> str | None:
     return next((colour for name, colour in LIBRARIES.items() if name in lower), None)
 
 
+#: The classes that all pages share. Of the four gradients, the first two are the patches and move along; the
+#: others are the shadows and stay.
+_PARTS = """\
+/* Where a table is cut off, its edge has a shadow. At the end of scrolling, a patch of the ground colour,
+   which moves with the table, covers it. */
+.wide { --ground: var(--paper); overflow-x: auto; max-width: 100%; background-color: var(--ground);
+  background-image:
+    linear-gradient(90deg, var(--ground) 40%, transparent),
+    linear-gradient(270deg, var(--ground) 40%, transparent),
+    linear-gradient(90deg, var(--shade), transparent),
+    linear-gradient(270deg, var(--shade), transparent);
+  background-attachment: local, local, scroll, scroll;
+  background-position: left, right, left, right;
+  background-size: 3rem 100%, 3rem 100%, 0.9rem calc(100% - 4px), 0.9rem calc(100% - 4px);
+  background-repeat: no-repeat; }
+.wide:focus-visible { outline: 2px solid var(--link); }
+/* A small square of the colour --colour, beside a name. */
+.swatch { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 0.15em; margin-right: 0.4em;
+  background: var(--colour); }"""
+
+
 def style() -> str:
-    """Return the colours of pages as CSS variables, `--ink` and so on, for light and for dark screens.
+    """Return what the style of all pages has in common.
+
+    It is colours as CSS variables, `--ink` and so on, for light screens, and for dark ones where the reader
+    has asked for dark pages; and two classes: `wide` for what may be scrolled to the side, on the ground
+    `--ground`, and `swatch` for a small square of the colour `--colour`.
 
     Returns
     -------
     str
-        Two rules, the second of which holds where the reader has asked for dark pages.
+        Rules of CSS.
 
     Examples
     --------
@@ -92,4 +117,4 @@ def style() -> str:
         f":root {{ {' '.join(f'--{use}: {colour};' for use, colour in theme.items())} }}"
         for theme in (LIGHT, DARK)
     )
-    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}"
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{_PARTS}"

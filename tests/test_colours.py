@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import asv_benchmarks
+import models
 from dlkernels import colours
 
 #: What red, green and blue light become for eyes that lack one kind of cone: Machado, Oliveira and Fernandes,
@@ -87,3 +90,13 @@ def test_the_style_has_every_colour_of_both_themes():
         for use, colour in theme.items():
             assert f"--{use}: {colour};" in style
     assert style.count("prefers-color-scheme: dark") == 1
+
+
+def test_templates_leave_to_the_style_what_all_pages_share():
+    files = [file for root in (models, asv_benchmarks) for file in Path(root.__file__).parent.rglob("*.html")]
+    templates = [text for file in files if "{{ style }}" in (text := file.read_text(encoding="utf-8"))]
+    assert len(templates) == 2
+    for text in templates:
+        for shared in ("background-attachment:", ".wide:focus-visible", ".swatch {"):
+            assert shared in colours.style()
+            assert shared not in text

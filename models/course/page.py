@@ -56,10 +56,7 @@ def render(
         style=colours.style(),
         backends=colours.LIBRARIES,
         results=results,
-        commands={
-            each.name: f"dlkernels course {each.name} {written(options or {})}".rstrip()
-            for each in experiments
-        },
+        options=written(options or {}),
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
         mathml=_mathml,
