@@ -1,7 +1,8 @@
 """Did something become slower? `python -m asv_benchmarks.gate` compares relative times with stored ones.
 
-asv_benchmarks/README.md says what a relative time is. Nothing else is compared, because times vary by half on
-a shared machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there is nothing to compare.
+asv_benchmarks/README.md says what a relative time is. Nothing else is compared, because times vary by half
+on a shared machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there is nothing to
+compare.
 """
 
 from __future__ import annotations
