@@ -166,26 +166,26 @@ class Experiment:
         """Run it with these options, and with the defaults of the others.
 
         What the notes claim is about the defaults: with other options no claim is checked, and a lesson says
-        so. Where gradient descent diverges, that lesson says it in the place of the `ConvergenceWarning`.
+        so. If gradient descent diverges then, that lesson says it in the place of the `ConvergenceWarning`.
         """
+        defaults, options = self.options, self.options | dict(chosen)
+        varied = options != defaults
         with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             result = self.run(**chosen)
-        diverged = [each for each in caught if issubclass(each.category, ConvergenceWarning)]
-        for each in caught:
-            if each not in diverged:
-                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-        defaults, options = self.options, self.options | dict(chosen)
+        others = [each for each in caught if not (varied and issubclass(each.category, ConvergenceWarning))]
+        for each in others:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         if not defaults:
             return result
-        if options == defaults:
+        if not varied:
             said = f"You can vary this run: {self.about_options}."
             return dataclasses.replace(result, lessons=(*result.lessons, said))
         said = (
             f"This run has {written(options)}. What the notes claim was not checked, because it is about "
             f"{written(defaults)}."
         )
-        if diverged:
+        if len(others) < len(caught):
             said += (
                 " Gradient descent diverged: the cost rose, or became infinite or nan. The steps are too "
                 "long: take a smaller --alpha."

@@ -96,6 +96,13 @@ def test_a_run_that_diverges_is_explained_and_warns_of_nothing():
     assert each.result({}).lessons[0] == "Products differ."
 
 
+def test_a_run_that_diverges_at_the_defaults_warns():
+    """No lesson would say it."""
+    each = dataclasses.replace(QUICK, run=lambda alpha=1e4: fitted(alpha))
+    with pytest.warns(ConvergenceWarning, match="the cost rose above"):
+        each.result({})
+
+
 def test_other_warnings_of_a_run_are_passed_on():
     def also_warns(alpha=0.1):
         warnings.warn("something else", UserWarning, stacklevel=1)
