@@ -46,8 +46,8 @@ compiler_lock = global_compiler_lock._lock
 
 #: Numba makes its target context when it is first asked for, and takes its lock meanwhile. It is asked for
 #: here, so that no other module of this package takes the lock while it is imported. Else one thread that
-#: imports a module and another that holds the lock, because it imports a name at its first use, would wait for
-#: each other. `target_context` was last seen in Numba 0.68.
+#: imports a module, and another that holds the lock because it imports a name at its first use, would wait
+#: for each other. `target_context` was last seen in Numba 0.68.
 _ = cpu_target.target_context
 
 #: The class of dispatchers, which `numba.njit` returns. `options` derives a class from it, for functions that
