@@ -49,35 +49,21 @@ def elementwise(function: str, Z: Any, out: Any) -> tuple[Array, Array]:
     return array, outputs.check_out(function, out, array.shape, array.dtype, (("Z", Z),), in_place=True)
 
 
-class OtherShape(ValueError):
-    """A or Z of an activation's derivative has another shape than dA."""
-
-    def __init__(self, function: str, name: str, shape: tuple[int, ...], other: tuple[int, ...]) -> None:
-        words = f"dA and {name} must have the same shape (dA {shape}, {name} {other})"
-        super().__init__(f"{function}: {words}")
-
-    def __reduce__(self) -> Any:
-        return ValueError, self.args
+def other_shape(function: str, name: str, shape: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """The message for A or Z of a derivative with another shape than dA."""
+    return f"{function}: dA and {name} must have the same shape (dA {shape}, {name} {other})"
 
 
-class NeedsOther(ValueError):
-    """The derivative of an activation can't be computed from what was passed of A and Z."""
-
-    def __init__(self, function: str, code: int, parameter: float) -> None:
-        name, activation = list(ACTIVATIONS.items())[code]
-        if activation.derivative_from == "A":
-            message = f"pass A, the result of {name}, from which its derivative is computed"
-        else:
-            depends = code_from_A(code, 1.0) >= 0
-            which = f"{name} with {activation.parameter} {parameter}" if depends else name
-            message = (
-                f"the derivative of {which} can't be computed from A: pass Z=, the argument of {name} "
-                "(`dense_forward` returns it with return_Z=True)"
-            )
-        super().__init__(f"{function}: {message}")
-
-    def __reduce__(self) -> Any:
-        return ValueError, self.args
+def needs_other(function: str, code: int, parameter: float) -> str:
+    """The message for a derivative that can't be computed from what was passed of A and Z."""
+    name, activation = list(ACTIVATIONS.items())[code]
+    if activation.derivative_from == "A":
+        return f"{function}: pass A, the result of {name}, from which its derivative is computed"
+    which = f"{name} with {activation.parameter} {parameter}" if FROM_A[code] >= 0 else name
+    return (
+        f"{function}: the derivative of {which} can't be computed from A: pass Z=, the argument of {name} "
+        "(`dense_forward` returns it with return_Z=True)"
+    )
 
 
 def derivative(function: str, code: int, parameter: float, A: Any, Z: Any) -> tuple[Any, int]:
@@ -86,7 +72,7 @@ def derivative(function: str, code: int, parameter: float, A: Any, Z: Any) -> tu
         return Z, code
     formula = -1 if A is None else code_from_A(code, parameter)
     if formula < 0:
-        raise NeedsOther(function, code, parameter)
+        raise ValueError(needs_other(function, code, parameter))
     return A, formula
 
 
@@ -106,7 +92,7 @@ def elementwise_backward(
     found = {name: arrays.as_float(function, name, value) for name, value in given}
     for name, array in found.items():
         if array.shape != found["dA"].shape:
-            raise OtherShape(function, name, found["dA"].shape, array.shape)
+            raise ValueError(other_shape(function, name, found["dA"].shape, array.shape))
     saved, code = derivative(function, CODES[activation], parameter, found.get("A"), found.get("Z"))
     dtype = arrays.common(list(found.values()))
     gradient, kept = arrays.c_order(found["dA"], dtype), arrays.c_order(saved, dtype)

@@ -56,6 +56,20 @@ class Refused(ValueError):
         return ValueError, self.args
 
 
+class OtherShape(Refused):
+    """A or Z of a derivative has another shape than dA."""
+
+    def __init__(self, function: str, name: str, shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+        ValueError.__init__(self, checks.other_shape(function, name, shape, other))
+
+
+class NeedsOther(Refused):
+    """A derivative can't be computed from what was passed of A and Z."""
+
+    def __init__(self, function: str, code: int, parameter: float) -> None:
+        ValueError.__init__(self, checks.needs_other(function, code, parameter))
+
+
 class OutRefused(Refused):
     """An array for a result has the wrong shape."""
 

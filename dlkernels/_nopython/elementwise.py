@@ -19,12 +19,14 @@ from numba.extending import overload
 
 from dlkernels import activations, costs, derivatives
 from dlkernels._compiler.options import ONE, inlined, shared
-from dlkernels._inputs.checks import NeedsOther, OtherShape
+from dlkernels._inputs.checks import needs_other
 from dlkernels._kernels import activations as formulas
 from dlkernels._kernels import costs as cost_kernels
 from dlkernels._kernels import linked, shapes
 from dlkernels._kernels.memory import apart, as_row
 from dlkernels._nopython.arguments import (
+    NeedsOther,
+    OtherShape,
     Refused,
     arrays_of,
     as_vector,
@@ -102,7 +104,7 @@ def _saved(activation: Activation, A: Any, Z: Any) -> tuple[Any, Any, int, bool]
         return _take_Z, _take_A if given(A) else _take_Z, code, False
     formula = code_from_A(code, 1.0)
     if formula < 0 or not given(A):
-        raise TypingError(str(NeedsOther(function, code, activation.default)))
+        raise TypingError(needs_other(function, code, activation.default))
     return _take_A, _take_Z if given(Z) else _take_A, formula, code_from_A(code, 0.0) < 0
 
 

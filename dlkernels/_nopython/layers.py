@@ -9,7 +9,6 @@ from numba import types
 from dlkernels import dense, propagate
 from dlkernels._compiler import internals
 from dlkernels._compiler.options import ONE, inlined, shared
-from dlkernels._inputs.checks import NeedsOther
 from dlkernels._kernels import dense_backward as backward_kernels
 from dlkernels._kernels import dense_forward as forward_kernels
 from dlkernels._kernels import dense_gradients as gradient_kernels
@@ -17,6 +16,7 @@ from dlkernels._kernels import direct, linked, shapes
 from dlkernels._kernels.activations import derived_from_A, in_layer
 from dlkernels._kernels.shallow import Network
 from dlkernels._nopython.arguments import (
+    NeedsOther,
     Refused,
     activation_of,
     arrays_of,
