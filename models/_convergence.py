@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dlkernels.validation import real
+
 #: A cost counts as risen if it ends more than this share above where it began. Rounding stays far below, also
 #: where training goes on from parameters that are at the minimum already.
 _RISE = 1e-3
@@ -40,14 +42,14 @@ def warn_if_diverged(
     function: str,
     seen: Sequence[tuple[int, float]],
     parameters: Mapping[str, Any],
-    learning_rate: float,
+    learning_rate: Any,
 ) -> None:
     """Warn once, at the line that called `fit`, if training diverged by the rule of `what_went_wrong`."""
     what = what_went_wrong(seen, parameters)
     if what:
         warnings.warn(
             f"{function} diverged: {what}. Scale the features (dlkernels.data.Standardizer), or take a "
-            f"learning_rate below {learning_rate:g}",
+            f"learning_rate below {real(function, 'learning_rate', learning_rate):g}",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -68,6 +69,12 @@ def test_a_cost_that_rose_is_said_once(backend, iterations, people):
     )
     assert model.n_iter_ == iterations
     assert len(model.costs_) == -(-iterations // 100)
+
+
+@pytest.mark.parametrize("rate", [Fraction(1, 10), np.array([0.1]), np.float32(0.1)])
+def test_the_warning_shows_every_kind_of_learning_rate(rate):
+    with pytest.warns(ConvergenceWarning, match=r"learning_rate below 0\.1$"):
+        LogisticRegression(learning_rate=rate, backend="numpy").fit([[150.0, 160, 170, 180]], [[0, 1, 0, 1]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
