@@ -51,8 +51,19 @@ class Model(ABC):
         backends.get(self.backend)
 
     def __repr__(self) -> str:
-        settings = inspect.signature(type(self)).parameters
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
+        shown = (f"{name}={getattr(self, name)!r}" for name in self._settings() if hasattr(self, name))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _settings(self) -> list[str]:
+        """The names of the settings; of a class whose `__init__` passes `**others` on, its parents' too."""
+        names: list[str] = []
+        for each in type(self).__mro__:
+            if "__init__" in vars(each):
+                own = list(inspect.signature(each).parameters.values())
+                names += [a.name for a in own if a.kind not in (a.VAR_POSITIONAL, a.VAR_KEYWORD)]
+                if not any(a.kind == a.VAR_KEYWORD for a in own):
+                    break
+        return list(dict.fromkeys(names))
 
     @abstractmethod
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:

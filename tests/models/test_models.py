@@ -214,3 +214,25 @@ def test_bad_settings_of_the_network():
         ShallowNetwork(activation="swish")
     with pytest.raises(TypeError, match="seed must be an integer"):
         ShallowNetwork(seed=1.5)
+
+
+class Extended(LogisticRegression):
+    def __init__(self, *, extra=1, unkept=2, **others):
+        super().__init__(**others)
+        self.extra = extra
+
+
+class Noted:
+    """A class beside the models, without settings."""
+
+
+class Twice(Noted, Extended):
+    def __init__(self, *args, **others):
+        super().__init__(*args, **others)
+
+
+def test_repr_of_subclasses():
+    expected = "extra=3, learning_rate=0.01, num_iterations=7, backend='numpy', dtype=None)"
+    for model in (Extended, Twice):
+        made = model(extra=3, num_iterations=7, backend="numpy")
+        assert repr(made) == f"{model.__name__}({expected}"
