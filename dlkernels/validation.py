@@ -238,7 +238,7 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     return finite_array(function, "X", X_, np.dtype(dtype))
 
 
-def parameter(function: str, name: str, value: Any, like: Any) -> Any:
+def parameter(function: str, name: str, value: Any, like: Any, dtype: Any = "float64") -> Any:
     """Return a copy of a parameter for training to start from.
 
     Parameters
@@ -252,6 +252,8 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     like : ndarray or float
         An array whose shape the parameter must have and whose dtype the copy gets, or a float if the
         parameter must be a single number.
+    dtype : {"float32", "float64"}
+        The dtype that a single number is used in.
 
     Returns
     -------
@@ -262,7 +264,7 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     TypeError
         If the parameter is not real numbers of a supported dtype.
     ValueError
-        If the parameter has another shape than `like`, or isn't finite.
+        If the parameter has another shape than `like`, isn't finite, or is too large for its dtype.
 
     Examples
     --------
@@ -271,11 +273,10 @@ def parameter(function: str, name: str, value: Any, like: Any) -> Any:
     >>> validation.parameter("f", "b", [[1]], np.zeros((1, 1)))
     array([[1.]])
     """
+    shown = f"parameters[{name!r}]"
     if isinstance(like, float):
-        return values.finite(function, name, value)
-    array = arrays.as_float(function, f"parameters[{name!r}]", value)
+        return values.fits(function, shown, values.finite(function, shown, value), np.dtype(dtype))
+    array = arrays.as_float(function, shown, value)
     if array.shape != like.shape:
-        raise ValueError(
-            f"{function}: parameters[{name!r}] must have shape {like.shape} but has shape {array.shape}"
-        )
-    return finite_array(function, f"parameters[{name!r}]", array, like.dtype).copy(order="C")
+        raise ValueError(f"{function}: {shown} must have shape {like.shape} but has shape {array.shape}")
+    return finite_array(function, shown, array, like.dtype).copy(order="C")

@@ -143,7 +143,7 @@ class Model(ABC):
         X, Y = labelled_examples(name, X, Y, self.dtype)
         backend = backends.get(self.backend)
         expected = self._initial_parameters(X.shape[0], X.dtype)
-        current = expected if parameters is None else _started_from(name, parameters, expected)
+        current = expected if parameters is None else _started_from(name, parameters, expected, X.dtype)
         costs: list[float] = []
         seen: list[tuple[int, float]] = []
         done = 0
@@ -272,7 +272,9 @@ def _is_supported(dtype: Any) -> bool:
         return False
 
 
-def _started_from(function: str, given: Mapping[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+def _started_from(
+    function: str, given: Mapping[str, Any], expected: dict[str, Any], dtype: np.dtype[Any]
+) -> dict[str, Any]:
     """Return copies of the user's parameters, with the names, shapes and dtype that the model needs."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{function}: parameters must be a mapping, not {type(given).__name__}")
@@ -280,4 +282,4 @@ def _started_from(function: str, given: Mapping[str, Any], expected: dict[str, A
         raise ValueError(
             f"{function}: parameters must hold {', '.join(expected)}, not {', '.join(map(str, given))}"
         )
-    return {name: parameter(function, name, given[name], value) for name, value in expected.items()}
+    return {name: parameter(function, name, given[name], value, dtype) for name, value in expected.items()}

@@ -76,6 +76,7 @@ class LogisticRegression(Model):
         return float(cost)
 
     def _probabilities(self, backend: ModuleType, parameters: dict[str, Any], X: Array) -> Array:
-        bias = np.array([[parameters["b"]]], X.dtype)
+        with np.errstate(over="ignore"):  # as b grew in a fit that diverged, or as somebody set it
+            bias = np.array([[parameters["b"]]], X.dtype)
         A: Array = backend.dense_forward(parameters["w"].T, X, bias, "sigmoid")
         return A

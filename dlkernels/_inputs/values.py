@@ -38,6 +38,15 @@ def finite(function: str, argument: str, value: Any) -> float:
     return number
 
 
+def fits(function: str, argument: str, number: float, dtype: np.dtype[Any]) -> float:
+    """The number, unless it is finite and becomes infinite in this dtype."""
+    with np.errstate(over="ignore"):
+        too_large = math.isfinite(number) and not np.isfinite(dtype.type(number))
+    if too_large:
+        raise ValueError(f"{function}: {argument} is too large for {dtype}: {number}")
+    return number
+
+
 def count(function: str, argument: str, value: Any, minimum: int = 0) -> int:
     """A whole number of at least `minimum`."""
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):

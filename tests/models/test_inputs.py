@@ -100,6 +100,20 @@ def test_parameters_to_start_from_are_finite():
         )
 
 
+def test_a_bias_that_the_models_dtype_cannot_hold():
+    given = {"w": np.zeros((3, 1)), "b": -1e39}
+    model = fit(X, Y, dtype="float32")
+    before = vars(model).copy()
+    message = r"^LogisticRegression\.fit: parameters\['b'\] is too large for float32: -1e\+39$"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y, parameters=given)
+    assert vars(model) == before
+    fit(X, Y, dtype="float64").fit(X, Y, parameters=given)
+    for b in (1e39, np.inf):  # as after a fit that diverged
+        model.parameters_["b"] = b
+        assert model.predict(X).all()
+
+
 def test_the_check_of_many_numbers_takes_no_memory():
     many = np.ones((100, 10_000))
     validation.examples("f", many, 100, "float64")
