@@ -72,9 +72,12 @@ def _header(row: list[str], label: str) -> tuple[str, ...]:
         raise DataError("line 1 must name the columns, but is empty")
     if all(map(_is_number, header)):
         raise DataError("line 1 must name the columns, but holds numbers")
-    for position, name in enumerate(header):
-        if name in header[:position] and name:
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
             raise DataError(f"line 1 names two columns {name!r}")
+        if name:
+            seen.add(name)
     if _name(label) not in header or not _name(label):
         shown = ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
         other = next((sign for sign in (";", "\t", "|") if sign in row[0]), None) if len(row) == 1 else None
