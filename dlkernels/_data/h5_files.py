@@ -22,7 +22,8 @@ PARTS = ("train", "test")
 class Part(NamedTuple):
     """The examples of one part: the file they are from, columns, labels (1, m), an image's shape, classes.
 
-    `signed` says that the file has bytes as int8, from -128 to 127, which were taken for 0 to 255 again.
+    `dtype` is that of the images in the file, and `scale` the factor by which they were multiplied. `signed`
+    says that the file has bytes as int8, from -128 to 127, which were taken for 0 to 255 again.
     """
 
     path: Path
@@ -30,6 +31,8 @@ class Part(NamedTuple):
     Y: Array
     image_shape: tuple[int, ...]
     classes: tuple[str, ...]
+    dtype: np.dtype[Any]
+    scale: float
     signed: bool
 
 
@@ -46,6 +49,11 @@ def read_h5(path: Path, test_path: Path | None = None) -> tuple[Part, Part]:
         raise DataError(
             f"{path}: images must have one size (height, width, channels) but train has {train.image_shape} "
             f"and test has {test.image_shape}{where}"
+        )
+    if train.scale != test.scale:
+        raise DataError(
+            f"{path}: images must be scaled alike but train has dtype {train.dtype} and test has {test.dtype}"
+            f"{where}; booleans stay 0 and 1, but other numbers are divided by 255, so save both as one dtype"
         )
     if train.classes and test.classes and train.classes != test.classes:
         raise DataError(
@@ -102,19 +110,24 @@ def _part(h5py: Any, path: Path, part: str) -> Part:
                 f"{f'; save {x_name}[..., np.newaxis] for grey images' if images.ndim == 3 else ''}"
             )
         Y = _labels(x_name, y_name, images, Y)
-        signed = images.dtype == np.int8
+        dtype = images.dtype
+        signed = dtype == np.int8
         if signed:  # writers that know no unsigned bytes, as those in Java, store 200 as -56
             images = images.view(np.uint8)
-        X = images_to_columns(images, image_scale(f"{x_name}: images", images)).astype(np.float64, copy=False)
-    return Part(path, X, Y, tuple(int(size) for size in images.shape[1:]), classes, signed)
+        scale = image_scale(f"{x_name}: images", images)
+        X = images_to_columns(images, scale).astype(np.float64, copy=False)
+    return Part(path, X, Y, tuple(int(size) for size in images.shape[1:]), classes, dtype, scale, signed)
 
 
 def _missing(key: str, file: Any) -> str:
-    held = ", ".join(map(labels.text_of, list(file)[:8])) or "nothing"
     return (
         "expected the data sets train_set_x, train_set_y, test_set_x and test_set_y, or those of one part in "
-        f"each of two files, but {key} is missing (the file holds {held})"
+        f"each of two files, but {key} is missing (the file holds {_held(file)})"
     )
+
+
+def _held(group: Any) -> str:
+    return ", ".join(map(labels.text_of, list(group)[:8])) or "nothing"
 
 
 def _member(file: Any, key: str) -> Any:
@@ -126,8 +139,11 @@ def _member(file: Any, key: str) -> Any:
 
 def _dataset(h5py: Any, file: Any, key: str) -> Array:
     member = _member(file, key)
-    if not isinstance(member, h5py.Dataset):
+    if member is None:
         raise DataError(_missing(key, file))
+    if not isinstance(member, h5py.Dataset):
+        held = f" (which holds {_held(member)})" if isinstance(member, h5py.Group) else ""
+        raise DataError(f"{key} must be a data set but is a {type(member).__name__.lower()}{held}")
     try:
         array = np.asarray(member[()])
     except OSError as error:

@@ -33,8 +33,9 @@ def need_labels(name: str, labels: Array) -> None:
 
 def need_numbers(name: str, labels: Array) -> None:
     """Refuse labels that are words, such as "yes" and "no"."""
-    if labels.dtype.kind in "US":
-        words = [text_of(each) for each in labels.ravel().tolist()]
+    entries = labels.ravel().tolist() if labels.dtype.kind in "USO" else []
+    if entries and all(isinstance(each, str | bytes) for each in entries):  # HDF5 has some as objects
+        words = [text_of(each) for each in entries]
         raise DataError(
             f"{name} must hold the numbers 0 and 1 but has dtype {labels.dtype}; {advice(words)}, as numbers"
         )

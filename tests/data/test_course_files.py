@@ -183,3 +183,35 @@ def test_names_that_are_no_text_are_shown(tmp_path):
         file[b"\xff\xfe"] = [1]
     with pytest.raises(DataError, match="the file holds"):
         data.load(tmp_path / "a.h5")
+
+
+def test_both_parts_are_scaled_alike(tmp_path):
+    flags = PIXELS > 100
+    for train, test in ((flags, flags.astype(np.uint8)), (PIXELS, flags)):
+        first = write(tmp_path / "train_a.h5", "train", x=train)
+        second = write(tmp_path / "test_a.h5", "test", x=test)
+        with pytest.raises(DataError) as caught:
+            data.load(first)
+        assert f"train has dtype {train.dtype} and test has {test.dtype} in {second}" in str(caught.value)
+    write(tmp_path / "train_a.h5", "train", x=PIXELS.astype(np.float32))
+    write(tmp_path / "test_a.h5", "test", x=PIXELS)
+    found = data.load(tmp_path / "train_a.h5")
+    np.testing.assert_allclose(found.X_train, found.X_test, rtol=1e-6)
+
+
+def test_a_group_is_no_data_set(tmp_path):
+    path = write(tmp_path / "a.h5", "train", "test")
+    with h5py.File(path, "a") as file:
+        del file["train_set_x"]
+        file["train_set_x/pixels"] = PIXELS
+    message = r"a\.h5: train_set_x must be a data set but is a group \(which holds pixels\)$"
+    with pytest.raises(DataError, match=message):
+        data.load(path)
+
+
+def test_labels_that_are_strings_of_any_length(tmp_path):
+    words = np.array(["no", "yes"] * 3, h5py.string_dtype())
+    with pytest.raises(DataError) as caught:
+        data.load(write(tmp_path / "a.h5", "train", "test", y=words))
+    assert "train_set_y must hold the numbers 0 and 1" in str(caught.value)
+    assert "write 0 for 'no' and 1 for 'yes'" in str(caught.value)
