@@ -62,7 +62,7 @@ def flower(m: int = 400, seed: int = 1) -> Dataset:
     m : int
         The number of examples; it must be even.
     seed : int
-        Seed of the random numbers; 1 gives the course's points.
+        Seed of the random numbers, at most 2**32 - 2; 1 gives the course's points.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def flower(m: int = 400, seed: int = 1) -> Dataset:
     number = values.count("flower", "m", m, minimum=2)
     if number % 2:
         raise DataError(f"flower: m must be even, half of it for each label, not {number}")
-    first = values.count("flower", "seed", seed)
+    first = values.count("flower", "seed", seed, maximum=2**32 - 2)  # RandomState takes one more
     return Dataset(
         "flower",
         *_petals(number, first),
@@ -229,6 +229,8 @@ def load_csv(
     DataError
         If the file can't be read, a line doesn't hold one finite number for each column, or a label is
         neither 0 nor 1. The message names the line, and the column if a single field is wrong.
+    TypeError
+        If `label` is no string.
 
     Examples
     --------
@@ -242,6 +244,8 @@ def load_csv(
     >>> data.feature_names, data.X_train.shape
     (('age', 'height'), (2, 8))
     """
+    if not isinstance(label, str):
+        raise TypeError(f"load_csv: label must be a string, the name of a column, not {type(label).__name__}")
     file = Path(path)
     table = csv_files.read_csv(file, label)
     with naming(file):
@@ -274,8 +278,9 @@ def load_h5(path: str | os.PathLike[str], test_path: str | os.PathLike[str] | No
     Raises
     ------
     DataError
-        If a file can't be read, if a data set is missing or has the wrong shape or numbers, or if there isn't
-        exactly one file beside `path` that can hold the other examples.
+        If a file can't be read, if a data set is missing or has the wrong shape or numbers, if the images of
+        one part only are booleans, or if there isn't exactly one file beside `path` that can hold the other
+        examples.
     ImportError
         If h5py isn't installed; the message says how to install it.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlkernels._inputs import arrays, values
+from dlkernels._inputs.finite import not_finite
 from dlkernels.text import printable
 from dlkernels.validation import labelled_examples
 
@@ -76,10 +77,13 @@ def images_to_columns(images: Any, scale: float | None = None) -> Array:
     Raises
     ------
     DataError
-        If `images` doesn't have 4 axes, or if no `scale` is given and the numbers are of dtype int8, lie
-        outside 0 to 255, or seem to be scaled to between 0 and 1 already.
+        If `images` doesn't have 4 axes, if a number is NaN or infinite, or is so once it is scaled, or if no
+        `scale` is given and the numbers are of dtype int8, lie outside 0 to 255, or seem to be scaled to
+        between 0 and 1 already.
     TypeError
-        If `images` holds anything but real numbers.
+        If `images` holds anything but real numbers, or `scale` is no real number.
+    ValueError
+        If `scale` isn't finite, or too large for the dtype of the images.
 
     Notes
     -----
@@ -112,8 +116,15 @@ def images_to_columns(images: Any, scale: float | None = None) -> Array:
             np.asarray(images),
             "; or give a scale: scale=1 takes them as they are",
         )
+    f, dtype = "images_to_columns", array.dtype
+    factor = dtype.type(values.fits(f, "scale", values.finite(f, "scale", scale), dtype))
     m, *sizes = array.shape
-    return np.ascontiguousarray(array.reshape(m, int(np.prod(sizes))).T) * array.dtype.type(scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = np.ascontiguousarray(array.reshape(m, int(np.prod(sizes))).T) * factor
+    if not_finite("columns", columns, columns):
+        too_large = f"scale {scale} is too large: images times scale must fit into {dtype}"
+        raise DataError(f"{f}: {not_finite('images', array, array) or too_large}")
+    return columns
 
 
 def image_scale(name: str, images: Array, otherwise: str = "") -> float:

@@ -47,13 +47,13 @@ def fits(function: str, argument: str, number: float, dtype: np.dtype[Any]) -> f
     return number
 
 
-def count(function: str, argument: str, value: Any, minimum: int = 0) -> int:
-    """A whole number of at least `minimum`."""
+def count(function: str, argument: str, value: Any, minimum: int = 0, maximum: int = _LARGEST) -> int:
+    """A whole number between these, both included."""
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{function}: {argument} must be an integer, not {type(value).__name__}")
     number = int(value)
     if number < minimum:
         raise ValueError(f"{function}: {argument} must be at least {minimum}, not {number}")
-    if number > _LARGEST:
-        raise ValueError(f"{function}: {argument} must be at most {_LARGEST}, not {number}")
+    if number > maximum:
+        raise ValueError(f"{function}: {argument} must be at most {maximum}, not {number}")
     return number

@@ -215,3 +215,28 @@ def test_labels_that_are_strings_of_any_length(tmp_path):
         data.load(write(tmp_path / "a.h5", "train", "test", y=words))
     assert "train_set_y must hold the numbers 0 and 1" in str(caught.value)
     assert "write 0 for 'no' and 1 for 'yes'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "error", "words"),
+    [
+        ("a", TypeError, "scale must be a real number, not str"),
+        (np.nan, ValueError, "scale must be finite, not nan"),
+        (1e39, ValueError, "scale is too large for float32: 1e+39"),
+        (1e38, DataError, "scale 1e+38 is too large: images times scale must fit into float32"),
+    ],
+)
+def test_a_scale_that_is_refused(scale, error, words):
+    with pytest.raises(error) as caught:
+        data.images_to_columns(PIXELS.astype(np.float32), scale=scale)
+    assert str(caught.value).startswith(f"images_to_columns: {words}")
+
+
+@pytest.mark.parametrize("scale", [None, 1])
+def test_images_are_finite(scale):
+    images = PIXELS.astype(float)
+    images[1, 2, 3, 0] = np.nan
+    with pytest.raises(
+        DataError, match=r"1 of 360 are NaN or inf.*, first images\[1, 2, 3, 0\] = nan; leave"
+    ):
+        data.images_to_columns(images, scale)

@@ -239,3 +239,19 @@ def test_a_header_takes_time_in_proportion_to_its_columns(tmp_path):
     start = time.process_time()
     assert "line 1 names two columns 'c7'" in refused(path, label="c0")
     assert time.process_time() - start < 10  # 50 s if each name is looked for in a list
+
+
+@pytest.mark.parametrize("label", [3, None, b"y"])
+def test_a_label_that_is_no_string(tmp_path, label):
+    path = tmp_path / "a.csv"
+    path.write_text("a,y\n1,0\n2,1\n")
+    name = type(label).__name__
+    with pytest.raises(TypeError, match=rf"^load_csv: label must be a string, .* not {name}$"):
+        data.load_csv(path, label)
+
+
+def test_the_seed_of_a_flower_has_a_limit():
+    """The held-out examples need the next one."""
+    assert data.flower(4, 2**32 - 2).X_test.shape == (2, 4)
+    with pytest.raises(ValueError, match=r"^flower: seed must be at most 4294967294, not 4294967295"):
+        data.flower(4, 2**32 - 1)
