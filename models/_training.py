@@ -230,9 +230,12 @@ class Model(ABC):
         Raises
         ------
         RuntimeError, ValueError
-            As `predict_proba`.
+            As `predict_proba`; ValueError also if the threshold is below 0 or above 1.
         """
-        limit = finite(f"{type(self).__name__}.predict", "threshold", threshold)
+        name = f"{type(self).__name__}.predict"
+        limit = finite(name, "threshold", threshold)
+        if not 0 <= limit <= 1:
+            raise ValueError(f"{name}: threshold must be between 0 and 1, not {limit}")
         return (self._predicted("predict", X) > limit).astype(np.int64)
 
     def score(self, X: Any, Y: Any) -> float:

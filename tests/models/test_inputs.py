@@ -250,3 +250,12 @@ def test_a_table_names_its_columns():
 def test_numbers_of_another_dtype(given):
     refused(given, Y, "all its entries are numbers, so pass np.asarray(X, float)", error=TypeError)
     assert fit(np.asarray(given, float), Y).n_iter_ == 1
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, 2, np.inf])
+def test_a_threshold_is_a_probability(threshold):
+    model = fit(X, Y)
+    with pytest.raises(ValueError, match=r"^LogisticRegression\.predict: threshold must be "):
+        model.predict(X, threshold)
+    assert model.predict(X, 0).all()
+    assert not model.predict(X, 1).any()
