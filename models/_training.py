@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlkernels import backends
+from dlkernels.faults import foreign
 from dlkernels.progress import progress as progress_bar
 from dlkernels.validation import count, examples, finite, labelled_examples, parameter
 
@@ -120,7 +121,8 @@ class Model(ABC):
         Raises
         ------
         TypeError
-            If an input is not real numbers of a supported dtype.
+            If an input is not real numbers of a supported dtype, or the callback returns no truth value, such
+            as an array of several numbers.
         ValueError
             If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in
             X or in `parameters` is NaN, infinite or too large for the model's dtype.
@@ -163,7 +165,7 @@ class Model(ABC):
                 costs.append(seen[-1 - alone][1])
                 done += steps
                 self._hold(current, costs, done)
-                stop = callback is not None and callback(done - steps, costs[-1])
+                stop = callback is not None and _truth(name, callback(done - steps, costs[-1]))
                 advance(steps)
                 if stop:
                     break
@@ -266,6 +268,18 @@ def _copied(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value.copy() if isinstance(value, np.ndarray) else value for name, value in parameters.items()
     }
+
+
+def _truth(function: str, result: Any) -> bool:
+    """Whether a callback's result is true. Arrays of several numbers, of any library, refuse to say it."""
+    try:
+        return bool(result)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if foreign(error):
+            raise
+        raise TypeError(
+            f"{function}: callback must return a truth value, not {type(result).__name__}: {error}"
+        ) from None
 
 
 def _is_supported(dtype: Any) -> bool:

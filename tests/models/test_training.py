@@ -170,6 +170,36 @@ def test_parameters_that_the_callback_keeps_are_left_alone(make, backend, small)
     assert all(pickle.dumps(parameters) == before for parameters, before in kept)
 
 
+@pytest.mark.parametrize("result", [np.zeros(2), np.array([[True, True]])])
+def test_a_callback_that_returns_an_array(result, people):
+    model = LogisticRegression(num_iterations=300, backend="numpy", learning_rate=1e-6)
+    message = r"^LogisticRegression\.fit: callback must return a truth value, not ndarray: The truth value"
+    with pytest.raises(TypeError, match=message):
+        model.fit(*people, callback=lambda iteration, cost: result)
+    assert (model.n_iter_, len(model.costs_)) == (100, 1)  # the last run that was complete
+
+
+@pytest.mark.parametrize("result", [True, np.True_, 1, np.array([1.0]), "yes"])
+def test_a_callback_may_return_any_truth_value(result, people):
+    model = LogisticRegression(num_iterations=300, backend="numpy", learning_rate=1e-6)
+    assert model.fit(*people, callback=lambda iteration, cost: result).n_iter_ == 100
+
+
+class OverTime(ValueError):
+    """As time limits of other libraries raise it from the handler of a signal."""
+
+
+def test_what_somebody_else_raises_meanwhile_stays_what_it_is(people):
+    class Interrupted:
+        def __bool__(self):
+            raise OverTime
+
+    with pytest.raises(OverTime):
+        LogisticRegression(num_iterations=300, backend="numpy", learning_rate=1e-6).fit(
+            *people, callback=lambda iteration, cost: Interrupted()
+        )
+
+
 # -- a fit that doesn't end -------------------------------------------------------------------------------
 
 
