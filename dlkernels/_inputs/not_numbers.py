@@ -18,6 +18,8 @@ def why(name: str, value: Any, array: np.ndarray[Any, Any]) -> str:
     place = next((place for place, entry in np.ndenumerate(array) if not _is_number(entry)), None)
     if place is None:
         return f"{message}; all its entries are numbers, so pass np.asarray({name}, float)"
+    if not place:
+        return f"{name} must be an array of numbers, not {reprlib.repr(value)}"
     entry = array[place].item() if isinstance(array[place], np.generic) else array[place]
     where = _place(name, value, place)
     return f"{message}; {where} is {reprlib.repr(entry)}: leave out what isn't numbers, or make it numbers"

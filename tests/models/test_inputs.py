@@ -259,3 +259,14 @@ def test_a_threshold_is_a_probability(threshold):
         model.predict(X, threshold)
     assert model.predict(X, 0).all()
     assert not model.predict(X, 1).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [(None, "None"), ("abc", "'abc'"), (b"a", "b'a'"), ({}, "{}"), ({1, 2}, "{1, 2}")]
+)
+def test_what_is_no_array_at_all(given, shown):
+    message = f"X must be an array of numbers, not {shown}"
+    refused(given, Y, message, error=TypeError)
+    for call in (data.rows_to_columns, data.Standardizer().fit):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            call(given)
