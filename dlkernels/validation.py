@@ -159,7 +159,7 @@ def labelled_examples(
     function : str
         The name with which the message begins.
     X : array_like, shape (n_x, m)
-        Examples; at least one.
+        Examples; at least one, of at least one feature.
     Y : array_like, shape (1, m)
         Labels, each 0 or 1.
     dtype : {None, "float32", "float64"}
@@ -178,7 +178,7 @@ def labelled_examples(
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or, unless
+        If shapes don't match (the message names both), n_x or m is 0, a label is neither 0 nor 1, or, unless
         `allow_nan`, a number in X is NaN, infinite or too large for the dtype. Messages say what to pass
         instead.
 
@@ -193,6 +193,10 @@ def labelled_examples(
     labels.need_columns(function, X, Y, X_, Y_)
     arrays.matrices(function, {"X": X_, "Y": Y_})
     need_fit(function, shapes.LABELLED, {"X": X_, "Y": Y_})
+    if not X_.shape[0]:
+        raise ValueError(
+            f"{function}: X has no features: it must have a row for each (X {X_.shape}, Y {Y_.shape})"
+        )
     labels.need_0_and_1(function, Y, Y_)
     target = X_.dtype if dtype is None else np.dtype(dtype)
     convert = arrays.c_or_fortran_order if allow_nan else partial(finite_array, function, "X")

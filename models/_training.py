@@ -124,8 +124,8 @@ class Model(ABC):
             If an input is not real numbers of a supported dtype, or the callback returns no truth value, such
             as an array of several numbers.
         ValueError
-            If shapes don't match (the message names both), m is 0, a label is neither 0 nor 1, or a number in
-            X or in `parameters` is NaN, infinite or too large for the model's dtype.
+            If shapes don't match (the message names both), n_x or m is 0, a label is neither 0 nor 1, or a
+            number in X or in `parameters` is NaN, infinite or too large for the model's dtype.
 
         Warns
         -----

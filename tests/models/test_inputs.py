@@ -270,3 +270,10 @@ def test_what_is_no_array_at_all(given, shown):
     for call in (data.rows_to_columns, data.Standardizer().fit):
         with pytest.raises(TypeError, match=re.escape(message)):
             call(given)
+
+
+@pytest.mark.parametrize("make", [LogisticRegression, ShallowNetwork])
+def test_examples_without_features(make):
+    message = r"fit: X has no features: it must have a row for each \(X \(0, 6\), Y \(1, 6\)\)$"
+    with pytest.raises(ValueError, match=message):
+        make(backend="numpy").fit(X[:0], Y)
