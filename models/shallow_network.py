@@ -10,6 +10,7 @@ import numpy as np
 from dlkernels import validation
 from dlkernels.validation import count, finite
 
+from ._convergence import all_finite
 from ._training import Array, Model
 
 
@@ -92,14 +93,16 @@ class ShallowNetwork(Model):
     def _initial_parameters(self, n_x: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         # The legacy generator, because the course's published results were drawn with it.
         random = np.random.RandomState(self.seed)
-        W1 = random.randn(self.hidden_units, n_x) * self.init_scale
-        W2 = random.randn(1, self.hidden_units) * self.init_scale
-        return {
-            "W1": W1.astype(dtype),
-            "b1": np.zeros((self.hidden_units, 1), dtype),
-            "W2": W2.astype(dtype),
-            "b2": np.zeros((1, 1), dtype),
-        }
+        sizes = (self.hidden_units, n_x), (1, self.hidden_units)
+        with np.errstate(over="ignore"):
+            W1, W2 = ((random.randn(*size) * self.init_scale).astype(dtype) for size in sizes)
+        if not all_finite({"W1": W1, "W2": W2}):
+            raise ValueError(
+                f"{type(self).__name__}: init_scale {self.init_scale} is too large: initial weights must fit "
+                f"into {dtype}"
+            )
+        b1, b2 = np.zeros((self.hidden_units, 1), dtype), np.zeros((1, 1), dtype)
+        return {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
 
     def _num_features(self) -> int:
         return int(self.parameters_["W1"].shape[1])

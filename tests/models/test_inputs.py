@@ -277,3 +277,12 @@ def test_examples_without_features(make):
     message = r"fit: X has no features: it must have a row for each \(X \(0, 6\), Y \(1, 6\)\)$"
     with pytest.raises(ValueError, match=message):
         make(backend="numpy").fit(X[:0], Y)
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(1e39, "float32"), (1e308, "float64"), (-1e308, "float64")])
+def test_initial_weights_are_finite(scale, dtype):
+    model = ShallowNetwork(init_scale=scale, dtype=dtype, backend="numpy", seed=1)
+    message = f"ShallowNetwork: init_scale {scale} is too large: initial weights must fit into {dtype}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.fit(X, Y)
+    assert not hasattr(model, "parameters_")
