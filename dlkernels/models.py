@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from models import ConvergenceWarning as ConvergenceWarning
     from models import LogisticRegression as LogisticRegression
     from models import ShallowNetwork as ShallowNetwork
+elif __name__ == "__main__":
+    raise SystemExit("dlkernels.models is a package to import; the command is dlkernels")
 else:
     _beside = Path(__file__).parents[1]
     _spec = PathFinder.find_spec(__name__, [str(_beside)])

@@ -150,3 +150,13 @@ def test_type_checkers_see_every_name():
 def test_both_packages_say_that_they_are_typed():
     for package in ("dlkernels", "models"):
         assert (ROOT / package / "py.typed").read_bytes() == b""
+
+
+def test_the_package_is_no_command(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "dlkernels.models"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "dlkernels.models is a package to import; the command is dlkernels\n"
