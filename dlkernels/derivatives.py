@@ -83,7 +83,7 @@ def tanh_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = 
 
 
 def relu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = None) -> Array:
-    """dZ = dA where z >= 0, else 0.
+    """dZ = 0 where z < 0, else dA.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def relu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = 
 def leaky_relu_backward(
     dA: Any, A: Any = None, negative_slope: float = 0.01, *, Z: Any = None, out: Array | None = None
 ) -> Array:
-    """dZ = dA where z >= 0, else negative_slope * dA.
+    """dZ = negative_slope * dA where z < 0, else dA.
 
     Parameters
     ----------

@@ -198,8 +198,8 @@ class Variable(NoNumber):
         order = [node for node in _ordered(self) if not node.constant]
         if any(pullback is None for node in order for _, pullback in node._parents):
             raise RuntimeError(
-                "backward: a former call has given up what this one needs; call it with retain_graph=True, "
-                "or compute the formula again"
+                "backward: the first call has freed what a second one needs; compute the formula again, or "
+                "pass retain_graph=True to the first call"
             )
         slopes = {id(self): gradient}
         with np.errstate(all="ignore"):  # infinities and NaN pass without a warning, as in the kernels

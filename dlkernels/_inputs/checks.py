@@ -54,11 +54,13 @@ def other_shape(function: str, name: str, shape: tuple[int, ...], other: tuple[i
     return f"{function}: dA and {name} must have the same shape (dA {shape}, {name} {other})"
 
 
-def needs_other(function: str, code: int, parameter: float) -> str:
+def needs_other(function: str, code: int, parameter: float, has_A: bool) -> str:
     """The message for a derivative that can't be computed from what was passed of A and Z."""
     name, activation = list(ACTIVATIONS.items())[code]
     if activation.derivative_from == "A":
         return f"{function}: pass A, the result of {name}, from which its derivative is computed"
+    if activation.derivative_from == "A or Z" and not has_A:
+        return f"{function}: pass A, the result of {name}, or Z=, its argument"
     which = f"{name} with {activation.parameter} {parameter}" if FROM_A[code] >= 0 else name
     return (
         f"{function}: the derivative of {which} can't be computed from A: pass Z=, the argument of {name} "
@@ -72,7 +74,7 @@ def derivative(function: str, code: int, parameter: float, A: Any, Z: Any) -> tu
         return Z, code
     formula = -1 if A is None else code_from_A(code, parameter)
     if formula < 0:
-        raise ValueError(needs_other(function, code, parameter))
+        raise ValueError(needs_other(function, code, parameter, A is not None))
     return A, formula
 
 

@@ -67,7 +67,7 @@ class NeedsOther(Refused):
     """A derivative can't be computed from what was passed of A and Z."""
 
     def __init__(self, function: str, code: int, parameter: float) -> None:
-        ValueError.__init__(self, checks.needs_other(function, code, parameter))
+        ValueError.__init__(self, checks.needs_other(function, code, parameter, has_A=True))
 
 
 class OutRefused(Refused):

@@ -104,7 +104,7 @@ def _saved(activation: Activation, A: Any, Z: Any) -> tuple[Any, Any, int, bool]
         return _take_Z, _take_A if given(A) else _take_Z, code, False
     formula = code_from_A(code, 1.0)
     if formula < 0 or not given(A):
-        raise TypingError(needs_other(function, code, activation.default))
+        raise TypingError(needs_other(function, code, activation.default, given(A)))
     return _take_A, _take_Z if given(Z) else _take_A, formula, code_from_A(code, 0.0) < 0
 
 

@@ -48,7 +48,7 @@ def marks_of(section: Table | Timings) -> list[Mark]:
     something else, a row has a colour if its name is that of a backend.
     """
     if isinstance(section, Timings):
-        fastest = leaders(section)
+        fastest = [way for way in leaders(section) if way not in section.disturbed]
         return [Mark(colours.of(way), way in fastest) for way in section.turns]
     return [Mark(colours.LIBRARIES.get(name), False) for name, *_ in section.rows]
 

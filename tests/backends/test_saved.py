@@ -147,6 +147,14 @@ def test_what_Z_does_not_tell_is_an_error(functions, activation):
         backward(activation, np.ones(3), None, np.ones(3))
 
 
+@pytest.mark.parametrize("activation", EITHER)
+def test_neither(functions, activation):
+    backward, _ = functions
+    words = f"pass A, the result of {activation}, or Z=, its argument"
+    with pytest.raises((ValueError, numba.TypingError), match=words):
+        backward(activation, np.ones(3), None, None)
+
+
 @pytest.mark.parametrize("m", [7, 700])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_both_are_checked(functions, activation, m):

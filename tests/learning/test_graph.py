@@ -294,7 +294,10 @@ def test_dtypes():
     single = graph.variable(np.float32(3)) * 2 + 1.5
     assert single.value.dtype == np.float32
     for odd in ("text", 1j, np.float16(1), None, [object()]):
-        with pytest.raises(TypeError, match=r"dtype .*; expected float32, float64, integers or booleans"):
+        with pytest.raises(
+            TypeError,
+            match=r"expected float32, float64, integers or booleans|must be an array of numbers, not",
+        ):
             graph.variable(odd)
 
 
@@ -498,7 +501,10 @@ def test_a_node_never_changes():
 
 def test_gradients_that_are_no_numbers_are_refused():
     for odd in ("a", np.array([1j]), [None]):
-        with pytest.raises(TypeError, match=r"dtype .*; expected float32, float64, integers or booleans"):
+        with pytest.raises(
+            TypeError,
+            match=r"expected float32, float64, integers or booleans|must be an array of numbers, not",
+        ):
             graph.variable([1.0]).backward(odd)
     with pytest.raises(TypeError, match="name must be a string"):
         graph.variable(1.0, 5)
