@@ -289,6 +289,10 @@ def test_the_value_is_a_copy():
     assert node.value[0] == 1
 
 
+#: What is said of a value that holds no numbers.
+NO_NUMBERS = "expected float32, float64, integers or booleans|must be an array of numbers, not"
+
+
 def test_dtypes():
     assert graph.variable(3).value.dtype == np.float64
     single = graph.variable(np.float32(3)) * 2 + 1.5
@@ -296,7 +300,7 @@ def test_dtypes():
     for odd in ("text", 1j, np.float16(1), None, [object()]):
         with pytest.raises(
             TypeError,
-            match=r"expected float32, float64, integers or booleans|must be an array of numbers, not",
+            match=NO_NUMBERS,
         ):
             graph.variable(odd)
 
@@ -503,7 +507,7 @@ def test_gradients_that_are_no_numbers_are_refused():
     for odd in ("a", np.array([1j]), [None]):
         with pytest.raises(
             TypeError,
-            match=r"expected float32, float64, integers or booleans|must be an array of numbers, not",
+            match=NO_NUMBERS,
         ):
             graph.variable([1.0]).backward(odd)
     with pytest.raises(TypeError, match="name must be a string"):
