@@ -243,12 +243,13 @@ class KernelCache(internals.Cache):
         except OSError as error:
             reraise_foreign(error)
             self.disable()  # a full disk, or a folder that was taken away
-        except pickle.PicklingError:
-            self.disable()  # of kernels that tests make of local functions
 
 
 def attach(dispatcher: Any) -> Any:
-    """Let a compiled function keep its machine code in our folder."""
-    if internals.has_cache(dispatcher) and folder() is not None:
+    """Let a compiled function keep its machine code in our folder.
+
+    A function that captures variables, as those that tests make, isn't kept: no key covers what it captures.
+    """
+    if internals.has_cache(dispatcher) and dispatcher.py_func.__closure__ is None and folder() is not None:
         internals.set_cache(dispatcher, KernelCache(dispatcher.py_func))
     return dispatcher

@@ -236,7 +236,7 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
         (("compare", "--data", "words.csv"), "--label"),
         (("compare", "--data", "words.csv", "--label", "z"), "'z'"),
         (("compare", "--data", "objects.npz"), "never unpickled"),
-        (("compare", "--data", "rows.npz"), "transposed"),
+        (("compare", "--data", "rows.npz"), "save X.T"),
         (("compare", "--json", "none/out.json"), "none/out.json"),
         (("compare", "--json", "."), "--json"),
         (("compare", "--json", os.devnull), "--json"),
