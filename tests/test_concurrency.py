@@ -315,9 +315,10 @@ def run(statement):
     exec(statement, {"dk": dk})
     print("done")
 
-
-for statement in ("import dlkernels.dense", "dk.sigmoid([0.0])"):
-    threading.Thread(target=run, args=(statement,)).start()
+statements = ("import dlkernels.dense", "dk.sigmoid([0.0])")
+threads = [threading.Thread(target=run, args=(statement,)) for statement in statements]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
 """
 
 #: Eight threads import the models at once.
