@@ -137,11 +137,12 @@ DERIVATIVES = (*ACTIVATIONS, "relu_from_A")
 #: For each of these codes: whether the parameter is the slope of leaky ReLU; the parameter's default.
 _SLOPED = (*(activation.parameter == "negative_slope" for activation in ACTIVATIONS.values()), False)
 _DEFAULTS = (*(activation.default for activation in ACTIVATIONS.values()), 0.0)
-#: For each activation's code: the code of the formula for a, or -1 if a can't tell the derivative.
+#: For each activation's code: the same if a can tell the derivative, else -1. (The formula of relu for a has
+#: a code of its own.)
 _FROM_A = tuple(
-    -1 if activation.derivative_from == "Z" else DERIVATIVES.index(name + "_from_A" * (name == "relu"))
-    for name, activation in ACTIVATIONS.items()
+    -1 if activation.derivative_from == "Z" else activation.code for activation in ACTIVATIONS.values()
 )
+_RELU, _RELU_FROM_A = ACTIVATIONS["relu"].code, DERIVATIVES.index("relu_from_A")
 
 
 def layer_parameter(code: int, negative_slope: float) -> float:
@@ -192,6 +193,8 @@ def code_from_A(code: int, parameter: float) -> int:
     >>> code_from_A(ACTIVATIONS["gelu"].code, 0.0)
     -1
     """
+    if code == _RELU:
+        return _RELU_FROM_A
     if _SLOPED[code] and not parameter > 0:
         return -1
     return _FROM_A[code]

@@ -129,6 +129,10 @@ def dense_forward(
         return DenseForward(W_, A_, b_, code, parameter, A, Z)
     if out is None:
         A = np.empty(results["A"], dtype)
+    elif type(out) is tuple:
+        raise TypeError(
+            f"{f}: out must be a plain NumPy array, not tuple; a tuple (A, Z) needs return_Z=True"
+        )
     else:
         A = outputs.check_out(f, out, results["A"], dtype, inputs, in_place=False)
     return DenseForward(W_, A_, b_, code, parameter, A, np.empty(results["Z"], dtype) if return_Z else None)

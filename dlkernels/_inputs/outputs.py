@@ -61,8 +61,7 @@ def check_out(
 def _refuse(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     """Raise an error that says what is wrong with an output."""
     if not _is_plain(out):
-        hint = "; a tuple (A, Z) needs return_Z=True" * (function == "dense_forward" and type(out) is tuple)
-        raise TypeError(f"{function}: {name} must be a plain NumPy array, not {type(out).__name__}{hint}")
+        raise TypeError(f"{function}: {name} must be a plain NumPy array, not {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"{function}: {name} has shape {out.shape} but the result has shape {shape}")
     if out.dtype != dtype:

@@ -209,3 +209,10 @@ def test_the_loop_of_the_readme_with_every_activation(activation):
     for _ in range(300):
         dk.gradient_descent(parameters, gradients(), 0.3)
     assert dk.binary_cross_entropy(forward(*parameters)[2], Y) < 0.9 * before
+
+
+def test_a_tuple_of_results_needs_return_Z():
+    given = np.ones((2, 3)), np.ones((3, 4)), np.ones((2, 1))
+    for backend in backends.NAMES:
+        with pytest.raises(TypeError, match=r"not tuple; a tuple \(A, Z\) needs return_Z=True"):
+            backends.get(backend).dense_forward(*given, out=(np.empty((2, 4)), np.empty((2, 4))))
