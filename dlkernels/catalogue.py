@@ -1,4 +1,4 @@
-"""The catalogue of activations and costs: everything about them that isn't a formula.
+"""The catalogue of activations, costs, outputs and optimizers: everything about them that isn't a formula.
 
 The three backends, the functions for compiled code, the graph, the benchmarks and the tests go through these
 tables. What is written by hand, under the name of the activation or cost, is the formula of each backend,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import inspect
     from typing import TypeVar
 
-    Entry = TypeVar("Entry", "Activation", "Cost")
+    Entry = TypeVar("Entry", "Activation", "Cost", "Output")
 
 
 class Activation:
@@ -106,6 +106,42 @@ class Cost:
 
     def __init__(self, name: str, predicted: str, nanoseconds: float) -> None:
         self.name, self.predicted, self.nanoseconds = name, predicted, nanoseconds
+
+
+class Output:
+    """The output unit of a network, with the cost that belongs to it: its dZ is A - Y.
+
+    Attributes
+    ----------
+    name : str
+        The name of the output.
+    takes_classes : bool
+        Whether Y may also be one row of class numbers, from 0 on.
+    not_negative : bool
+        Whether no number in Y may be negative.
+    code : int
+        The number that stands for it in compiled code.
+    """
+
+    code: int
+
+    def __init__(self, name: str, *, takes_classes: bool = False, not_negative: bool = False) -> None:
+        self.name, self.takes_classes, self.not_negative = name, takes_classes, not_negative
+
+
+class Scheme:
+    """How the first weights of a layer with n_in inputs and n_out units are drawn.
+
+    Attributes
+    ----------
+    uniform : bool
+        Whether weights are drawn from a uniform distribution; otherwise from a normal one.
+    counts_outputs : bool
+        Whether their variance is 2 / (n_in + n_out); otherwise it is 2 / n_in.
+    """
+
+    def __init__(self, *, uniform: bool, counts_outputs: bool) -> None:
+        self.uniform, self.counts_outputs = uniform, counts_outputs
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -207,3 +243,23 @@ COSTS = _by_name(
         Cost("squared_error", "A", 0.0375),
     )
 )
+
+OUTPUTS = _by_name(
+    (
+        Output("identity"),
+        Output("sigmoid"),
+        Output("softmax", takes_classes=True),
+        Output("exp", not_negative=True),
+    )
+)
+
+#: The rules by which compiled code updates parameters, with their codes. By the first it doesn't.
+OPTIMIZERS = {"none": 0, "sgd": 1, "rmsprop": 2, "adam": 3, "adamw": 4}
+
+#: How first weights are drawn; `parameters.network_parameters` names the sources.
+SCHEMES = {
+    "glorot_uniform": Scheme(uniform=True, counts_outputs=True),
+    "glorot_normal": Scheme(uniform=False, counts_outputs=True),
+    "he_uniform": Scheme(uniform=True, counts_outputs=False),
+    "he_normal": Scheme(uniform=False, counts_outputs=False),
+}

@@ -22,6 +22,15 @@ F64 = np.dtype(np.float64)
 
 def as_float(function: str, argument: str, value: Any) -> Array:
     """`value` as a float32 or float64 array of any layout. It is not copied if it is one already."""
+    array = as_real(function, argument, value)
+    dtype = array.dtype
+    if dtype.kind == "f":
+        return array.astype(dtype.newbyteorder("="), copy=False)
+    return array.astype(F64)
+
+
+def as_real(function: str, argument: str, value: Any) -> Array:
+    """`value` as an array of real numbers: floats, integers or booleans of any layout and byte order."""
     if type(value) is np.ndarray and value.dtype in (F64, F32):
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -36,10 +45,8 @@ def as_float(function: str, argument: str, value: Any) -> Array:
     except TypeError as error:
         raise TypeError(f"{function}: {argument} is no array: {error}") from None
     dtype = array.dtype
-    if dtype.kind == "f" and dtype.newbyteorder("=") in (F64, F32):
-        return array.astype(dtype.newbyteorder("="), copy=False)
-    if dtype.kind in "iub":
-        return array.astype(F64)
+    if dtype.kind in "iub" or (dtype.kind == "f" and dtype.newbyteorder("=") in (F64, F32)):
+        return array
     raise TypeError(f"{function}: {not_numbers.why(argument, value, array)}")
 
 
@@ -105,11 +112,16 @@ def matrices(function: str, given: Mapping[str, Any]) -> list[Array]:
         return list(given.values())
     arrays = [as_float(function, name, value) for name, value in given.items()]
     for name, array in zip(given, arrays, strict=True):
-        if array.ndim != 2:
-            raise ValueError(
-                f"{function}: {name} must have 2 axes but has shape {array.shape}{_hint(name, array)}"
-            )
+        need_matrix(function, name, array)
     return arrays
+
+
+def need_matrix(function: str, name: str, array: Array) -> None:
+    """Raise an error unless the array has two axes."""
+    if array.ndim != 2:
+        raise ValueError(
+            f"{function}: {name} must have 2 axes but has shape {array.shape}{_hint(name, array)}"
+        )
 
 
 def alike(arrays: list[Array]) -> list[Array]:

@@ -27,15 +27,9 @@ FROM_A = [code_from_A(code, 1.0) for code in CODES.values()]
 FROM_Z = [-1 if activation.derivative_from == "A" else activation.code for activation in ACTIVATIONS.values()]
 
 
-def activation_code(function: str, activation: Any) -> int:
+def activation_code(function: str, activation: Any, argument: str = "activation") -> int:
     """The code of the activation with this name."""
-    if not isinstance(activation, str):
-        raise TypeError(f"{function}: activation must be a string, not {type(activation).__name__}")
-    code = CODES.get(activation)
-    if code is None:
-        names = ", ".join(ACTIVATIONS)
-        raise ValueError(f"{function}: activation must be one of {names}, not {activation!r}")
-    return code
+    return CODES[values.name(function, argument, activation, CODES)]
 
 
 # -- one check a family of functions ---------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,19 @@ def finite(function: str, argument: str, value: Any) -> float:
     return number
 
 
+def within(
+    function: str, argument: str, value: Any, below: float = math.inf, *, included: bool = False
+) -> float:
+    """A finite number that is at least 0 and less than `below`, or equal to it if that is included."""
+    number = finite(function, argument, value)
+    if number < 0:
+        raise ValueError(f"{function}: {argument} must be at least 0, not {number}")
+    if number > below or (number == below and not included):
+        words = "at most" if included else "less than"
+        raise ValueError(f"{function}: {argument} must be {words} {below:g}, not {number}")
+    return number
+
+
 def fits(function: str, argument: str, number: float, dtype: np.dtype[Any]) -> float:
     """The number, unless it is finite and becomes infinite in this dtype."""
     with np.errstate(over="ignore"):
@@ -57,3 +71,12 @@ def count(function: str, argument: str, value: Any, minimum: int = 0, maximum: i
     if number > maximum:
         raise ValueError(f"{function}: {argument} must be at most {maximum}, not {number}")
     return number
+
+
+def name(function: str, argument: str, value: Any, names: Iterable[str]) -> str:
+    """A string that is one of these names."""
+    if not isinstance(value, str):
+        raise TypeError(f"{function}: {argument} must be a string, not {type(value).__name__}")
+    if value not in (names := tuple(names)):
+        raise ValueError(f"{function}: {argument} must be one of {', '.join(names)}, not {value!r}")
+    return value

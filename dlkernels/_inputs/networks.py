@@ -1,0 +1,364 @@
+"""The checks of networks of any depth, which all backends share.
+
+A network's parameters are one vector theta: W1 (n_1, n_0) in C order, b1, W2, b2 and so on. Its dtype is that
+of all computing. Examples X may be of any real dtype and layout. They are converted a batch or a few
+megabytes at a time, because a table in a file may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlkernels._inputs import arrays, finite, outputs, shapes, values
+from dlkernels._inputs.arrays import F32, F64, Array
+from dlkernels._inputs.checks import activation_code
+from dlkernels.catalogue import OUTPUTS
+
+#: The most bytes of examples that are converted at a time, unless one batch has more.
+_SEGMENT = 2**22
+_OUTPUTS = tuple(OUTPUTS.values())
+
+
+class Network(NamedTuple):
+    """A network's parameters, its sizes, the codes of its hidden activations and of its output.
+
+    `slope` is that of leaky ReLU.
+    """
+
+    theta: Array
+    sizes: tuple[int, ...]
+    codes: tuple[int, ...]
+    slope: float
+
+
+class Examples(NamedTuple):
+    """Examples as they were given, with labels and weights in theta's dtype.
+
+    Y is (n_L, m), or (1, m) if it holds `classes`. Without weights, `weights` has no entries.
+    """
+
+    X: Array
+    Y: Array
+    classes: bool
+    weights: Array
+
+
+# -- parameters ------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1024)
+def count_parameters(sizes: tuple[int, ...]) -> int:
+    """How many parameters a network has: weights and biases of all layers."""
+    return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+
+
+def sizes_of(function: str, sizes: Any) -> tuple[int, ...]:
+    """The sizes of a network: features, hidden units, outputs."""
+    if not isinstance(sizes, tuple | list):
+        raise TypeError(f"{function}: sizes must be a tuple of integers, not {type(sizes).__name__}")
+    if len(sizes) < 2:
+        raise ValueError(
+            f"{function}: sizes must have at least 2 entries, of features and of outputs, not {sizes!r}"
+        )
+    return tuple([values.count(function, f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)])
+
+
+def _need_length(function: str, name: str, array: Array, sizes: tuple[int, ...]) -> None:
+    if array.ndim != 1:
+        raise ValueError(
+            f"{function}: {name} must have 1 axis but has shape {array.shape}; use {name}.ravel()"
+        )
+    if array.size != (count := count_parameters(sizes)):
+        raise ValueError(
+            f"{function}: {name} has {array.size} numbers but sizes {sizes} need {count} "
+            f"({name} {array.shape})"
+        )
+
+
+def shared_parameters(function: str, theta: Any, sizes: Any) -> tuple[Array, tuple[int, ...]]:
+    """Parameters of which views can be made, and the sizes."""
+    if not isinstance(theta, np.ndarray):
+        raise TypeError(
+            f"{function}: theta must be a NumPy array, whose memory the views share, "
+            f"not {type(theta).__name__}"
+        )
+    if theta.dtype not in (F64, F32):
+        raise TypeError(f"{function}: theta must be float32 or float64, not {theta.dtype}")
+    sizes_ = sizes_of(function, sizes)
+    _need_length(function, "theta", theta, sizes_)
+    if not theta.flags.c_contiguous:
+        raise ValueError(f"{function}: theta must be contiguous: make it theta = np.array(theta)")
+    return theta, sizes_
+
+
+def _activations(function: str, activations: Any, hidden: int) -> tuple[int, ...]:
+    """The codes of the activations of the hidden layers."""
+    if isinstance(activations, str):
+        return (activation_code(function, activations, "activations"),) * hidden
+    if not isinstance(activations, tuple | list):
+        kind = type(activations).__name__
+        raise TypeError(f"{function}: activations must be a string or a tuple of strings, not {kind}")
+    if len(activations) != hidden:
+        raise ValueError(
+            f"{function}: activations must be one name, or one for each of {hidden} hidden layers, not "
+            f"{len(activations)} names"
+        )
+    return tuple([activation_code(function, g, f"activations[{i}]") for i, g in enumerate(activations)])
+
+
+def network(
+    function: str, theta: Any, sizes: Any, activations: Any, output: Any, negative_slope: Any,
+    *, updated: bool = False,
+) -> Network:  # fmt: skip
+    """A network; if its parameters are to be `updated`, they are the caller's array itself."""
+    sizes_ = sizes_of(function, sizes)
+    if updated:
+        outputs.updatable(function, (("theta", theta),))
+    array = arrays.as_float(function, "theta", theta)
+    _need_length(function, "theta", array, sizes_)
+    codes = _activations(function, activations, len(sizes_) - 2)
+    codes += (OUTPUTS[values.name(function, "output", output, OUTPUTS)].code,)
+    slope = values.real(function, "negative_slope", negative_slope)
+    return Network(theta if updated else arrays.c_order(array), sizes_, codes, slope)
+
+
+# -- examples --------------------------------------------------------------------------------------------
+
+
+def _features(function: str, X: Any, sizes: tuple[int, ...]) -> Array:
+    """X as a matrix of any real dtype and layout, with as many rows as the network has features."""
+    array = arrays.as_real(function, "X", X)
+    arrays.need_matrix(function, "X", array)
+    n, m = array.shape
+    if n != sizes[0]:
+        hint = shapes.X_TRANSPOSED if m == sizes[0] else ""
+        raise ValueError(
+            f"{function}: X has {n} rows but sizes[0] is {sizes[0]} (X {array.shape}, sizes {sizes}){hint}"
+        )
+    return array
+
+
+def _need_none(function: str, name: str, wanted: str, array: Array, wrong: Array) -> None:
+    """Raise an error that names the first wrong entry, if there is one."""
+    if wrong.any():
+        place = tuple(map(int, np.unravel_index(wrong.argmax(), wrong.shape)))
+        entry = f"{name}[{', '.join(map(str, place))}] = {array[place]!s}"
+        raise ValueError(
+            f"{function}: {name} must hold {wanted}, but {wrong.sum():,} of {wrong.size:,} are others, "
+            f"first {entry}"
+        )
+
+
+def _labels(function: str, Y: Any, X: Array, n: Network) -> tuple[Array, bool]:
+    """Y in theta's dtype and in C order, and whether it holds class numbers."""
+    array = arrays.as_real(function, "Y", Y)
+    arrays.need_matrix(function, "Y", array)
+    output, units, m = _OUTPUTS[n.codes[-1]], n.sizes[-1], X.shape[1]
+    classes = output.takes_classes and units > 1 and len(array) == 1
+    if array.shape != (1 if classes else units, m):
+        wanted = f"{(units, m)}{f' or {(1, m)}' if output.takes_classes and units > 1 else ''}"
+        turned = array.T.shape in ((units, m), (1, m) if output.takes_classes else (units, m))
+        raise ValueError(
+            f"{function}: Y must have shape {wanted} but has shape {array.shape} (Y {array.shape}, "
+            f"X {X.shape}){'; Y looks transposed: examples are columns, so pass Y.T' if turned else ''}"
+        )
+    converted = arrays.c_order(finite.finite(function, "Y", array, n.theta.dtype))
+    if classes:
+        wrong = (converted < 0) | (converted >= units) | (converted != np.floor(converted))
+        _need_none(function, "Y", f"class numbers from 0 to {units - 1}", array, wrong)
+    if output.not_negative:
+        _need_none(function, "Y", "numbers that are not negative", array, converted < 0)
+    return converted, classes
+
+
+def _weights(function: str, sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
+    """The weights of m examples as a vector in this dtype; an empty one if there are none."""
+    name = "sample_weight"
+    if sample_weight is None:
+        return np.empty(0, dtype)
+    array = arrays.as_real(function, name, sample_weight)
+    if array.shape not in ((1, m), (m,)):
+        raise ValueError(f"{function}: {name} must have shape (1, {m}) or ({m},) but has shape {array.shape}")
+    converted = arrays.c_order(finite.finite(function, name, array, dtype))
+    _need_none(function, name, "numbers that are not negative", array, converted < 0)
+    return converted.reshape(m)
+
+
+def _need_weight(function: str, weights: Array, order: Array | None) -> None:
+    """Raise an error unless the weights of all examples have a sum to divide by."""
+    if weights.size == 0:
+        return
+    # All weights are finite and not negative, so the sum needs no great precision to be compared.
+    total = float(np.add.reduce(weights if order is None else weights[order], dtype=F64))
+    if total == 0:
+        raise ValueError(f"{function}: sample_weight is 0 for all examples, so their mean is undefined")
+    if total > np.finfo(weights.dtype).max:
+        raise ValueError(f"{function}: the sum of sample_weight is too large for {weights.dtype}: {total}")
+
+
+def _examples(function: str, X: Any, Y: Any, sample_weight: Any, n: Network) -> Examples:
+    X_ = _features(function, X, n.sizes)
+    Y_, classes = _labels(function, Y, X_, n)
+    m = X_.shape[1]
+    if m == 0:
+        raise ValueError(f"{function}: the mean over 0 examples is undefined (X {X_.shape})")
+    return Examples(X_, Y_, classes, _weights(function, sample_weight, m, n.theta.dtype))
+
+
+def _order(function: str, order: Any, X: Array) -> Array | None:
+    """Indices of examples as int64, or None for all examples as they stand."""
+    if order is None:
+        return None
+    try:
+        array = np.asarray(order)
+    except ValueError as error:
+        raise ValueError(f"{function}: order is no array: {error}") from None
+    if array.ndim != 1:
+        raise ValueError(f"{function}: order must have 1 axis but has shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{function}: order is empty, and the mean over 0 examples is undefined")
+    if array.dtype.kind not in "iu":
+        hint = "; for a mask pass np.flatnonzero(order)" if array.dtype.kind == "b" else ""
+        raise TypeError(f"{function}: order must hold integers, not {array.dtype}{hint}")
+    m = X.shape[1]
+    if array.min() < 0 or array.max() >= m:
+        wrong = (array < 0) | (array >= m)
+        _need_none(function, "order", f"indices of examples, from 0 to {m - 1}", array, wrong)
+    return np.ascontiguousarray(array, np.int64)
+
+
+# -- one check a function --------------------------------------------------------------------------------
+
+
+class Forward(NamedTuple):
+    network: Network
+    X: Array
+    out: Array
+
+
+def forward(
+    theta: Any, sizes: Any, X: Any, activations: Any, output: Any, negative_slope: Any, out: Any
+) -> Forward:
+    """Arguments of `network_forward`."""
+    f = "network_forward"
+    n = network(f, theta, sizes, activations, output, negative_slope)
+    X_ = _features(f, X, n.sizes)
+    shape, dtype = (n.sizes[-1], X_.shape[1]), n.theta.dtype
+    if out is None:
+        return Forward(n, X_, np.empty(shape, dtype))
+    given = (("theta", theta), ("X", X))
+    return Forward(n, X_, outputs.check_out(f, out, shape, dtype, given, in_place=False))
+
+
+class Propagate(NamedTuple):
+    network: Network
+    examples: Examples
+    l2: float
+    gradient: Array
+
+
+def propagate(
+    theta: Any, sizes: Any, X: Any, Y: Any, activations: Any, output: Any, negative_slope: Any,
+    sample_weight: Any, l2: Any, out: Any,
+) -> Propagate:  # fmt: skip
+    """Arguments of `network_propagate`."""
+    f = "network_propagate"
+    n = network(f, theta, sizes, activations, output, negative_slope)
+    examples = _examples(f, X, Y, sample_weight, n)
+    _need_weight(f, examples.weights, None)
+    penalty = values.within(f, "l2", l2)
+    if out is None:
+        return Propagate(n, examples, penalty, np.empty_like(n.theta))
+    given = [("theta", theta), ("X", X), ("Y", Y)]
+    given += [] if sample_weight is None else [("sample_weight", sample_weight)]
+    out = outputs.check_out(f, out, n.theta.shape, n.theta.dtype, given, in_place=False)
+    return Propagate(n, examples, penalty, out)
+
+
+class Epoch(NamedTuple):
+    """`settings` and `state` are those of the optimizer (`optimizers.Arrays`)."""
+
+    network: Network
+    examples: Examples
+    order: Array | None
+    batch_size: int
+    l2: float
+    settings: Array
+    state: Array
+
+
+def epoch(
+    theta: Any, sizes: Any, optimizer: Any, X: Any, Y: Any, activations: Any, output: Any, batch_size: Any,
+    order: Any, negative_slope: Any, sample_weight: Any, l2: Any,
+) -> Epoch:  # fmt: skip
+    """Arguments of `train_epoch`. Only once all are right may the optimizer make arrays for its state."""
+    f = "train_epoch"
+    n = network(f, theta, sizes, activations, output, negative_slope, updated=True)
+    examples = _examples(f, X, Y, sample_weight, n)
+    order_ = _order(f, order, examples.X)
+    _need_weight(f, examples.weights, order_)
+    size, penalty = values.count(f, "batch_size", batch_size, 1), values.within(f, "l2", l2)
+    read = [("X", X), ("Y", Y), ("sample_weight", sample_weight), ("order", order)]
+    outputs.need_apart(f, [("theta", theta)], [(name, value) for name, value in read if value is not None])
+    if isinstance(optimizer, type) or not hasattr(optimizer, "arrays_for"):
+        kind = optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
+        what = f"the class {kind}" if isinstance(optimizer, type) else kind
+        raise TypeError(
+            f"{f}: optimizer must be one of dlkernels.optimizers, for instance Adam(1e-3), not {what}"
+        )
+    settings, state = optimizer.arrays_for(f, theta, "optimizer.")
+    return Epoch(n, examples, order_, size, penalty, settings, state)
+
+
+# -- parts of the examples -------------------------------------------------------------------------------
+
+
+def segments(
+    X: Array, dtype: np.dtype[Any], batch_size: int = 1, count: int | None = None
+) -> Iterator[slice]:
+    """Parts of `count` examples, by default of all, that are converted to this dtype at once.
+
+    They are whole batches, at most 4 MB of them. A batch that is larger is a part of its own.
+    """
+    last = X.shape[1] if count is None else count
+    length = max(1, _SEGMENT // (X.shape[0] * batch_size * dtype.itemsize)) * batch_size
+    for first in range(0, last, length):
+        yield slice(first, min(last, first + length))
+
+
+def batches(c: Epoch) -> Iterator[Any]:
+    """The examples of each batch, as a slice or as an array of their indices."""
+    count = c.examples.X.shape[1] if c.order is None else c.order.size
+    for first in range(0, count, c.batch_size):
+        part = slice(first, min(count, first + c.batch_size))
+        yield part if c.order is None else c.order[part]
+
+
+def columns(X: Array, which: Any, dtype: np.dtype[Any]) -> Array:
+    """Some columns of X, a slice or an array of indices, in this dtype."""
+    with np.errstate(over="ignore"):  # a large float64 becomes infinite as a float32
+        return X[:, which].astype(dtype, copy=False)
+
+
+def batch(n: Network, examples: Examples, which: Any) -> tuple[Array, Array, Array]:
+    """X, Y (n_L, size) and weights (size,) of some examples. Those of weight 0 are left out."""
+    X, Y, classes, weights = examples
+    chosen = weights[which] if weights.size else np.ones(Y[0, which].size, Y.dtype)
+    if not chosen.all():
+        positive = np.flatnonzero(chosen)
+        which, chosen = np.arange(X.shape[1])[which][positive], chosen[positive]
+    labels = Y[:, which]
+    if classes:  # columns with a single 1 each
+        labels = (np.arange(n.sizes[-1])[:, np.newaxis] == labels).astype(Y.dtype)
+    return columns(X, which, Y.dtype), labels, chosen
+
+
+def mean(costs: Sequence[float], weights: Sequence[float]) -> float:
+    """The mean of the costs of batches, or of other parts, by the sums of their weights."""
+    total = sum(weights)
+    return sum(weight / total * cost for cost, weight in zip(costs, weights, strict=True))
