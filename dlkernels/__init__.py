@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlkernels import graph as graph
     from dlkernels import hardware as hardware
     from dlkernels import models as models
+    from dlkernels import optimizers as optimizers
     from dlkernels import validation as validation
     from dlkernels import vectorized as vectorized
     from dlkernels._calls.threads import get_num_threads as get_num_threads
@@ -45,7 +46,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 #: Public modules, which are also imported when they are first used.
-_MODULES = ("catalogue", "data", "graph", "hardware", "models", "validation", "vectorized")
+_MODULES = ("catalogue", "data", "graph", "hardware", "models", "optimizers", "validation", "vectorized")
 
 __all__ = ["backends", *_MODULES, *_HOME]
 

@@ -27,7 +27,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-    twins: Twins, work: float, workspace_size: Callable[..., int], dtype: np.dtype[Any], *shape: int
+    twins: Twins, work: float, workspace_size: Callable[..., int], dtype: np.dtype[Any], *shape: Any
 ) -> Plan:
     """Make the plan of a kernel; `workspace_size` takes the shape, the number of workers and an array."""
     like = np.empty(0, dtype)

@@ -27,6 +27,12 @@ FUNCTIONS = (
     "shallow_descent",
     "gradient_descent",
     "dot",
+    "num_parameters",
+    "network_parameters",
+    "network_views",
+    "network_forward",
+    "network_propagate",
+    "train_epoch",
 )
 
 

@@ -61,14 +61,14 @@ def _finite(Z: Array) -> Array:
     return np.minimum(_not_minus_infinity(Z), np.finfo(Z.dtype).max)
 
 
-def _stable_sigmoid(Z: Array) -> Array:
+def stable_sigmoid(Z: Array) -> Array:
     """1 / (1 + e^-z), without an overflow."""
     E = np.exp(-np.abs(Z))
     return np.where(Z >= 0, 1, E) / (1 + E)
 
 
 def silu(Z: Array, parameter: float, out: Array) -> None:
-    np.multiply(_not_minus_infinity(Z), _stable_sigmoid(Z), out=out)
+    np.multiply(_not_minus_infinity(Z), stable_sigmoid(Z), out=out)
 
 
 @functools.cache
@@ -136,7 +136,7 @@ def elu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
 
 def silu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
     """s (1 + z (1 - s)) for s = 1 / (1 + e^-z); 1 - s is 1 / (1 + e^z)."""
-    np.multiply(dA, _stable_sigmoid(Z) * (1 + _finite(Z) * _stable_sigmoid(-Z)), out=out)
+    np.multiply(dA, stable_sigmoid(Z) * (1 + _finite(Z) * stable_sigmoid(-Z)), out=out)
 
 
 def gelu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
@@ -145,7 +145,7 @@ def gelu_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
 
 
 def softplus_backward(dA: Array, Z: Array, parameter: float, out: Array) -> None:
-    np.multiply(dA, _stable_sigmoid(Z), out=out)
+    np.multiply(dA, stable_sigmoid(Z), out=out)
 
 
 FORWARD: dict[str, Callable[[Array, float, Array], None]] = {name: globals()[name] for name in ACTIVATIONS}

@@ -6,12 +6,19 @@ import math
 import sys
 from collections.abc import Callable
 
+LARGEST_EXPONENT = math.log(sys.float_info.max)
+
 
 def sigmoid(z: float) -> float:
     if z >= 0:
         return 1.0 / (1.0 + math.exp(-z))
     e = math.exp(z)
     return e / (1.0 + e)
+
+
+def exp(z: float) -> float:
+    """e^z, infinite where it is too large for a float."""
+    return math.inf if z > LARGEST_EXPONENT else math.exp(z)
 
 
 def relu(z: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlkernels import activations, costs, dense, derivatives, descent, propagate
+from dlkernels import activations, costs, dense, derivatives, descent, networks, parameters, propagate
 from dlkernels._nopython import layers  # noqa: F401  (registers the overloads for compiled code)
 from dlkernels.backends import FUNCTIONS
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from dlkernels.dense import *  # noqa: F403
     from dlkernels.derivatives import *  # noqa: F403
     from dlkernels.descent import *  # noqa: F403
+    from dlkernels.networks import *  # noqa: F403
+    from dlkernels.parameters import *  # noqa: F403
     from dlkernels.propagate import *  # noqa: F403
 
-for _module in (activations, costs, dense, derivatives, descent, propagate):
+for _module in (activations, costs, dense, derivatives, descent, networks, parameters, propagate):
     globals().update({name: value for name, value in vars(_module).items() if name in FUNCTIONS})

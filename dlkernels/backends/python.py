@@ -17,7 +17,13 @@ from dlkernels._inputs import checks as checks
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _activations
 from dlkernels.backends import _python_formulas as formulas
+from dlkernels.backends._python_networks import network_forward as network_forward
+from dlkernels.backends._python_networks import network_propagate as network_propagate
+from dlkernels.backends._python_networks import train_epoch as train_epoch
 from dlkernels.catalogue import ACTIVATIONS, DERIVATIVES
+from dlkernels.parameters import network_parameters as network_parameters
+from dlkernels.parameters import network_views as network_views
+from dlkernels.parameters import num_parameters as num_parameters
 
 # -- numbers in and out of arrays --------------------------------------------------------------------
 
