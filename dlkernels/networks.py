@@ -12,6 +12,7 @@ from dlkernels._calls.optimizer import Optimizer
 from dlkernels._calls.plans import Plan, plan, prepared
 from dlkernels._calls.views import in_c_order, unmarked
 from dlkernels._inputs import networks as checks
+from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
 
 _LINE = 16  # numbers of float32 in a cache line
@@ -54,9 +55,9 @@ def _as_it_lies(X: Array, dtype: np.dtype[Any]) -> bool:
 
 def _predict(c: checks.Forward) -> None:
     n, dtype = c.network, c.network.theta.dtype
-    parts = [slice(0, c.X.shape[1])] if _as_it_lies(c.X, dtype) else checks.segments(c.X, dtype)
-    for part in parts:
-        X, X_T = in_c_order(checks.columns(c.X, part, dtype))
+    whole = [slice(0, c.X.shape[1])]
+    for part in whole if _as_it_lies(c.X, dtype) else parts.segments(c.X, dtype):
+        X, X_T = in_c_order(parts.columns(c.X, part, dtype))
         m = part.stop - part.start
         A = c.out if m == c.out.shape[1] else np.empty((n.sizes[-1], m), dtype)
         kernel, memory, workers = prepared(_predict_plan(dtype, n.sizes, m, X_T), dtype)
@@ -84,32 +85,49 @@ def _epoch(
     )  # fmt: skip
 
 
-def _total(weights: Array, count: int) -> float:
-    return float(weights.sum(dtype=np.float64)) if weights.size else float(count)
-
-
 _ALL = np.empty(0, np.int64)
+
+
+def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
+    """Some examples, converted so that the kernel can read them; and the sum of their weights."""
+    X = parts.columns(e.X, which, e.Y.dtype)
+    X = X if _as_it_lies(X, e.Y.dtype) else np.ascontiguousarray(X)
+    weights = e.weights[which] if e.weights.size else e.weights
+    total = float(weights.sum(dtype=np.float64)) if weights.size else float(X.shape[1])
+    return checks.Examples(X, np.ascontiguousarray(e.Y[:, which]), e.classes, weights), total
 
 
 def _train(c: checks.Epoch) -> float:
     n, e = c.network, c.examples
-    m, dtype = e.X.shape[1], n.theta.dtype
-    count = m if c.order is None else c.order.size
+    count = e.X.shape[1] if c.order is None else c.order.size
     size = min(c.batch_size, count)
-    if _as_it_lies(e.X, dtype):
+    c.settings[8:] = c.l2, n.slope
+    if _as_it_lies(e.X, n.theta.dtype):
         order = _ALL if c.order is None else unmarked(c.order)
         return _epoch(n, e, order, size, c.settings, c.state, None)
     costs, totals = [], []
-    for part in checks.segments(e.X, dtype, size, count):
-        which = part if c.order is None else c.order[part]
-        X = np.ascontiguousarray(checks.columns(e.X, which, dtype))
-        weights = e.weights[which] if e.weights.size else e.weights
-        Y = np.ascontiguousarray(e.Y[:, which])
-        if total := _total(weights, X.shape[1]):
-            cost = _epoch(n, checks.Examples(X, Y, e.classes, weights), _ALL, size, c.settings, c.state, None)
-            costs.append(cost)
+    for part in parts.segments(e.X, n.theta.dtype, size, count):
+        examples, total = _part(e, part if c.order is None else c.order[part])
+        if total:
+            costs.append(_epoch(n, examples, _ALL, size, c.settings, c.state, None))
             totals.append(total)
-    return checks.mean(costs, totals)
+    return parts.mean(costs, totals)
+
+
+def _propagate(c: checks.Propagate) -> float:
+    """Write the gradient; return the cost."""
+    n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
+    settings, state = np.zeros(10), np.empty(0, n.theta.dtype)
+    settings[8:] = c.l2, n.slope
+
+    def gradient_of(examples: checks.Examples, out: Array) -> float:
+        return _epoch(n, examples, _ALL, examples.X.shape[1], settings, state, out)
+
+    def of_part(which: slice, out: Array) -> tuple[float, float]:
+        examples, total = _part(e, which)
+        return (gradient_of(examples, out), total) if total else (0.0, 0.0)
+
+    return gradient_of(e, c.gradient) if _as_it_lies(e.X, n.theta.dtype) else parts.in_parts(c, of_part)
 
 
 def network_forward(
@@ -249,15 +267,7 @@ def network_propagate(
     True
     """
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    n, e = c.network, c.examples
-    dtype = n.theta.dtype
-    settings = np.zeros(10)
-    settings[8:] = c.l2, n.slope
-    if not _as_it_lies(e.X, dtype):
-        e = e._replace(X=np.ascontiguousarray(checks.columns(e.X, slice(None), dtype)))
-    n = n._replace(theta=unmarked(n.theta))
-    cost = _epoch(n, e, _ALL, e.X.shape[1], settings, np.empty(0, dtype), c.gradient)
-    return c.gradient, cost
+    return c.gradient, _propagate(c)
 
 
 def train_epoch(

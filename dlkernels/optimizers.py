@@ -70,6 +70,9 @@ class SGD(Optimizer):
         self.weight_decay = weight_decay
         self._start()
 
+    def _keeps_nothing(self) -> bool:
+        return not self.momentum
+
     def _row(self, function: str, prefix: str) -> dict[str, float]:
         momentum = self._number(function, prefix, "momentum")
         if not isinstance(self.nesterov, bool | np.bool_):

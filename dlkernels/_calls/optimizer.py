@@ -41,7 +41,7 @@ class Arrays(NamedTuple):
     ----------
     settings : ndarray, shape (10,)
         The settings and the number of steps, float64.
-    state : ndarray, shape (2 P,)
+    state : ndarray, shape (2 P,) or (0,)
         What the optimizer keeps for P parameters, in their dtype.
     """
 
@@ -76,6 +76,10 @@ class Optimizer:
     def _number(self, function: str, prefix: str, name: str, below: float = np.inf, **how: bool) -> float:
         return values.within(function, f"{prefix}{name}", getattr(self, name), below, **how)
 
+    def _keeps_nothing(self) -> bool:
+        """Whether steps depend on nothing that earlier steps have left but their number."""
+        return False
+
     def _set(self, function: str, prefix: str) -> None:
         """Write the settings, if one has changed, to the row that compiled code reads."""
         given = tuple([getattr(self, name) for name in self._names])
@@ -96,6 +100,8 @@ class Optimizer:
                     f"{function}: theta has {theta.size} numbers of {theta.dtype}, but the optimizer has "
                     f"updated {self._state.size // 2} of {self._state.dtype}; take a new optimizer"
                 )
+            if self._keeps_nothing():
+                return Arrays(self._settings, np.empty(0, theta.dtype))
             self._state = np.zeros(2 * theta.size, theta.dtype)
         return Arrays(self._settings, self._state)
 
@@ -174,9 +180,9 @@ class Optimizer:
     def state(self) -> dict[str, Array]:
         """What the optimizer keeps from step to step, as a dict of arrays, which are copies.
 
-        "step" holds the number of steps, an int64 of shape (1,). After the first step there is also what
-        PyTorch calls "momentum_buffer", "square_avg", "exp_avg" or "exp_avg_sq", each an array like theta. A
-        dict that was saved may be assigned, to go on where it was taken.
+        "step" holds the number of steps, an int64 of shape (1,). After the first step there are also arrays
+        like theta, named as PyTorch names them: "momentum_buffer", if there is momentum; "square_avg"; or
+        "exp_avg" and "exp_avg_sq". A dict that was saved may be assigned, to go on where it was taken.
         """
         found: dict[str, Array] = {"step": np.array([self._settings[STEP]], np.int64)}
         if self._state.size:
@@ -201,7 +207,7 @@ class Optimizer:
         halves = [np.asarray(state[name]) for name in self._halves if name in state]
         for name, half in zip(self._halves, halves, strict=False):
             _need_half(function, name, half, halves[0])
-        if count and not halves:
+        if count and not halves and not self._keeps_nothing():
             raise ValueError(f"{function}: after {count} steps there must also be {', '.join(names[1:])}")
         kept = np.zeros((2, halves[0].size), halves[0].dtype) if halves else np.empty((2, 0))
         for i, half in enumerate(halves):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,6 @@ from dlkernels._inputs.arrays import F32, F64, Array
 from dlkernels._inputs.checks import activation_code
 from dlkernels.catalogue import OUTPUTS
 
-#: The most bytes of examples that are converted at a time, unless one batch has more.
-_SEGMENT = 2**22
 _OUTPUTS = tuple(OUTPUTS.values())
 
 
@@ -313,52 +310,3 @@ def epoch(
         )
     settings, state = optimizer.arrays_for(f, theta, "optimizer.")
     return Epoch(n, examples, order_, size, penalty, settings, state)
-
-
-# -- parts of the examples -------------------------------------------------------------------------------
-
-
-def segments(
-    X: Array, dtype: np.dtype[Any], batch_size: int = 1, count: int | None = None
-) -> Iterator[slice]:
-    """Parts of `count` examples, by default of all, that are converted to this dtype at once.
-
-    They are whole batches, at most 4 MB of them. A batch that is larger is a part of its own.
-    """
-    last = X.shape[1] if count is None else count
-    length = max(1, _SEGMENT // (X.shape[0] * batch_size * dtype.itemsize)) * batch_size
-    for first in range(0, last, length):
-        yield slice(first, min(last, first + length))
-
-
-def batches(c: Epoch) -> Iterator[Any]:
-    """The examples of each batch, as a slice or as an array of their indices."""
-    count = c.examples.X.shape[1] if c.order is None else c.order.size
-    for first in range(0, count, c.batch_size):
-        part = slice(first, min(count, first + c.batch_size))
-        yield part if c.order is None else c.order[part]
-
-
-def columns(X: Array, which: Any, dtype: np.dtype[Any]) -> Array:
-    """Some columns of X, a slice or an array of indices, in this dtype."""
-    with np.errstate(over="ignore"):  # a large float64 becomes infinite as a float32
-        return X[:, which].astype(dtype, copy=False)
-
-
-def batch(n: Network, examples: Examples, which: Any) -> tuple[Array, Array, Array]:
-    """X, Y (n_L, size) and weights (size,) of some examples. Those of weight 0 are left out."""
-    X, Y, classes, weights = examples
-    chosen = weights[which] if weights.size else np.ones(Y[0, which].size, Y.dtype)
-    if not chosen.all():
-        positive = np.flatnonzero(chosen)
-        which, chosen = np.arange(X.shape[1])[which][positive], chosen[positive]
-    labels = Y[:, which]
-    if classes:  # columns with a single 1 each
-        labels = (np.arange(n.sizes[-1])[:, np.newaxis] == labels).astype(Y.dtype)
-    return columns(X, which, Y.dtype), labels, chosen
-
-
-def mean(costs: Sequence[float], weights: Sequence[float]) -> float:
-    """The mean of the costs of batches, or of other parts, by the sums of their weights."""
-    total = sum(weights)
-    return sum(weight / total * cost for cost, weight in zip(costs, weights, strict=True))

@@ -9,9 +9,10 @@ import numpy as np
 
 from dlkernels._calls.optimizer import STEP, Optimizer, Settings
 from dlkernels._inputs import networks as checks
+from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _numpy_formulas as formulas
-from dlkernels.backends._epochs import train
+from dlkernels.backends._batches import in_parts, train
 from dlkernels.catalogue import ACTIVATIONS, OPTIMIZERS, OUTPUTS, layer_parameter
 from dlkernels.parameters import network_views
 
@@ -130,7 +131,7 @@ def _propagate(
 
 def _sgd(theta: Array, g: Array, v: Array, _: Array, s: Settings) -> None:
     g = g + s.weight_decay * theta
-    if s.decay1:
+    if v.size:
         v[...] = s.decay1 * v + g
         g = g + s.decay1 * v if s.nesterov else v
     theta -= s.learning_rate * g
@@ -139,11 +140,8 @@ def _sgd(theta: Array, g: Array, v: Array, _: Array, s: Settings) -> None:
 def _rmsprop(theta: Array, g: Array, v: Array, squares: Array, s: Settings) -> None:
     g = g + s.weight_decay * theta
     squares[...] = s.decay2 * squares + (1 - s.decay2) * g * g
-    g = g / (np.sqrt(squares) + s.eps)
-    if s.decay1:
-        v[...] = s.decay1 * v + g
-        g = v
-    theta -= s.learning_rate * g
+    v[...] = s.decay1 * v + g / (np.sqrt(squares) + s.eps)
+    theta -= s.learning_rate * v
 
 
 def _adam(theta: Array, g: Array, mean: Array, squares: Array, s: Settings) -> None:
@@ -190,8 +188,8 @@ def network_forward(
     """A of the last layer, (n_L, m): Z = W A_prev + b, A = g(Z) in each layer, A_0 = X (n_0, m)."""
     c = checks.forward(theta, sizes, X, activations, output, negative_slope, out)
     dtype = c.network.theta.dtype
-    for part in checks.segments(c.X, dtype):
-        c.out[:, part] = _forward(c.network, checks.columns(c.X, part, dtype)).A
+    for part in parts.segments(c.X, dtype):
+        c.out[:, part] = _forward(c.network, parts.columns(c.X, part, dtype)).A
     return c.out
 
 
@@ -211,8 +209,7 @@ def network_propagate(
 ) -> tuple[Array, float]:
     """(gradient, cost): dZ_L = A_L - Y, dW = dZ A_prevᵀ / m, dZ_prev = Wᵀ dZ * g'(Z_prev)."""
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    cost, _ = _propagate(c.network, *checks.batch(c.network, c.examples, slice(None)), c.l2, c.gradient)
-    return c.gradient, cost
+    return c.gradient, in_parts(c, _propagate)
 
 
 @_quiet

@@ -10,9 +10,10 @@ import numpy as np
 
 from dlkernels._calls.optimizer import STEP, Optimizer, Settings
 from dlkernels._inputs import networks as checks
+from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _python_formulas as formulas
-from dlkernels.backends._epochs import train
+from dlkernels.backends._batches import in_parts, train
 from dlkernels.catalogue import ACTIVATIONS, OPTIMIZERS, OUTPUTS, layer_parameter
 from dlkernels.parameters import network_views
 
@@ -156,20 +157,15 @@ def _ratio(a: float, b: float) -> float:
 
 def _sgd(theta: float, g: float, v: float, unused: float, s: Settings) -> _Updated:
     g += s.weight_decay * theta
-    if s.decay1:
-        v = s.decay1 * v + g
-        g = g + s.decay1 * v if s.nesterov else v
-    return theta - s.learning_rate * g, v, unused
+    v = s.decay1 * v + g
+    return theta - s.learning_rate * (g + s.decay1 * v if s.nesterov else v), v, unused
 
 
 def _rmsprop(theta: float, g: float, v: float, square: float, s: Settings) -> _Updated:
     g += s.weight_decay * theta
     square = s.decay2 * square + (1 - s.decay2) * g * g
-    g = _ratio(g, math.sqrt(square) + s.eps)
-    if s.decay1:
-        v = s.decay1 * v + g
-        g = v
-    return theta - s.learning_rate * g, v, square
+    v = s.decay1 * v + _ratio(g, math.sqrt(square) + s.eps)
+    return theta - s.learning_rate * v, v, square
 
 
 def _adam(theta: float, g: float, mean: float, square: float, s: Settings) -> _Updated:
@@ -200,10 +196,13 @@ def _update(theta: Array, gradient: Array, settings: Array, state: Array) -> Non
     first, second = state.reshape(2, -1)
     s = Settings(*settings.tolist())
     update = _UPDATES[_RULES[int(s.rule)]]
-    numbers = [array.tolist() for array in (theta, gradient, first, second)]
-    updated = [update(*four, s) for four in zip(*numbers, strict=True)]
-    for array, column in zip((theta, first, second), zip(*updated, strict=True), strict=True):
-        _store(array, list(column))
+    kept = [half.tolist() or [0.0] * theta.size for half in (first, second)]
+    updated = [update(*four, s) for four in zip(theta.tolist(), gradient.tolist(), *kept, strict=True)]
+    numbers = [list(column) for column in zip(*updated, strict=True)]
+    _store(theta, numbers[0])
+    if state.size:
+        _store(first, numbers[1])
+        _store(second, numbers[2])
 
 
 # -- public functions ------------------------------------------------------------------------------------
@@ -223,9 +222,9 @@ def network_forward(
     c = checks.forward(theta, sizes, X, activations, output, negative_slope, out)
     n, dtype = c.network, c.network.theta.dtype
     layers = _layers(n.theta, n.sizes)
-    for part in checks.segments(c.X, dtype):
+    for part in parts.segments(c.X, dtype):
         results = []
-        for x in checks.columns(c.X, part, dtype).T.tolist():
+        for x in parts.columns(c.X, part, dtype).T.tolist():
             results.append(_forward(layers, n.codes, n.slope, x)[1][-1])
         _store(c.out[:, part].T, results)
     return c.out
@@ -246,8 +245,7 @@ def network_propagate(
 ) -> tuple[Array, float]:
     """(gradient, cost): dZ_L = A_L - Y, dW = dZ A_prevᵀ / m, dZ_prev = Wᵀ dZ * g'(Z_prev)."""
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    cost, _ = _propagate(c.network, *checks.batch(c.network, c.examples, slice(None)), c.l2, c.gradient)
-    return c.gradient, cost
+    return c.gradient, in_parts(c, _propagate)
 
 
 def train_epoch(
