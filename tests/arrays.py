@@ -8,9 +8,11 @@ from __future__ import annotations
 import naive
 import numpy as np
 
-from dlkernels import catalogue
+from dlkernels import backends, catalogue
 
 ACTIVATIONS = tuple(catalogue.ACTIVATIONS)
+#: The functions whose arguments `arguments` makes: all but those of networks of any depth.
+FUNCTIONS = tuple(name for name in backends.FUNCTIONS if name not in backends.NETWORKS)
 
 # -- layouts -----------------------------------------------------------------------------------------
 

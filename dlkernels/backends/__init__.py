@@ -14,6 +14,16 @@ from dlkernels.catalogue import ACTIVATIONS, COSTS
 
 NAMES = ("python", "numpy", "numba")
 
+#: Networks of any depth; the first three are the same function on each backend.
+NETWORKS = (
+    "num_parameters",
+    "network_parameters",
+    "network_views",
+    "network_forward",
+    "network_propagate",
+    "train_epoch",
+)
+
 FUNCTIONS = (
     *ACTIVATIONS,
     *(f"{name}_backward" for name in ACTIVATIONS),
@@ -27,12 +37,7 @@ FUNCTIONS = (
     "shallow_descent",
     "gradient_descent",
     "dot",
-    "num_parameters",
-    "network_parameters",
-    "network_views",
-    "network_forward",
-    "network_propagate",
-    "train_epoch",
+    *NETWORKS,
 )
 
 

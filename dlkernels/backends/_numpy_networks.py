@@ -51,9 +51,14 @@ def _cross_entropies(Z: Array, A: Array, Y: Array, w: Array) -> Array:
 
 
 def _categorical_cross_entropies(Z: Array, A: Array, Y: Array, w: Array) -> Array:
-    """-w y log a, and 0 where y is 0: log a = z - log(sum of e^z), with the maximum of z taken off all z."""
+    """-w y log a, and 0 where y is 0: log a = z - log(sum of e^z), with the maximum of z taken off all z.
+
+    Then one of the terms is 1, and log1p takes the sum of the others.
+    """
     top = Z.max(axis=0)
-    logs = np.log(np.exp(Z - top).sum(axis=0))
+    E = np.exp(Z - top)
+    np.put_along_axis(E, Z.argmax(axis=0, keepdims=True), 0, axis=0)
+    logs = np.log1p(E.sum(axis=0))
     return np.where(Y == 0, 0, Y * ((top * w - Z * w) + logs * w))
 
 

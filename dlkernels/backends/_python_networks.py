@@ -45,7 +45,10 @@ def _loss(output: str, z: Vector, a: Vector, y: Vector, w: float) -> float:
     """The loss of an example times w, its weight over the sum of all weights."""
     loss = 0.0
     top = max(z)
-    log_of_sum = math.log(sum(formulas.exp(number - top) for number in z)) if output == "softmax" else 0.0
+    # log of the sum of e^(z - top), of which one term is 1
+    others = [formulas.exp(number - top) for number in z]
+    others.remove(max(others))
+    log_of_sum = math.log1p(sum(others))
     for i in range(len(z)):
         if output == "identity":
             loss += (a[i] - y[i]) * w * (a[i] - y[i]) / 2

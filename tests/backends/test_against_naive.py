@@ -9,15 +9,13 @@ import naive
 import numpy as np
 import pytest
 
-from dlkernels.backends import FUNCTIONS
-
 SHAPES = ((3, 4, 5), (1, 1, 1), (2, 3, 1), (1, 4, 6), (4, 1, 3))
 CASES = [
     (name, activation)
-    for name in FUNCTIONS
+    for name in arrays.FUNCTIONS
     for activation in (arrays.ACTIVATIONS if arrays.takes_activation(name) else ("tanh",))
 ]
-ELEMENTWISE = [name for name in FUNCTIONS if arrays.takes_out(name)]
+ELEMENTWISE = [name for name in arrays.FUNCTIONS if arrays.takes_out(name)]
 
 
 def expected_results(name, given):
@@ -149,7 +147,7 @@ def test_layouts_of_an_activation(backend, name, label, dtype):
 
 
 @pytest.mark.parametrize(("label", "layout"), arrays.LAYOUTS)
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in arrays.ACTIVATIONS])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if n not in arrays.ACTIVATIONS])
 def test_layouts(backend, name, label, layout, dtype):
     plain = arrays.arguments(name, np.random.RandomState(4), 3, 4, 5, dtype)
     expected = expected_results(name, arrays.copied(plain))
@@ -174,7 +172,7 @@ def test_layouts(backend, name, label, layout, dtype):
             assert value.tobytes() == kept[key].tobytes(), f"{key} was changed"
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in arrays.UPDATED])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if n not in arrays.UPDATED])
 def test_lists_and_integers_are_float64(backend, name):
     plain = arrays.arguments(name, np.random.RandomState(4), 3, 4, 5)
     ints = {k: np.sign(v).astype(int) if isinstance(v, np.ndarray) else v for k, v in plain.items()}
@@ -188,7 +186,9 @@ def test_lists_and_integers_are_float64(backend, name):
         assert not isinstance(a, np.ndarray) or a.dtype == np.float64
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in (*arrays.ACTIVATIONS, *arrays.UPDATED)])
+@pytest.mark.parametrize(
+    "name", [n for n in arrays.FUNCTIONS if n not in (*arrays.ACTIVATIONS, *arrays.UPDATED)]
+)
 def test_mixed_precision_promotes(backend, name):
     given = arrays.arguments(name, np.random.RandomState(4), 3, 4, 5, np.float32)
     matrices = [key for key, value in given.items() if isinstance(value, np.ndarray)]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlkernels import backends
-from dlkernels.backends import FUNCTIONS
 from dlkernels.catalogue import COSTS
 
 LAYOUTS = [layout for _, layout in arrays.LAYOUTS]
@@ -38,7 +37,7 @@ def problems(draw, name):
     return arguments
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", arrays.FUNCTIONS)
 def test_agreement(name):
     @given(problems(name))
     def check(arguments):
@@ -73,7 +72,7 @@ SPECIAL = (*SPECIAL, *(-x for x in SPECIAL), np.nan)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_out(n)])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if arrays.takes_out(n)])
 def test_special_values(name, dtype):
     """Every special value, and every pair of them: NaN and infinity in the same places."""
     with np.errstate(all="ignore"):

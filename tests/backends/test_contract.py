@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 
+import arrays
 import pytest
 
-from dlkernels import backends
-from dlkernels.backends import _python_formulas
-from dlkernels.catalogue import ACTIVATIONS, COSTS
+from dlkernels import backends, optimizers
+from dlkernels.backends import _python_formulas, _python_networks
+from dlkernels.catalogue import ACTIVATIONS, COSTS, OPTIMIZERS, OUTPUTS
+
+RULES = ("SGD", "RMSprop", "Adam", "AdamW")
 
 
 def public_functions(module):
@@ -28,7 +31,7 @@ def test_names(backend):
 
 def test_oracle_has_the_same_names():
     naive = pytest.importorskip("naive")
-    assert public_functions(naive) == set(backends.FUNCTIONS)
+    assert public_functions(naive) == set(arrays.FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", backends.FUNCTIONS)
@@ -53,6 +56,7 @@ def test_signatures_are_those_promised():
     }
     slope = ["negative_slope"]
     network = ["W1", "b1", "W2", "b2", "X", "Y"]
+    kinds = ["activations", "output"]
     parameters = {name: [a.parameter] if a.parameter else [] for name, a in ACTIVATIONS.items()}
     assert names == {
         **{name: (["Z", *parameters[name]], ["out"]) for name in ACTIVATIONS},
@@ -67,6 +71,18 @@ def test_signatures_are_those_promised():
         "shallow_descent": ([*network, "learning_rate", "num_steps", "activation"], slope),
         "gradient_descent": (["parameters", "gradients", "learning_rate"], []),
         "dot": (["a", "b"], []),
+        "num_parameters": (["sizes"], []),
+        "network_parameters": (["sizes", "seed"], ["scheme", "dtype"]),
+        "network_views": (["theta", "sizes"], []),
+        "network_forward": (["theta", "sizes", "X", *kinds], [*slope, "out"]),
+        "network_propagate": (
+            ["theta", "sizes", "X", "Y", *kinds],
+            [*slope, "sample_weight", "l2", "out"],
+        ),
+        "train_epoch": (
+            ["theta", "sizes", "optimizer", "X", "Y", *kinds],
+            ["batch_size", "order", *slope, "sample_weight", "l2"],
+        ),
     }
 
 
@@ -80,6 +96,8 @@ def test_the_activations_of_the_course_are_as_in_the_notes():
 
 def test_defaults():
     defaults = {a.parameter: a.default for a in ACTIVATIONS.values() if a.parameter}
+    defaults |= {"activations": "relu", "output": "sigmoid", "l2": 0.0}
+    defaults |= {"scheme": "glorot_uniform", "dtype": "float64"}
     optional = {f"{name}_backward": ("A", "Z") for name in ACTIVATIONS} | {"dense_backward": ("Z",)}
     for name in backends.FUNCTIONS:
         for argument, _, default in arguments_of(getattr(backends.get("numba"), name)):
@@ -87,7 +105,7 @@ def test_defaults():
                 assert default == ("identity" if name == "dense_forward" else "tanh")
             elif argument in defaults:
                 assert default == defaults[argument]
-            elif argument == "out" or argument in optional.get(name, ()):
+            elif argument in ("out", "seed", "order", "sample_weight") or argument in optional.get(name, ()):
                 assert default is None
             elif argument == "return_Z":
                 assert default is False
@@ -95,16 +113,40 @@ def test_defaults():
                 assert default is inspect.Parameter.empty
 
 
+def test_outputs_and_rules():
+    """By name, in the order of their codes, which compiled code has, too."""
+    assert [(o.name, o.code) for o in OUTPUTS.values()] == [
+        ("identity", 0), ("sigmoid", 1), ("softmax", 2), ("exp", 3)
+    ]  # fmt: skip
+    assert OPTIMIZERS == {"none": 0, "sgd": 1, "rmsprop": 2, "adam": 3, "adamw": 4}
+
+
+def test_optimizers_are_as_in_pytorch():
+    """Its names and defaults; but for betas, which are two arguments here, and lr."""
+    adam = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    rmsprop = {"learning_rate": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0}
+    found = {name: arguments_of(getattr(optimizers, name)) for name in RULES}
+    assert {name: {n: default for n, _, default in given} for name, given in found.items()} == {
+        "SGD": {"learning_rate": 1e-3, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
+        "RMSprop": rmsprop,
+        "Adam": adam | {"weight_decay": 0.0},
+        "AdamW": adam | {"weight_decay": 1e-2},
+    }
+    for first, *others in found.values():
+        assert first[1] is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        assert {kind for _, kind, _ in others} == {inspect.Parameter.KEYWORD_ONLY}
+
+
 def test_the_python_backend_has_no_numpy_arithmetic():
     """Of NumPy it uses arrays to hold results, nothing that computes."""
     assert "numpy" not in inspect.getsource(_python_formulas)
-    tree = ast.parse(inspect.getsource(backends.get("python")))
-    used = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np"
-    }
-    assert used <= {"array", "empty", "errstate", "float64"}
+    for module in (backends.get("python"), _python_networks):
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(inspect.getsource(module)))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np"
+        }
+        assert used <= {"array", "empty", "errstate", "float64", "zeros"}
 
 
 def test_backends_are_got_by_name():

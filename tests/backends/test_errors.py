@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from dlkernels import backends
-from dlkernels.backends import FUNCTIONS
 
 
 def zeros(*shape, dtype=np.float64):
@@ -131,7 +130,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("bad", "word"), BAD, ids=[word for _, word in BAD])
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", arrays.FUNCTIONS)
 def test_dtypes(name, bad, word):
     """Every array argument names itself and its dtype."""
     good = base(name)
@@ -146,13 +145,13 @@ def test_dtypes(name, bad, word):
             assert_error(name, good | {key: wrong}, TypeError, f"{key}[0]")
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n != "gradient_descent"])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if n != "gradient_descent"])
 def test_ragged_lists(name):
     key = next(iter(base(name)))
     assert_error(name, base(name) | {key: [[1.0], [2.0, 3.0]]}, ValueError, f"{key} is no array")
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_activation(n)])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if arrays.takes_activation(n)])
 def test_activation(name):
     good = base(name)
     assert_error(name, good | {"activation": "swish"}, ValueError, "activation", "leaky_relu", "'swish'")
@@ -162,7 +161,8 @@ def test_activation(name):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in FUNCTIONS if arrays.takes_activation(n)] + ["leaky_relu", "leaky_relu_backward"]
+    "name",
+    [n for n in arrays.FUNCTIONS if arrays.takes_activation(n)] + ["leaky_relu", "leaky_relu_backward"],
 )
 def test_negative_slope(name):
     for bad in ("0.1", None, True, 1j, np.timedelta64(1)):
@@ -200,7 +200,7 @@ def test_bias(name):
 # -- out ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_out(n) or n == "dense_forward"])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if arrays.takes_out(n) or n == "dense_forward"])
 def test_out(name):
     good = base(name)
     words = ["out"]
@@ -216,7 +216,7 @@ def test_out(name):
     assert_error(name, good | {"out": [[0.0] * 5] * 3}, TypeError, "plain NumPy array, not list")
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_out(n)])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if arrays.takes_out(n)])
 def test_out_overlaps_an_input(name):
     memory = np.linspace(0.1, 0.9, 16)
     for key in base(name):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from dlkernels import backends
-from dlkernels.backends import FUNCTIONS
 
 ours, plain = backends.get("numba"), backends.get("numpy")
 
@@ -41,7 +40,7 @@ def check(name, dtype, order="C", **shape):
         arrays.assert_close(actual, expected, dtype)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", arrays.FUNCTIONS)
 def test_examples(name, dtype):
     for m in LENGTHS:
         check(name, dtype, m=m)
@@ -49,12 +48,14 @@ def test_examples(name, dtype):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("axis", ["n", "k"])
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n.startswith(("dense", "shallow", "logistic"))])
+@pytest.mark.parametrize(
+    "name", [n for n in arrays.FUNCTIONS if n.startswith(("dense", "shallow", "logistic"))]
+)
 def test_units_and_features(name, axis, order, dtype):
     for length in LENGTHS:
         check(name, dtype, order, **{axis: length}, m=33)
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if arrays.takes_out(n)])
+@pytest.mark.parametrize("name", [n for n in arrays.FUNCTIONS if arrays.takes_out(n)])
 def test_no_examples(name, dtype):
     check(name, dtype, m=0)

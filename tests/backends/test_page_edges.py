@@ -21,7 +21,6 @@ import arrays
 import numpy as np
 from dlkernels import backends
 from dlkernels._calls import threads
-from dlkernels.backends import FUNCTIONS
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -58,7 +57,7 @@ def check(name, order, **shape):
 
 for parallel in (False, True):
     with threads.always(parallel):
-        for name in FUNCTIONS:
+        for name in arrays.FUNCTIONS:
             for order in "CF":
                 for m in (1, 7, 8, 15, 16, 17, 31, 33, 47, 49, 63, 65, 241, 257, 1023, 1025):
                     check(name, order, m=m)
