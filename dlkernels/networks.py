@@ -25,11 +25,12 @@ def _int64(numbers: tuple[int, ...]) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def _predict_plan(dtype: np.dtype[Any], sizes: tuple[int, ...], m: int, X_transposed: bool) -> Plan:
-    from dlkernels._kernels import network
+    from dlkernels._kernels import network, network_forward
 
     numbers = _int64(sizes)
     work = network.network_work(numbers, m, dtype.itemsize) / 3
-    return plan(network.network_predict, work, network.predict_workspace, dtype, numbers, m, X_transposed)
+    kernel, size = network_forward.network_predict, network_forward.predict_workspace
+    return plan(kernel, work, size, dtype, numbers, m, X_transposed)
 
 
 def _room(sizes: tuple[int, ...]) -> int:

@@ -55,6 +55,9 @@ class Kind:
 Row: Any = Kind(lambda number: types.Array(number, 1, "C"))
 #: A matrix of such numbers, in C order.
 Table: Any = Kind(lambda number: types.Array(number, 2, "C"))
+#: Vectors whose dtype doesn't depend on the kernel's: of integers, of numbers in double precision.
+Ints: Any = Kind(lambda number: types.Array(types.int64, 1, "C"))
+Reals: Any = Kind(lambda number: types.Array(types.float64, 1, "C"))
 #: One number of the kernel's dtype, and a tuple of three such numbers (only as the result of a piece).
 Number: Any = Kind(lambda number: number)
 Numbers: Any = Kind(lambda number: types.UniTuple(number, 3))

@@ -88,6 +88,28 @@ def exp_nonpositive(f):
 
 
 @per_format
+def exp(f):
+    integer, shift, zero, one, two = f.integer, f.shift, f.zero, f.one, f.two
+    log2e, ln2_high, ln2_low, limit, q = f.log2e, f.ln2_high, f.ln2_low, f.exp_limit, exp_polynomial(f)
+    magic_lifted, unlifting = f.magic_lifted, f.unlifting
+    # Half of 2^k is a normal number even where e^x is almost infinite. From `highest` on it is infinite.
+    magic_halved, highest = f.magic - one, (f.bias + two) * f.ln2
+
+    @scalar
+    def exp(x):
+        """e^x. 2^k is lifted for x < 0, as in `exp_nonpositive`, and halved for x >= 0."""
+        bounded = limit if x < limit else (highest if x > highest else x)
+        magic = magic_lifted if x < zero else magic_halved
+        t = bounded * log2e + magic
+        k = t - magic
+        r = (bounded - k * ln2_high) - k * ln2_low
+        power = to_real(integer(to_integer(t) << shift))
+        return (one + (r + r * r * q(r))) * power * (unlifting if x < zero else two)
+
+    return exp
+
+
+@per_format
 def expm1_nonpositive(f):
     one = f.one
     # For x below this limit the result is -1.

@@ -52,7 +52,7 @@ class Format:
         self.real, self.integer = real, integer
         self.zero, self.half, self.one, self.two = (real(c) for c in (0, 0.5, 1, 2))
         self.infinity, self.nan, self.tiny = real(np.inf), real(np.nan), real(np.finfo(real).tiny)
-        self.shift = integer(mantissa_bits)
+        self.shift, self.bias = integer(mantissa_bits), real(bias)
         self.mantissa_mask = integer(2**mantissa_bits - 1)
         self.sign_bit = integer(np.iinfo(integer).min)
         self.magic = real(1.5 * 2.0**mantissa_bits + bias)

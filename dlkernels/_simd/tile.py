@@ -13,7 +13,7 @@ creates a tile, adds to it in a loop, and stores it:
 There are three forms of tiles.
 
 outer  An MR by NR block of sums. `outer_add` is a rank-1 update: MR numbers of a times NR numbers of b. A
-       tile from `outer_zeros_half` has half as many rows, one from `outer_vector` is one vector across.
+       tile from `outer_zeros_half` has half as many rows; `outer_vector` and `outer_pair` are 1 or 2 vectors across.
        `outer_add_first` updates the first columns only. `outer_add_rows` takes numbers of a that lie a stride
        apart. `outer_plus_part` and `outer_store_part` touch the first rows and columns of a block only.
 dot    `dot_rows` by `dot_columns` dot products of rows of a with rows of b; each sum is spread over the lanes
@@ -80,6 +80,11 @@ def outer_zeros_half(like):
 def outer_vector(tile):
     """A block of zeros with as many rows as `tile` has, one vector across."""
     return np.zeros((tile.shape[0], lanes(tile)), tile.dtype)
+
+
+def outer_pair(tile):
+    """A block of zeros with as many rows as `tile` has, two vectors across."""
+    return np.zeros((tile.shape[0], 2 * lanes(tile)), tile.dtype)
 
 
 def outer_rows(tile):
@@ -227,15 +232,9 @@ def generated(function):
 
 
 for _function in (
-    outer_zeros,
-    outer_zeros_half,
-    outer_vector,
-    outer_rows,
-    outer_columns,
-    outer_prefetch,
-    dot_zeros,
-    sum_zeros,
-):
+    outer_zeros, outer_zeros_half, outer_vector, outer_pair, outer_rows, outer_columns, outer_prefetch,
+    dot_zeros, sum_zeros,
+):  # fmt: skip
     generated(_function)
 
 

@@ -52,6 +52,11 @@ def outer_vector(typing_context, tile):
     return _zeros(lambda shape: (tile.rows, 1), tile)
 
 
+@intrinsic
+def outer_pair(typing_context, tile):
+    return _zeros(lambda shape: (tile.rows, 2), tile)
+
+
 def constant(like, number):
     """The definition of an intrinsic that returns a constant integer; its only argument is of type `like`."""
     return types.int64(like), lambda context, builder, signature, values: ir.IntType(64)(number)

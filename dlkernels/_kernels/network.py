@@ -1,0 +1,247 @@
+"""A network of any depth: gradients, and whole epochs of training, batch by batch.
+
+A step takes two phases, each a `prange` over workers:
+
+1. The examples of the batch go through the network in tiles, forward and back (`network_tiles.through`).
+2. The parameters are cut into blocks of units. A worker forms the gradient of a block, dW = dZ A_prevᵀ and
+   the row sums of dZ, over all tiles, and updates these parameters at once, while the gradient is in cache.
+
+No number belongs to two tasks, so there is nothing to merge.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import prange
+
+from dlkernels._compiler.options import ZERO, entry, loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Reals, Row, Table, piece
+from dlkernels._kernels.activations import need_activation
+from dlkernels._kernels.memory import as_row, carve, whole_lines
+from dlkernels._kernels.network_tiles import (
+    Examples,
+    Net,
+    Tile,
+    differences,
+    place,
+    through,
+    tile_numbers,
+)
+from dlkernels._kernels.optimizers import (
+    L2,
+    NONE,
+    RULE,
+    SLOPE,
+    STEP,
+    rule_of,
+    update_row,
+)
+from dlkernels._kernels.sharing import even_parts, share
+from dlkernels._kernels.sums import row_dot
+from dlkernels._kernels.tile_products import Sums, Tiles, add_outer, padded
+from dlkernels._simd.tile import mr, sum_add, sum_total, sum_width, sum_zeros
+
+#: The fewest numbers of a row of a tile. Below that the weights are read too often.
+_WIDTH = 32
+#: The most examples that go through the network before their gradients are formed.
+_CHUNK = 512
+#: The multiply-adds of a block of the gradient, at least.
+_BLOCK_WORK = 2**16
+
+
+class Plan(NamedTuple):
+    """How a batch is cut. A tile has `width` examples, a chunk `tiles` tiles, each `size` numbers."""
+
+    width: Int
+    tiles: Int
+    size: Int
+    blocks: Int
+
+
+@shared
+def network_work(sizes, batch_size: int, itemsize: int) -> float:
+    """Estimated nanoseconds of a step, on one thread."""
+    work = 0.0
+    for i in range(1, len(sizes)):
+        work += sizes[i] * ((0.07 * sizes[i - 1] + 1.0) * batch_size + 2.0 * sizes[i - 1])
+    return work * itemsize / 4
+
+
+@loops
+def _block_rows(n, k, examples, like):
+    """How many units a block of the gradient has."""
+    return even_parts(n, max(mr(like), _BLOCK_WORK // (max(1, k) * examples)), mr(like))
+
+
+@loops
+def _plan(sizes, batch_size, like):
+    width = min(padded(batch_size, like), _WIDTH)
+    tiles = (min(batch_size, _CHUNK) + width - 1) // width
+    blocks = ZERO
+    for layer in range(1, sizes.shape[0]):
+        rows = _block_rows(sizes[layer], sizes[layer - 1], tiles * width, like)
+        blocks += (sizes[layer] + rows - 1) // rows
+    return Plan(width, tiles, tile_numbers(sizes, width, like), blocks)
+
+
+@entry
+def network_workspace(sizes, batch_size, X_transposed, workers, like):
+    """How many numbers of workspace `network_epoch` needs."""
+    plan = _plan(sizes, batch_size, like)
+    return whole_lines(plan.tiles) + whole_lines(plan.blocks) + plan.tiles * plan.size
+
+
+class Part(NamedTuple):
+    """A chunk of a batch: the examples [first, end) of the epoch; whether it is the first, and the last."""
+
+    first: Int
+    end: Int
+    fresh: Flag
+    complete: Flag
+
+
+@twins
+def network_epoch(
+    theta: Row, sizes: Ints, codes: Ints, X: Table, X_transposed: Flag, Y: Table, classes: Flag, weights: Row,
+    order: Ints, batch_size: Int, settings: Reals, state: Row, gradient: Row, workspace: Row, workers: Int,
+):  # fmt: skip
+    """Train on all batches of an epoch; or compute only the gradient, if the rule is NONE and there is one.
+
+    Returns the mean cost, each batch's before its update.
+    """
+    for i in range(codes.shape[0] - 1):
+        need_activation(codes[i])
+    m, slope = Y.shape[1], theta.dtype.type(settings[SLOPE])
+    count = order.shape[0] if order.shape[0] > 0 else m
+    inputs, labels = as_row(X), as_row(Y)
+    width, most, size, blocks = _plan(sizes, batch_size, theta)
+    costs, rest = carve(workspace, most)
+    penalties, tiles = carve(rest, blocks)
+    chunk = most * width
+    sum_of_costs, sum_of_weights = 0.0, 0.0
+    for first in range(0, count, batch_size):
+        after = min(count, first + batch_size)
+        weight = _weight(weights, order, first, after)
+        if weight == 0.0:
+            continue
+        if settings[RULE] != NONE:
+            settings[STEP] += 1.0
+        one, cost = theta.dtype.type(1.0 / weight), 0.0
+        for start in range(first, after, chunk):
+            end = min(after, start + chunk)
+            for worker in prange(workers):
+                plan = Plan(width, most, size, blocks)
+                net = Net(theta, sizes, codes, slope)
+                examples = Examples(inputs, X_transposed, m, labels, classes, weights, order)
+                tiles_share(worker, workers, net, examples, plan, start, end, one, costs, tiles)
+            for t in range((end - start + width - 1) // width):
+                cost += costs[t]
+            for worker in prange(workers):
+                plan = Plan(width, most, size, blocks)
+                net = Net(theta, sizes, codes, slope)
+                part = Part(start, end, start == first, end == after)
+                blocks_share(worker, workers, net, plan, part, settings, state, gradient, penalties, tiles)
+        penalty = 0.0
+        if settings[L2] > 0.0:
+            for b in range(blocks):
+                penalty += penalties[b]
+        sum_of_costs += weight * (cost + 0.5 * settings[L2] * penalty)
+        sum_of_weights += weight
+    return sum_of_costs / sum_of_weights
+
+
+@loops
+def _weight(weights, order, first, after):
+    """The sum of the weights of a batch."""
+    if weights.shape[0] == 0:
+        return float(after - first)
+    weight = 0.0
+    for i in range(first, after):
+        weight += weights[order[i] if order.shape[0] > 0 else i]
+    return weight
+
+
+@piece
+def tiles_share(
+    worker: Int, workers: Int, net: Net, examples: Examples, plan: Plan, start: Int, end: Int, one: Number,
+    costs: Row, tiles: Row,
+):  # fmt: skip
+    """Take a worker's share of the tiles of the examples [start, end) through the network."""
+    first, last = share(worker, workers, (end - start + plan.width - 1) // plan.width)
+    for t in range(first, last):
+        at = start + t * plan.width
+        memory = tiles[t * plan.size : (t + 1) * plan.size]
+        tile = Tile(at, min(plan.width, end - at), plan.width, one, memory)
+        costs[t] = through(net, examples, tile)
+
+
+@piece
+def blocks_share(
+    worker: Int, workers: Int, net: Net, plan: Plan, part: Part, settings: Reals, state: Row, gradient: Row,
+    penalties: Row, tiles: Row,
+):  # fmt: skip
+    """Form a worker's share of the blocks of the gradient, and update the parameters if it is complete."""
+    first, last = share(worker, workers, plan.blocks)
+    block, begin = ZERO, ZERO
+    for layer in range(1, net.sizes.shape[0]):
+        n, k = net.sizes[layer], net.sizes[layer - 1]
+        rows = _block_rows(n, k, plan.tiles * plan.width, gradient)
+        for i in range(0, n, rows):
+            if first <= block < last:
+                stop = min(n, i + rows)
+                _form(net, plan, part, layer, i, stop, begin, gradient, tiles)
+                if part.complete:
+                    penalties[block] = _finish(net, k, i, stop, n, begin, settings, state, gradient)
+            block += 1
+        begin += n * (k + 1)
+
+
+@loops
+def _form(net, plan, part, layer, first, last, begin, gradient, tiles):
+    """The gradient of units [first, last) of a layer, whose parameters begin at `begin`."""
+    n, k, width = net.sizes[layer], net.sizes[layer - 1], plan.width
+    D_at = differences(net, width, layer, tiles)
+    _, _, A_at = place(net.sizes, width, layer - 1, tiles)
+    count = part.end - part.first
+    parts = (count + width - 1) // width
+    examples = Sums(parts, width, count - (parts - 1) * width)
+    D, A = Tiles(tiles, D_at, width, plan.size), Tiles(tiles, A_at, k, plan.size)
+    add_outer(D, first, last, A, k, examples, gradient[begin : begin + n * k], part.fresh)
+    db = gradient[begin + n * k : begin + n * (k + 1)]
+    for i in range(first, last):
+        sums = sum_zeros(gradient)
+        for t in range(parts):
+            at, length = t * plan.size + D_at + i * width, width if t < parts - 1 else examples.last
+            for e in range(0, length, sum_width(gradient)):
+                sums = sum_add(sums, tiles, at + e, length - e)
+        found = sum_total(sums)
+        db[i] = found if part.fresh else db[i] + found
+
+
+@loops
+def _finish(net, k, first, last, n, begin, settings, state, gradient):
+    """Add the penalty to the gradient of some units, and update their parameters. Returns the sum of W²."""
+    theta, penalty = net.theta, gradient.dtype.type(0)
+    W_first, W_last = begin + first * k, begin + last * k
+    l2 = gradient.dtype.type(settings[L2])
+    if settings[L2] > 0.0:
+        W, dW = theta[W_first:W_last], gradient[W_first:W_last]
+        penalty = row_dot(W, W)
+        for j in range(W.shape[0]):
+            dW[j] += l2 * W[j]
+    if settings[RULE] != NONE:
+        rule, size = rule_of(settings, gradient), theta.shape[0] if state.shape[0] > 0 else ZERO
+        b_first, b_last = begin + n * k + first, begin + n * k + last
+        _update(rule, theta, gradient, state, size, W_first, W_last)
+        _update(rule, theta, gradient, state, size, b_first, b_last)
+    return penalty
+
+
+@loops
+def _update(rule, theta, gradient, state, size, first, last):
+    if size > 0:
+        v, s = state[first:last], state[size + first : size + last]
+    else:
+        v, s = state, state
+    update_row(rule, theta[first:last], gradient[first:last], v, s)

@@ -1,0 +1,267 @@
+"""A tile of examples on its way through a network: gathered, forward through all layers, and back.
+
+The memory of a tile holds three matrices for each layer l = 0 ... L, in rows of `width` examples but the last:
+
+    Z   (n_l, width)    W A_prev + b; none for l = 0
+    A   (n_l, width)    g(Z), and the examples themselves for l = 0
+    AT  (width, n_l)    A transposed, for the gradient of the next layer
+
+After the way back, dZ lies where g' doesn't need what was there: over A if the derivative is computed from Z,
+and over Z otherwise (`differences`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dlkernels._compiler.options import ZERO, loops
+from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Row, piece
+from dlkernels._kernels.activations import activate_into, derived_from_A, in_layer, times_derivative
+from dlkernels._kernels.memory import whole_lines
+from dlkernels._kernels.output_units import Labels, Outputs, output_differences
+from dlkernels._kernels.packing import pack_transposed
+from dlkernels._kernels.rows import clear, copy
+from dlkernels._kernels.tile_products import Tiles, multiply, multiply_T, padded
+from dlkernels._simd.tile import lanes
+
+
+class Net(NamedTuple):
+    """A network: its parameters, n_0 ... n_L, the codes of the hidden activations, and of the output unit."""
+
+    theta: Row
+    sizes: Ints
+    codes: Ints
+    slope: Number
+
+
+class Examples(NamedTuple):
+    """X (n_0, m), or (m, n_0) if `transposed`; Y (n_L, m), or class numbers (1, m); weights (m,) or none.
+
+    `order` are the numbers of the examples in the order of the epoch; if it is empty, they are taken as they
+    stand.
+    """
+
+    X: Row
+    transposed: Flag
+    m: Int
+    Y: Row
+    classes: Flag
+    weights: Row
+    order: Ints
+
+
+class Tile(NamedTuple):
+    """The examples [first, first + count) of the epoch in rows of `width`, and the memory for them.
+
+    `share` is the share of one example in the mean: 1 / m, or 1 / the sum of the weights.
+    """
+
+    first: Int
+    count: Int
+    width: Int
+    share: Number
+    memory: Row
+
+
+@loops
+def layer_numbers(n, width, like):
+    """How many numbers the three matrices of a layer take. AT is read up to a vector beyond its end."""
+    return 2 * whole_lines(n * width) + whole_lines(n * width + 4 * lanes(like))
+
+
+@loops
+def rows_of_labels(net, classes):
+    """How many rows of Y a tile has."""
+    return 1 if classes else net.sizes[-1]
+
+
+@loops
+def tile_numbers(sizes, width, like):
+    """How many numbers of memory a tile needs."""
+    total = ZERO
+    for n in sizes:
+        total += layer_numbers(n, width, like)
+    return total + whole_lines(sizes[-1] * width) + 4 * whole_lines(width)
+
+
+@loops
+def place(sizes, width, layer, like):
+    """Where the matrices Z, A and AT of a layer begin in the memory of a tile."""
+    at = ZERO
+    for j in range(layer):
+        at += layer_numbers(sizes[j], width, like)
+    each = whole_lines(sizes[layer] * width)
+    return at, at + each, at + 2 * each
+
+
+@loops
+def differences(net, width, layer, like):
+    """Where dZ of a layer begins."""
+    Z, A, _ = place(net.sizes, width, layer, like)
+    if layer == net.sizes.shape[0] - 1 or derived_from_A(net.codes[layer - 1]):
+        return Z
+    return A
+
+
+@loops
+def parameters_before(sizes, layer):
+    """How many parameters the layers before this one have; the first layer is 1."""
+    count = ZERO
+    for j in range(1, layer):
+        count += sizes[j] * (sizes[j - 1] + 1)
+    return count
+
+
+@loops
+def example_at(examples, i):
+    """The number of the example that is i-th in the epoch."""
+    return examples.order[i] if examples.order.shape[0] > 0 else i
+
+
+@piece
+def gather(examples: Examples, n: Int, tile: Tile):
+    """Copy the inputs of a tile, as they are and transposed; columns beyond the last example are 0."""
+    width = tile.width
+    A, AT = _input_places(n, width)
+    gather_inputs(examples, n, tile)
+    if not examples.transposed:
+        pack_transposed(tile.memory[A:], width, ZERO, n, ZERO, tile.count, tile.memory[AT:], ZERO, n)
+
+
+@loops
+def _input_places(n, width):
+    """Where the inputs begin in the memory of a tile, and where they begin transposed (`place`)."""
+    each = whole_lines(n * width)
+    return each, 2 * each
+
+
+@piece
+def gather_inputs(examples: Examples, n: Int, tile: Tile):
+    """The same as `gather`, but an X in C order is not copied in its transposed form."""
+    width, memory = tile.width, tile.memory
+    A_at, AT_at = _input_places(n, width)
+    A, AT = memory[A_at : A_at + n * width], memory[AT_at : AT_at + n * width]
+    if examples.transposed:
+        for c in range(tile.count):
+            i = example_at(examples, tile.first + c)
+            copy(examples.X[i * n : (i + 1) * n], AT[c * n : (c + 1) * n])
+        clear(AT[tile.count * n :])
+        pack_transposed(AT, n, ZERO, width, ZERO, n, A, ZERO, width)
+        return
+    for q in range(n):
+        row, source = A[q * width : (q + 1) * width], examples.X[q * examples.m : (q + 1) * examples.m]
+        if examples.order.shape[0] > 0:
+            order = examples.order[tile.first : tile.first + tile.count]
+            for c in range(tile.count):
+                row[c] = source[order[c]]
+        else:
+            copy(source[tile.first : tile.first + tile.count], row)
+        clear(row[tile.count :])
+
+
+@piece
+def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Row):
+    """Copy the labels of a tile in rows of `width`; factors[c] = the share of example c in the mean."""
+    weights, one = examples.weights, tile.share
+    for c in range(tile.count):
+        factors[c] = one
+    if weights.shape[0] > 0:
+        for c in range(tile.count):
+            factors[c] = weights[example_at(examples, tile.first + c)] * one
+    for r in range(rows):
+        row, source = (
+            Y[r * tile.width : (r + 1) * tile.width],
+            examples.Y[r * examples.m : (r + 1) * examples.m],
+        )
+        if examples.order.shape[0] > 0:
+            order = examples.order[tile.first : tile.first + tile.count]
+            for c in range(tile.count):
+                row[c] = source[order[c]]
+        else:
+            copy(source[tile.first : tile.first + tile.count], row)
+
+
+@loops
+def _used(tile):
+    """The columns that are computed: whole vectors."""
+    return min(tile.width, padded(tile.count, tile.memory))
+
+
+@piece
+def forward(net: Net, tile: Tile):
+    """Z and A of all layers from the inputs; of the last layer only Z."""
+    memory, width, layers, used = tile.memory, tile.width, net.sizes.shape[0] - 1, _used(tile)
+    W_at = ZERO
+    for layer in range(1, layers + 1):
+        n, k = net.sizes[layer], net.sizes[layer - 1]
+        _, A_prev, _ = place(net.sizes, width, layer - 1, memory)
+        Z, A, AT = place(net.sizes, width, layer, memory)
+        W, b = net.theta[W_at : W_at + n * k], net.theta[W_at + n * k : W_at + n * k + n]
+        multiply(W, k, b, Tiles(memory, A_prev, width, 0), Tiles(memory, Z, width, 0), used)
+        W_at += n * (k + 1)
+        if layer < layers:
+            g = in_layer(net.codes[layer - 1], net.slope)
+            if used == width:
+                activate_into(g, memory[Z : Z + n * width], memory[A : A + n * width])
+            else:
+                for i in range(0, n * width, width):
+                    activate_into(g, memory[Z + i : Z + i + used], memory[A + i : A + i + used])
+
+
+@loops
+def transpose_activations(net, tile):
+    """AT of all hidden layers."""
+    memory, width = tile.memory, tile.width
+    for layer in range(1, net.sizes.shape[0] - 1):
+        n = net.sizes[layer]
+        _, A, AT = place(net.sizes, width, layer, memory)
+        pack_transposed(memory[A:], width, ZERO, n, ZERO, tile.count, memory[AT:], ZERO, n)
+
+
+@piece
+def backward(net: Net, tile: Tile):
+    """dZ of all layers from that of the last one: dZ_prev = Wᵀ dZ * g'(Z_prev)."""
+    memory, width, used = tile.memory, tile.width, _used(tile)
+    for layer in range(net.sizes.shape[0] - 1, 1, -1):
+        n, k = net.sizes[layer], net.sizes[layer - 1]
+        W_at = parameters_before(net.sizes, layer)
+        D, D_prev = differences(net, width, layer, memory), differences(net, width, layer - 1, memory)
+        W = net.theta[W_at : W_at + n * k]
+        multiply_T(W, k, Tiles(memory, D, width, 0), Tiles(memory, D_prev, width, 0), used)
+        Z, A, _ = place(net.sizes, width, layer - 1, memory)
+        saved, g = Z + A - D_prev, in_layer(net.codes[layer - 2], net.slope)
+        if used == width:
+            times_derivative(g, memory[saved : saved + k * width], memory[D_prev : D_prev + k * width])
+        else:
+            for i in range(0, k * width, width):
+                times_derivative(
+                    g, memory[saved + i : saved + i + used], memory[D_prev + i : D_prev + i + used]
+                )
+
+
+@piece
+def through(net: Net, examples: Examples, tile: Tile) -> Number:
+    """Take a tile forward and back: AT and dZ of all layers are in its memory then. Returns its cost."""
+    sizes, memory, width, count = net.sizes, tile.memory, tile.width, tile.count
+    last, n = sizes.shape[0] - 1, sizes[-1]
+    labels = tile_numbers(sizes, width, memory) - whole_lines(n * width) - 4 * whole_lines(width)
+    rest = labels + whole_lines(n * width)
+    Y, factors = memory[labels : labels + n * width], memory[rest : rest + count]
+    losses = memory[rest + whole_lines(width) : rest + whole_lines(width) + count]
+    scratch = memory[rest + 2 * whole_lines(width) :]
+    gather(examples, sizes[0], tile)
+    gather_labels(examples, rows_of_labels(net, examples.classes), tile, Y, factors)
+    forward(net, tile)
+    transpose_activations(net, tile)
+    Z, _, _ = place(sizes, width, last, memory)
+    output_differences(
+        net.codes[last - 1], Outputs(memory, Z, width, n), Labels(Y, width, examples.classes), factors, True,
+        losses, scratch,
+    )  # fmt: skip
+    for i in range(n):
+        clear(memory[Z + i * width + count : Z + (i + 1) * width])
+    backward(net, tile)
+    cost = memory.dtype.type(0)
+    for c in range(count):
+        cost += losses[c]
+    return cost

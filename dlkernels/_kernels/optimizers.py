@@ -1,0 +1,125 @@
+"""The rules by which an optimizer updates a vector of parameters; each is one loop over all of its arrays.
+
+With g the gradient, t the number of the step and alpha the learning rate, PyTorch's formulas:
+
+    sgd       v = mu v + g,   theta -= alpha v   (Nesterov: theta -= alpha (g + mu v);  mu = 0: v is g)
+    rmsprop   s = rho s + (1 - rho) g²,   d = g / (sqrt(s) + eps),   v = mu v + d,   theta -= alpha v
+    adam      v = v + (1 - beta1) (g - v),   s = beta2 s + (1 - beta2) g²,
+              theta -= alpha / (1 - beta1^t) v / (sqrt(s) / sqrt(1 - beta2^t) + eps)
+    adamw     theta *= 1 - alpha lambda, then as adam
+
+Except in adamw, weight decay adds lambda theta to g. The first half of `state` is v, the second half is s.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import prange
+
+from dlkernels._compiler.options import loops, shared, twins
+from dlkernels._compiler.pieces import Flag, Int, Number, Row, piece
+from dlkernels._kernels.elementwise import CHUNK
+from dlkernels._simd.registers import widest_vectors
+from dlkernels.catalogue import OPTIMIZERS
+
+NONE, SGD, RMSPROP = OPTIMIZERS["none"], OPTIMIZERS["sgd"], OPTIMIZERS["rmsprop"]
+ADAM, ADAMW = OPTIMIZERS["adam"], OPTIMIZERS["adamw"]
+
+#: What the row `settings` holds: the code of the rule; alpha; mu or beta1; rho or beta2; eps; lambda; whether
+#: Nesterov's form; the number of steps done; the factor of the penalty; the slope of leaky ReLU.
+RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE = range(10)
+
+
+class Rule(NamedTuple):
+    """The constants of a step, rounded to the dtype once, as PyTorch does: 1 - beta2 is 0.001, not 1 - 0.999f.
+
+    `rate` and `root` contain the powers of beta1 and beta2; `rest1` is 1 - `decay1`, and `rest2` likewise.
+    """
+
+    code: Int
+    rate: Number
+    decay1: Number
+    rest1: Number
+    decay2: Number
+    rest2: Number
+    eps: Number
+    root: Number
+    weight_decay: Number
+    shrink: Number
+    nesterov: Flag
+
+
+@shared
+def update_work(numbers: int, itemsize: int) -> float:
+    """Estimated nanoseconds of an update, on one thread."""
+    return 0.5 * numbers * itemsize / 4
+
+
+@loops
+def rule_of(settings, like):
+    """The constants of the step that `settings[STEP]` counts, which is at least 1."""
+    number, code, rate = like.dtype.type, int(settings[RULE]), settings[LEARNING_RATE]
+    decay, root = settings[WEIGHT_DECAY], 1.0
+    shrink = 1.0 - rate * decay
+    if code == ADAM or code == ADAMW:
+        rate /= 1.0 - settings[DECAY1] ** settings[STEP]
+        root = 1.0 / math.sqrt(1.0 - settings[DECAY2] ** settings[STEP])
+    decay1, decay2 = settings[DECAY1], settings[DECAY2]
+    return Rule(
+        code, number(rate), number(decay1), number(1.0 - decay1), number(decay2), number(1.0 - decay2),
+        number(settings[EPS]), number(root), number(decay), number(shrink), settings[NESTEROV] != 0.0,
+    )  # fmt: skip
+
+
+@piece
+def update_row(rule: Rule, theta: Row, gradient: Row, v: Row, s: Row):
+    """Update theta and the state (v, s), for a part of the parameters. The gradient stays as it is."""
+    widest_vectors()
+    n, one = theta.shape[0], theta.dtype.type(1)
+    rate, mu, rho, eps, decay = rule.rate, rule.decay1, rule.decay2, rule.eps, rule.weight_decay
+    rest1, rest2, root, shrink = rule.rest1, rule.rest2, rule.root, rule.shrink
+    if rule.code == SGD:
+        if v.shape[0] == 0:
+            for j in range(n):
+                theta[j] -= rate * (gradient[j] + decay * theta[j])
+        else:
+            for j in range(n):
+                g = gradient[j] + decay * theta[j]
+                m = mu * v[j] + g
+                v[j] = m
+                theta[j] -= rate * ((g + mu * m) if rule.nesterov else m)
+    elif rule.code == RMSPROP:
+        for j in range(n):
+            g = gradient[j] + decay * theta[j]
+            q = rho * s[j] + rest2 * (g * g)
+            m = mu * v[j] + g / (math.sqrt(q) + eps)
+            s[j], v[j] = q, m
+            theta[j] -= rate * m
+    elif rule.code == ADAM or rule.code == ADAMW:
+        if rule.code == ADAM:
+            shrink = one
+        else:
+            decay = theta.dtype.type(0)
+        for j in range(n):
+            t = theta[j] * shrink
+            g = gradient[j] + decay * t
+            m = v[j] + rest1 * (g - v[j])
+            q = rho * s[j] + rest2 * (g * g)
+            v[j], s[j] = m, q
+            theta[j] = t - rate * (m / (math.sqrt(q) * root + eps))
+
+
+@twins
+def update(theta, gradient, state, settings):
+    """Do a step: `settings[STEP]` grows by 1, and theta (n,) and the state (2 n,), or (0,), are updated."""
+    n = theta.shape[0]
+    settings[STEP] += 1.0
+    stateless = state.shape[0] == 0
+    for chunk in prange((n + CHUNK - 1) // CHUNK):
+        first, last = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)
+        rule = rule_of(settings, theta)
+        v = state[:0] if stateless else state[first:last]
+        s = state[:0] if stateless else state[n + first : n + last]
+        update_row(rule, theta[first:last], gradient[first:last], v, s)
