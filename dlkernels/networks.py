@@ -102,7 +102,7 @@ def _train(c: checks.Epoch) -> float:
     n, e = c.network, c.examples
     count = e.X.shape[1] if c.order is None else c.order.size
     size = min(c.batch_size, count)
-    c.settings[8:] = c.l2, n.slope
+    c.settings[8:10] = c.l2, n.slope
     if _as_it_lies(e.X, n.theta.dtype):
         order = _ALL if c.order is None else unmarked(c.order)
         return _epoch(n, e, order, size, c.settings, c.state, None)
@@ -118,8 +118,8 @@ def _train(c: checks.Epoch) -> float:
 def _propagate(c: checks.Propagate) -> float:
     """Write the gradient; return the cost."""
     n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
-    settings, state = np.zeros(10), np.empty(0, n.theta.dtype)
-    settings[8:] = c.l2, n.slope
+    settings, state = np.zeros(12), np.empty(0, n.theta.dtype)
+    settings[8:10] = c.l2, n.slope
 
     def gradient_of(examples: checks.Examples, out: Array) -> float:
         return _epoch(n, examples, _ALL, examples.X.shape[1], settings, state, out)

@@ -16,7 +16,7 @@ class Settings(NamedTuple):
     """What a row of settings holds, in this order; `_kernels.optimizers` has the same indices.
 
     `decay1` is the momentum of SGD and RMSprop, and beta1 of Adam; `decay2` is alpha of RMSprop, and beta2 of
-    Adam. `l2` and `slope` belong to the network that is trained.
+    Adam. `l2` and `slope` belong to the network that is trained. Each step writes `rate` and `root`.
     """
 
     rule: float
@@ -29,6 +29,8 @@ class Settings(NamedTuple):
     step: float
     l2: float
     slope: float
+    rate: float
+    root: float
 
 
 STEP = Settings._fields.index("step")
@@ -39,7 +41,7 @@ class Arrays(NamedTuple):
 
     Attributes
     ----------
-    settings : ndarray, shape (10,)
+    settings : ndarray, shape (12,)
         The settings and the number of steps, float64.
     state : ndarray, shape (2 P,) or (0,)
         What the optimizer keeps for P parameters, in their dtype.
@@ -129,7 +131,7 @@ class Optimizer:
         >>> from dlkernels.optimizers import SGD
         >>> settings, state = SGD(0.5).arrays(np.zeros(3))
         >>> settings.shape, state.shape
-        ((10,), (6,))
+        ((12,), (6,))
         """
         function = f"{type(self).__name__}.arrays"
         _need_vector(function, theta)

@@ -33,7 +33,7 @@ from dlkernels._kernels.optimizers import (
     NONE,
     RULE,
     SLOPE,
-    STEP,
+    begin_step,
     rule_of,
     update_row,
 )
@@ -126,7 +126,7 @@ def network_epoch(
         if weight == 0.0:
             continue
         if settings[RULE] != NONE:
-            settings[STEP] += 1.0
+            begin_step(settings)
         one, cost = theta.dtype.type(1.0 / weight), 0.0
         for start in range(first, after, chunk):
             end = min(after, start + chunk)
@@ -232,9 +232,12 @@ def _finish(net, k, first, last, n, begin, settings, state, gradient):
             dW[j] += l2 * W[j]
     if settings[RULE] != NONE:
         rule, size = rule_of(settings, gradient), theta.shape[0] if state.shape[0] > 0 else ZERO
-        b_first, b_last = begin + n * k + first, begin + n * k + last
-        _update(rule, theta, gradient, state, size, W_first, W_last)
-        _update(rule, theta, gradient, state, size, b_first, b_last)
+        if first == 0 and last == n:  # the biases follow the weights
+            _update(rule, theta, gradient, state, size, begin, begin + n * (k + 1))
+        else:
+            _update(rule, theta, gradient, state, size, W_first, W_last)
+            b_first, b_last = begin + n * k + first, begin + n * k + last
+            _update(rule, theta, gradient, state, size, b_first, b_last)
     return penalty
 
 

@@ -1,6 +1,6 @@
 """A tile of examples on its way through a network: gathered, forward through all layers, and back.
 
-The memory of a tile holds three matrices for each layer l = 0 ... L, in rows of `width` examples but the last:
+The memory of a tile holds three matrices for each layer l = 0 ... L:
 
     Z   (n_l, width)    W A_prev + b; none for l = 0
     A   (n_l, width)    g(Z), and the examples themselves for l = 0
@@ -195,7 +195,7 @@ def forward(net: Net, tile: Tile):
     for layer in range(1, layers + 1):
         n, k = net.sizes[layer], net.sizes[layer - 1]
         _, A_prev, _ = place(net.sizes, width, layer - 1, memory)
-        Z, A, AT = place(net.sizes, width, layer, memory)
+        Z, A, _ = place(net.sizes, width, layer, memory)
         W, b = net.theta[W_at : W_at + n * k], net.theta[W_at + n * k : W_at + n * k + n]
         multiply(W, k, b, Tiles(memory, A_prev, width, 0), Tiles(memory, Z, width, 0), used)
         W_at += n * (k + 1)

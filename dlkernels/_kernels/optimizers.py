@@ -28,12 +28,13 @@ NONE, SGD, RMSPROP = OPTIMIZERS["none"], OPTIMIZERS["sgd"], OPTIMIZERS["rmsprop"
 ADAM, ADAMW = OPTIMIZERS["adam"], OPTIMIZERS["adamw"]
 
 #: What the row `settings` holds: the code of the rule; alpha; mu or beta1; rho or beta2; eps; lambda; whether
-#: Nesterov's form; the number of steps done; the factor of the penalty; the slope of leaky ReLU.
-RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE = range(10)
+#: Nesterov's form; the number of steps done; the factor of the penalty; the slope of leaky ReLU. `begin_step`
+#: writes the last two: the learning rate of this step, and the factor of sqrt(s).
+RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE, RATE, ROOT = range(12)
 
 
 class Rule(NamedTuple):
-    """The constants of a step, rounded to the dtype once, as PyTorch does: 1 - beta2 is 0.001, not 1 - 0.999f.
+    """The constants of a step. Each is rounded to the dtype once, as in PyTorch: 1 - 0.999 becomes 0.001f.
 
     `rate` and `root` contain the powers of beta1 and beta2; `rest1` is 1 - `decay1`, and `rest2` likewise.
     """
@@ -58,18 +59,24 @@ def update_work(numbers: int, itemsize: int) -> float:
 
 
 @loops
+def begin_step(settings):
+    """Count a step. The powers of beta1 and beta2 are computed here, once, and not for each part of theta."""
+    settings[STEP] += 1.0
+    settings[RATE], settings[ROOT] = settings[LEARNING_RATE], 1.0
+    if settings[RULE] == ADAM or settings[RULE] == ADAMW:
+        settings[RATE] /= 1.0 - settings[DECAY1] ** settings[STEP]
+        settings[ROOT] = 1.0 / math.sqrt(1.0 - settings[DECAY2] ** settings[STEP])
+
+
+@loops
 def rule_of(settings, like):
-    """The constants of the step that `settings[STEP]` counts, which is at least 1."""
-    number, code, rate = like.dtype.type, int(settings[RULE]), settings[LEARNING_RATE]
-    decay, root = settings[WEIGHT_DECAY], 1.0
-    shrink = 1.0 - rate * decay
-    if code == ADAM or code == ADAMW:
-        rate /= 1.0 - settings[DECAY1] ** settings[STEP]
-        root = 1.0 / math.sqrt(1.0 - settings[DECAY2] ** settings[STEP])
-    decay1, decay2 = settings[DECAY1], settings[DECAY2]
+    """The constants of the step that has begun."""
+    number, decay1, decay2 = like.dtype.type, settings[DECAY1], settings[DECAY2]
+    decay = settings[WEIGHT_DECAY]
     return Rule(
-        code, number(rate), number(decay1), number(1.0 - decay1), number(decay2), number(1.0 - decay2),
-        number(settings[EPS]), number(root), number(decay), number(shrink), settings[NESTEROV] != 0.0,
+        int(settings[RULE]), number(settings[RATE]), number(decay1), number(1.0 - decay1), number(decay2),
+        number(1.0 - decay2), number(settings[EPS]), number(settings[ROOT]), number(decay),
+        number(1.0 - settings[LEARNING_RATE] * decay), settings[NESTEROV] != 0.0,
     )  # fmt: skip
 
 
@@ -113,9 +120,9 @@ def update_row(rule: Rule, theta: Row, gradient: Row, v: Row, s: Row):
 
 @twins
 def update(theta, gradient, state, settings):
-    """Do a step: `settings[STEP]` grows by 1, and theta (n,) and the state (2 n,), or (0,), are updated."""
+    """Do a step: theta (n,) and the state, (2 n,) or (0,), are updated."""
     n = theta.shape[0]
-    settings[STEP] += 1.0
+    begin_step(settings)
     stateless = state.shape[0] == 0
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         first, last = chunk * CHUNK, min(n, (chunk + 1) * CHUNK)

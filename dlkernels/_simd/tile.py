@@ -13,9 +13,10 @@ creates a tile, adds to it in a loop, and stores it:
 There are three forms of tiles.
 
 outer  An MR by NR block of sums. `outer_add` is a rank-1 update: MR numbers of a times NR numbers of b. A
-       tile from `outer_zeros_half` has half as many rows; `outer_vector` and `outer_pair` are 1 or 2 vectors across.
-       `outer_add_first` updates the first columns only. `outer_add_rows` takes numbers of a that lie a stride
-       apart. `outer_plus_part` and `outer_store_part` touch the first rows and columns of a block only.
+       tile from `outer_zeros_half` has half as many rows; one from `outer_vector` is one vector across, one
+       from `outer_pair` two. `outer_add_first` updates the first columns only. `outer_add_rows` takes numbers
+       of a that lie a stride apart. `outer_plus_part` and `outer_store_part` touch the first rows and columns
+       of a block only.
 dot    `dot_rows` by `dot_columns` dot products of rows of a with rows of b; each sum is spread over the lanes
        of a vector. `dot_add` takes `lanes` numbers of each row, `dot_add_first` fewer.
 sum    The sum of one row (`sum_add`), or of the products of two rows (`sum_add_product`), `sum_width` numbers
