@@ -14,6 +14,8 @@ from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward, dense_gradients
 from dlkernels.derivatives import sigmoid_backward
 from dlkernels.descent import gradient_descent
+from dlkernels.networks import network_forward, network_propagate, train_epoch
+from dlkernels.optimizers import Adam
 from dlkernels.progress import progress
 from dlkernels.propagate import logistic_propagate, shallow_propagate
 
@@ -40,6 +42,11 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: shallow_propagate(W1, b1, W2, b2, X, Y, out=out)
     many, wide = array(1025, 2), array(3, 1025)
     yield lambda: shallow_propagate(wide, b1, W2, b2, many, array(1, 2))
+    theta, sizes = array(13), (2, 3, 1)
+    yield lambda: network_forward(theta, sizes, X)
+    yield lambda: network_propagate(theta, sizes, X, Y)
+    yield lambda: train_epoch(theta, sizes, Adam(), X, Y, batch_size=4)
+    yield lambda: Adam().step(theta, array(13))
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:

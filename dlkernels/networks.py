@@ -2,133 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dlkernels._calls import networks as calls
 from dlkernels._calls.optimizer import Optimizer
-from dlkernels._calls.plans import Plan, plan, prepared
-from dlkernels._calls.views import in_c_order, unmarked
 from dlkernels._inputs import networks as checks
-from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
-
-_LINE = 16  # numbers of float32 in a cache line
-
-
-@functools.lru_cache(maxsize=1024)
-def _int64(numbers: tuple[int, ...]) -> Array:
-    return np.array(numbers, np.int64)
-
-
-@functools.lru_cache(maxsize=1024)
-def _predict_plan(dtype: np.dtype[Any], sizes: tuple[int, ...], m: int, X_transposed: bool) -> Plan:
-    from dlkernels._kernels import network, network_forward
-
-    numbers = _int64(sizes)
-    work = network.network_work(numbers, m, dtype.itemsize) / 3
-    kernel, size = network_forward.network_predict, network_forward.predict_workspace
-    return plan(kernel, work, size, dtype, numbers, m, X_transposed)
-
-
-def _room(sizes: tuple[int, ...]) -> int:
-    """How many numbers the workspace of an epoch has for the gradient: whole cache lines."""
-    return -(-checks.count_parameters(sizes) // _LINE) * _LINE
-
-
-@functools.lru_cache(maxsize=1024)
-def _epoch_plan(dtype: np.dtype[Any], sizes: tuple[int, ...], batch_size: int, X_transposed: bool) -> Plan:
-    from dlkernels._kernels import network
-
-    numbers = _int64(sizes)
-    work, size = network.network_work(numbers, batch_size, dtype.itemsize), network.network_workspace
-    found = plan(network.network_epoch, work, size, dtype, numbers, batch_size, X_transposed)
-    return found._replace(alone=found.alone + _room(sizes))
-
-
-def _as_it_lies(X: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether kernels can read X where it is."""
-    flags = X.flags
-    return X.dtype == dtype and flags.aligned and (flags.c_contiguous or flags.f_contiguous)
-
-
-def _predict(c: checks.Forward) -> None:
-    n, dtype = c.network, c.network.theta.dtype
-    whole = [slice(0, c.X.shape[1])]
-    for part in whole if _as_it_lies(c.X, dtype) else parts.segments(c.X, dtype):
-        X, X_T = in_c_order(parts.columns(c.X, part, dtype))
-        m = part.stop - part.start
-        A = c.out if m == c.out.shape[1] else np.empty((n.sizes[-1], m), dtype)
-        kernel, memory, workers = prepared(_predict_plan(dtype, n.sizes, m, X_T), dtype)
-        kernel(unmarked(n.theta), _int64(n.sizes), _int64(n.codes), n.slope, X, X_T, A, memory, workers)
-        if A is not c.out:
-            c.out[:, part] = A
-
-
-def _epoch(
-    n: checks.Network, e: checks.Examples, order: Array, batch_size: int, settings: Array, state: Array,
-    gradient: Array | None,
-) -> float:  # fmt: skip
-    """Call the kernel for examples that it can read where they are."""
-    X, X_T = in_c_order(e.X)
-    dtype = n.theta.dtype
-    kernel, memory, workers = prepared(_epoch_plan(dtype, n.sizes, batch_size, X_T), dtype)
-    room = _room(n.sizes)
-    if gradient is None:
-        gradient = memory[: n.theta.size]
-    return float(
-        kernel(
-            n.theta, _int64(n.sizes), _int64(n.codes), X, X_T, unmarked(e.Y), e.classes, unmarked(e.weights),
-            order, batch_size, settings, state, gradient, memory[room:], workers,
-        )
-    )  # fmt: skip
-
-
-_ALL = np.empty(0, np.int64)
-
-
-def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
-    """Some examples, converted so that the kernel can read them; and the sum of their weights."""
-    X = parts.columns(e.X, which, e.Y.dtype)
-    X = X if _as_it_lies(X, e.Y.dtype) else np.ascontiguousarray(X)
-    weights = e.weights[which] if e.weights.size else e.weights
-    total = float(weights.sum(dtype=np.float64)) if weights.size else float(X.shape[1])
-    return checks.Examples(X, np.ascontiguousarray(e.Y[:, which]), e.classes, weights), total
-
-
-def _train(c: checks.Epoch) -> float:
-    n, e = c.network, c.examples
-    count = e.X.shape[1] if c.order is None else c.order.size
-    size = min(c.batch_size, count)
-    c.settings[8:10] = c.l2, n.slope
-    if _as_it_lies(e.X, n.theta.dtype):
-        order = _ALL if c.order is None else unmarked(c.order)
-        return _epoch(n, e, order, size, c.settings, c.state, None)
-    costs, totals = [], []
-    for part in parts.segments(e.X, n.theta.dtype, size, count):
-        examples, total = _part(e, part if c.order is None else c.order[part])
-        if total:
-            costs.append(_epoch(n, examples, _ALL, size, c.settings, c.state, None))
-            totals.append(total)
-    return parts.mean(costs, totals)
-
-
-def _propagate(c: checks.Propagate) -> float:
-    """Write the gradient; return the cost."""
-    n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
-    settings, state = np.zeros(12), np.empty(0, n.theta.dtype)
-    settings[8:10] = c.l2, n.slope
-
-    def gradient_of(examples: checks.Examples, out: Array) -> float:
-        return _epoch(n, examples, _ALL, examples.X.shape[1], settings, state, out)
-
-    def of_part(which: slice, out: Array) -> tuple[float, float]:
-        examples, total = _part(e, which)
-        return (gradient_of(examples, out), total) if total else (0.0, 0.0)
-
-    return gradient_of(e, c.gradient) if _as_it_lies(e.X, n.theta.dtype) else parts.in_parts(c, of_part)
 
 
 def network_forward(
@@ -186,9 +68,12 @@ def network_forward(
     >>> dk.network_forward([1.0, -1.0, 0.0, 2.0, 0.5], (2, 1, 1), [[3.0, 0.0], [1.0, 1.0]], output="identity")
     array([[4.5, 0.5]])
     """
-    c = checks.forward(theta, sizes, X, activations, output, negative_slope, out)
-    _predict(c)
-    return c.out
+    A = calls.predict_directly(theta, sizes, X, activations, output, negative_slope, out)
+    if A is None:
+        c = checks.forward(theta, sizes, X, activations, output, negative_slope, out)
+        calls.predict(c)
+        return c.out
+    return A
 
 
 def network_propagate(
@@ -267,8 +152,14 @@ def network_propagate(
     >>> bool(dk.network_propagate(theta - gradient, (2, 3, 3), X, Y, "tanh", "softmax")[1] < cost)
     True
     """
+    if out is None:
+        given = (theta, sizes, X, Y, activations, output, None, negative_slope, sample_weight, l2)
+        if ready := calls.ready(*given):
+            network, examples, _ = ready
+            gradient = np.empty_like(theta)
+            return gradient, calls.propagate(checks.Propagate(network, examples, l2, gradient))
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    return c.gradient, _propagate(c)
+    return c.gradient, calls.propagate(c)
 
 
 def train_epoch(
@@ -352,7 +243,14 @@ def train_epoch(
     >>> bool(cost < 0.15)
     True
     """
-    return _train(
+    if type(batch_size) is int and batch_size > 0 and isinstance(optimizer, Optimizer):
+        given = (theta, sizes, X, Y, activations, output, order, negative_slope, sample_weight, l2)
+        if ready := calls.ready(*given):
+            network, examples, indices = ready
+            settings, state = optimizer.arrays_for("train_epoch", theta, "optimizer.")
+            c = checks.Epoch(network, examples, indices, batch_size, l2, settings, state)
+            return calls.train(c)
+    return calls.train(
         checks.epoch(
             theta, sizes, optimizer, X, Y, activations, output, batch_size, order, negative_slope,
             sample_weight, l2,

@@ -108,18 +108,25 @@ def _activations(function: str, activations: Any, hidden: int) -> tuple[int, ...
     return tuple([activation_code(function, g, f"activations[{i}]") for i, g in enumerate(activations)])
 
 
+def layers(
+    function: str, sizes: Any, activations: Any, output: Any
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The sizes of a network, and the codes of its hidden activations and of its output."""
+    sizes_ = sizes_of(function, sizes)
+    codes = _activations(function, activations, len(sizes_) - 2)
+    return sizes_, (*codes, OUTPUTS[values.name(function, "output", output, OUTPUTS)].code)
+
+
 def network(
     function: str, theta: Any, sizes: Any, activations: Any, output: Any, negative_slope: Any,
     *, updated: bool = False,
 ) -> Network:  # fmt: skip
     """A network; if its parameters are to be `updated`, they are the caller's array itself."""
-    sizes_ = sizes_of(function, sizes)
+    sizes_, codes = layers(function, sizes, activations, output)
     if updated:
         outputs.updatable(function, (("theta", theta),))
     array = arrays.as_float(function, "theta", theta)
     _need_length(function, "theta", array, sizes_)
-    codes = _activations(function, activations, len(sizes_) - 2)
-    codes += (OUTPUTS[values.name(function, "output", output, OUTPUTS)].code,)
     slope = values.real(function, "negative_slope", negative_slope)
     return Network(theta if updated else arrays.c_order(array), sizes_, codes, slope)
 
@@ -127,7 +134,7 @@ def network(
 # -- examples --------------------------------------------------------------------------------------------
 
 
-def _features(function: str, X: Any, sizes: tuple[int, ...]) -> Array:
+def features(function: str, X: Any, sizes: tuple[int, ...]) -> Array:
     """X as a matrix of any real dtype and layout, with as many rows as the network has features."""
     array = arrays.as_real(function, "X", X)
     arrays.need_matrix(function, "X", array)
@@ -199,7 +206,7 @@ def _need_weight(function: str, weights: Array, order: Array | None) -> None:
 
 
 def _examples(function: str, X: Any, Y: Any, sample_weight: Any, n: Network) -> Examples:
-    X_ = _features(function, X, n.sizes)
+    X_ = features(function, X, n.sizes)
     Y_, classes = _labels(function, Y, X_, n)
     m = X_.shape[1]
     if m == 0:
@@ -244,7 +251,7 @@ def forward(
     """Arguments of `network_forward`."""
     f = "network_forward"
     n = network(f, theta, sizes, activations, output, negative_slope)
-    X_ = _features(f, X, n.sizes)
+    X_ = features(f, X, n.sizes)
     shape, dtype = (n.sizes[-1], X_.shape[1]), n.theta.dtype
     if out is None:
         return Forward(n, X_, np.empty(shape, dtype))

@@ -16,23 +16,30 @@ direct call does, in estimated nanoseconds.
 
 from __future__ import annotations
 
+import math
+
 from dlkernels._compiler.options import FALSE, ONE, ZERO, entry, loops, shared
 from dlkernels._compiler.pieces import Piece
 from dlkernels._kernels import dense_backward as _backward
 from dlkernels._kernels import dense_forward as _forward
 from dlkernels._kernels import dense_gradients as _gradients
 from dlkernels._kernels import logistic as _logistic
+from dlkernels._kernels import network as _network
+from dlkernels._kernels import network_forward as _network_forward
 from dlkernels._kernels import shallow as _shallow
 from dlkernels._kernels import shapes
 from dlkernels._kernels.activations import in_layer
 from dlkernels._kernels.gradient_descent import step, update_work
 from dlkernels._kernels.logistic_tall import is_tall
-from dlkernels._kernels.memory import aligned, apart, usable
+from dlkernels._kernels.memory import aligned, apart, as_row, usable
 from dlkernels._kernels.product import product_work, product_workspace
 from dlkernels._kernels.shallow import Network
 from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
+from dlkernels.catalogue import OUTPUTS
 
 NOT_SIMPLE, DONE, LARGE = range(3)
+#: The answers of `network_fits` if all is right, beside NOT_SIMPLE.
+NUMBERS, CLASSES = range(1, 3)
 
 #: The serial kernels as pieces, which are compiled once. Otherwise each function below would get a copy.
 layer_forward, layer_backward = Piece(_forward.dense_forward.serial), Piece(_backward.dense_backward.serial)
@@ -40,6 +47,7 @@ layer_gradients = Piece(_gradients.gradients_by_examples.serial)
 layer_product_gradients = Piece(_gradients.gradients_by_product.serial)
 logistic_gradients = Piece(_logistic.logistic_steps.serial)
 shallow_gradients = Piece(_shallow.shallow_steps.serial)
+network_results = Piece(_network_forward.network_predict.serial)
 
 _forward_fits = shared(shapes.DENSE_FORWARD.fits("A"))
 _gradients_fit = shared(shapes.DENSE_GRADIENTS.fits("dW", "db"))
@@ -163,3 +171,107 @@ def update(rate, most, a, b, c, d, da, db, dc, dd):
         size = parameters[i].size
         step(parameters[i].reshape(size), slopes[i].reshape(size), a.dtype.type(rate))
     return DONE
+
+
+# -- networks of any depth -------------------------------------------------------------------------------
+
+_SOFTMAX, _EXP = OUTPUTS["softmax"].code, OUTPUTS["exp"].code
+
+
+@loops
+def count_parameters(sizes):
+    """The number of a network's parameters."""
+    count = 0
+    for layer in range(1, sizes.shape[0]):
+        count += sizes[layer] * (sizes[layer - 1] + 1)
+    return count
+
+
+@shared
+def predict_work(sizes, m: int, itemsize: int) -> float:
+    """Estimated nanoseconds of the results for m examples: a third of the products of a step."""
+    return _network.network_work(sizes, m, itemsize) / 3
+
+
+@entry
+def network_forward(most, theta, sizes, codes, negative_slope, X, X_transposed, A, workspace):
+    """A of the last layer. If `X_transposed`, X is given as (m, n_0)."""
+    n, m = (X.shape[1], X.shape[0]) if X_transposed else X.shape
+    if n != sizes[0] or theta.shape[0] != count_parameters(sizes) or A.shape != (sizes[-1], m):
+        return NOT_SIMPLE
+    if not (aligned(theta) and usable((A,), (X,)) and apart(A, theta)):
+        return NOT_SIMPLE
+    if predict_work(sizes, m, X.itemsize) > most:
+        return LARGE
+    if _network_forward.predict_workspace(sizes, m, X_transposed, ONE, workspace) > workspace.size:
+        return LARGE
+    network_results(theta, sizes, codes, negative_slope, X, X_transposed, A, workspace, ONE)
+    return DONE
+
+
+@entry
+def network_fits(theta, sizes, codes, X, X_transposed, Y, weights, order):
+    """Whether arguments of gradients and epochs are right, so that nothing must be converted or refused.
+
+    If so, the answer is CLASSES if Y (1, m) holds class numbers, else NUMBERS.
+    """
+    n, m = (X.shape[1], X.shape[0]) if X_transposed else X.shape
+    output, units = codes[-1], sizes[-1]
+    classes = output == _SOFTMAX and units > 1 and Y.shape[0] == 1
+    if m == 0 or n != sizes[0] or theta.shape[0] != count_parameters(sizes):
+        return NOT_SIMPLE
+    if Y.shape != (1 if classes else units, m):
+        return NOT_SIMPLE
+    if not (aligned(theta) and aligned(X) and aligned(Y) and aligned(weights) and aligned(order)):
+        return NOT_SIMPLE
+    if not (apart(theta, X) and apart(theta, Y) and apart(theta, weights) and apart(theta, order)):
+        return NOT_SIMPLE
+    if _wrong_labels(as_row(Y), units if classes else 0, output == _EXP) + _wrong_indices(order, m) > 0:
+        return NOT_SIMPLE
+    if weights.shape[0] > 0 and not _weights_have_a_sum(weights, order):
+        return NOT_SIMPLE
+    return CLASSES if classes else NUMBERS
+
+
+@loops
+def _wrong_labels(y, classes, not_negative):
+    """How many labels aren't class numbers, if there are `classes`; else how many can't be labels."""
+    zero, count = y.dtype.type(0), 0
+    if classes > 0:
+        end = y.dtype.type(classes)
+        for j in range(y.shape[0]):
+            count += 0 if zero <= y[j] < end and math.floor(y[j]) == y[j] else 1
+    elif not_negative:
+        for j in range(y.shape[0]):
+            count += 0 if y[j] >= zero and y[j] - y[j] == zero else 1
+    else:
+        for j in range(y.shape[0]):
+            count += 0 if y[j] - y[j] == zero else 1
+    return count
+
+
+@loops
+def _wrong_indices(order, m):
+    """How many indices are not those of one of m examples."""
+    count = 0
+    for i in range(order.shape[0]):
+        count += 0 if 0 <= order[i] < m else 1
+    return count
+
+
+@loops
+def _weights_have_a_sum(weights, order):
+    """Whether no weight is negative, and those of an epoch have a finite sum in their dtype that isn't 0."""
+    zero, negative, total = weights.dtype.type(0), 0, 0.0
+    for j in range(weights.shape[0]):
+        negative += 0 if weights[j] >= zero and weights[j] - weights[j] == zero else 1
+    if negative > 0:
+        return False
+    if order.shape[0] == 0:
+        for j in range(weights.shape[0]):
+            total += weights[j]
+    else:
+        for i in range(order.shape[0]):
+            total += weights[order[i]]
+    rounded = weights.dtype.type(total)
+    return total > 0.0 and rounded - rounded == zero

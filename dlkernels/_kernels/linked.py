@@ -6,14 +6,17 @@ references. The caller also provides the workspace.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dlkernels._compiler.options import ONE, ZERO, entry
-from dlkernels._compiler.pieces import Flag, Int, Real, Row, Table, piece
+from dlkernels._compiler.pieces import Flag, Int, Ints, Real, Reals, Row, Table, piece
 from dlkernels._kernels.activations import Activation
 from dlkernels._kernels.costs import reduction
 from dlkernels._kernels.elementwise import activation, activation_backward
 from dlkernels._kernels.logistic import logistic_steps
 from dlkernels._kernels.logistic import logistic_workspace as wide_logistic_workspace
 from dlkernels._kernels.logistic_tall import is_tall, logistic_tall_steps, logistic_tall_workspace
+from dlkernels._kernels.network import network_epoch
 from dlkernels._kernels.shallow import Network, shallow_steps
 from dlkernels._kernels.shallow import shallow_workspace as wide_shallow_workspace
 from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
@@ -84,3 +87,27 @@ def shallow(
         result[0] = shallow_steps.serial(
             network, X, X_transposed, Y, activation, 0.0, ZERO, gradients, workspace, ONE
         )
+
+
+class Given(NamedTuple):
+    """The examples of `network_epoch`, as it takes them."""
+
+    X: Table
+    X_transposed: Flag
+    Y: Table
+    classes: Flag
+    weights: Row
+    order: Ints
+
+
+@piece
+def network_steps(
+    theta: Row, sizes: Ints, codes: Ints, examples: Given, batch_size: Int, settings: Reals, state: Row,
+    gradient: Row, result: Reals, workspace: Row,
+):  # fmt: skip
+    """`network_epoch`, and result[0] = the mean cost."""
+    e = examples
+    result[0] = network_epoch.serial(
+        theta, sizes, codes, e.X, e.X_transposed, e.Y, e.classes, e.weights, e.order, batch_size, settings,
+        state, gradient, workspace, ONE,
+    )  # fmt: skip

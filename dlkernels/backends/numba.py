@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlkernels import activations, costs, dense, derivatives, descent, networks, parameters, propagate
-from dlkernels._nopython import layers  # noqa: F401  (registers the overloads for compiled code)
+from dlkernels._nopython import layers as _layers  # noqa: F401  (registers the overloads for compiled code)
+from dlkernels._nopython import networks as _networks  # noqa: F401
 from dlkernels.backends import FUNCTIONS
 
 if TYPE_CHECKING:
