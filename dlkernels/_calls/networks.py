@@ -28,7 +28,7 @@ from dlkernels._kernels.optimizers import L2, SLOPE
 
 I64 = np.dtype(np.int64)
 _ALL = np.empty(0, I64)
-_UNWEIGHTED = {F32: np.empty(0, F32), F64: np.empty(0, F64)}
+_UNWEIGHTED: dict[np.dtype[Any], Array] = {F32: np.empty(0, F32), F64: np.empty(0, F64)}
 
 # -- networks by their sizes and names -------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ def ready(
         and (layout := _known(sizes, activations, output)) is not None
     ):
         return None
-    weights: Array = _UNWEIGHTED[dtype]
+    weights = _UNWEIGHTED[dtype]
     if sample_weight is not None:
         if type(sample_weight) is not np.ndarray or sample_weight.dtype is not dtype:
             return None
