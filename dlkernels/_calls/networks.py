@@ -151,12 +151,19 @@ def train(c: checks.Epoch) -> float:
         return epoch(n, e, unmarked(order), size, c.settings, c.state, None)
     costs, totals = [], []
     for part in parts.segments(e.X, n.theta.dtype, size, count):
-        examples, total = _part(e, order[part] if order.size else part)
-        if total:
-            size_here = min(size, examples.X.shape[1])
-            costs.append(epoch(n, examples, _ALL, size_here, c.settings, c.state, None))
-            totals.append(total)
+        cost, total = _train_part(c, order[part] if order.size else part, size)
+        costs.append(cost)
+        totals.append(total)
     return parts.mean(costs, totals)
+
+
+def _train_part(c: checks.Epoch, which: Any, size: int) -> tuple[float, float]:
+    """Train on some examples, converted; return the mean cost and the sum of the weights."""
+    examples, total = _part(c.examples, which)
+    if total == 0:
+        return 0.0, 0.0
+    size = min(size, examples.X.shape[1])
+    return epoch(c.network, examples, _ALL, size, c.settings, c.state, None), total
 
 
 def propagate(c: checks.Propagate) -> float:

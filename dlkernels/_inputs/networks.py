@@ -198,7 +198,8 @@ def _need_weight(function: str, weights: Array, order: Array | None) -> None:
     if weights.size == 0:
         return
     # All weights are finite and not negative, so the sum needs no great precision to be compared.
-    total = float(np.add.reduce(weights if order is None else weights[order], dtype=F64))
+    with np.errstate(over="ignore"):
+        total = float(np.add.reduce(weights if order is None else weights[order], dtype=F64))
     if total == 0:
         raise ValueError(f"{function}: sample_weight is 0 for all examples, so their mean is undefined")
     if total > np.finfo(weights.dtype).max:

@@ -14,7 +14,7 @@ import numpy as np
 from dlkernels._inputs.arrays import F64, Array
 from dlkernels._inputs.networks import Epoch, Examples, Network, Propagate
 
-#: The most bytes of examples that are converted at a time, unless one batch has more.
+#: The most bytes of examples that are gathered and converted at a time, unless one batch has more.
 _SEGMENT = 2**22
 
 
@@ -26,7 +26,7 @@ def segments(
     They are whole batches, at most 4 MB of them. A batch that is larger is a part of its own.
     """
     last = X.shape[1] if count is None else count
-    length = max(1, _SEGMENT // (X.shape[0] * batch_size * dtype.itemsize)) * batch_size
+    length = max(1, _SEGMENT // (X.shape[0] * batch_size * (X.itemsize + dtype.itemsize))) * batch_size
     for first in range(0, last, length):
         yield slice(first, min(last, first + length))
 

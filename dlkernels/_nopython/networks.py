@@ -325,7 +325,7 @@ def _train_epoch(
         raise TypingError(
             f"{f}: theta is updated in place and must be a writeable array of floats, not {theta}"
         )
-    if not (isinstance(optimizer, types.NamedTuple) and optimizer.instance_class is Arrays):
+    if getattr(optimizer, "instance_class", None) is not Arrays:
         raise TypingError(
             f"{f}: compiled code takes optimizer.arrays(theta) as the optimizer, not {optimizer}"
         )
