@@ -128,8 +128,8 @@ class Optimizer:
         Examples
         --------
         >>> import numpy as np
-        >>> from dlkernels.optimizers import SGD
-        >>> settings, state = SGD(0.5).arrays(np.zeros(3))
+        >>> from dlkernels.optimizers import Adam
+        >>> settings, state = Adam().arrays(np.zeros(3))
         >>> settings.shape, state.shape
         ((12,), (6,))
         """

@@ -9,6 +9,8 @@ import arrays
 import pytest
 
 from dlkernels import backends, optimizers
+from dlkernels._calls.optimizer import Settings
+from dlkernels._kernels import optimizers as kernels
 from dlkernels.backends import _python_formulas, _python_networks
 from dlkernels.catalogue import ACTIVATIONS, COSTS, OPTIMIZERS, OUTPUTS
 
@@ -119,6 +121,11 @@ def test_outputs_and_rules():
         ("identity", 0), ("sigmoid", 1), ("softmax", 2), ("exp", 3)
     ]  # fmt: skip
     assert OPTIMIZERS == {"none": 0, "sgd": 1, "rmsprop": 2, "adam": 3, "adamw": 4}
+
+
+def test_a_row_of_settings_is_what_kernels_read():
+    indices = [getattr(kernels, name.upper()) for name in Settings._fields]
+    assert indices == list(range(len(Settings._fields)))
 
 
 def test_optimizers_are_as_in_pytorch():
