@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlkernels._calls.optimizer import Settings
 from dlkernels._calls.plans import Plan, plan, prepared
 from dlkernels._calls.threads import NEVER_BELOW, forced
 from dlkernels._calls.views import in_c_order, unmarked
@@ -169,7 +170,7 @@ def _train_part(c: checks.Epoch, which: Any, size: int) -> tuple[float, float]:
 def propagate(c: checks.Propagate) -> float:
     """Write the gradient; return the cost."""
     n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
-    settings, state = np.zeros(SLOPE + 1), np.empty(0, n.theta.dtype)
+    settings, state = np.zeros(len(Settings._fields)), np.empty(0, n.theta.dtype)
     settings[L2], settings[SLOPE] = c.l2, n.slope
 
     def gradient_of(examples: checks.Examples, out: Array) -> float:

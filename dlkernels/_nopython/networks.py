@@ -13,7 +13,7 @@ import numpy as np
 from numba import TypingError, types
 
 from dlkernels import networks, parameters
-from dlkernels._calls.optimizer import Arrays
+from dlkernels._calls.optimizer import Arrays, Settings
 from dlkernels._compiler import internals
 from dlkernels._compiler.options import ONE, shared
 from dlkernels._inputs import networks as checks
@@ -218,6 +218,7 @@ def _network_forward(theta, sizes, X, activations="relu", output="sigmoid", nega
 
 # -- gradients and epochs --------------------------------------------------------------------------------
 
+_SETTINGS = len(Settings._fields)
 _steps, _workspace = linked.network_steps.linked, kernels.network_workspace
 
 
@@ -304,7 +305,7 @@ def _network_propagate(
         gradient = take(out, theta.shape)
         need_apart((gradient,), (theta_, weights))
         need_apart((gradient,), (X_, Y_))
-        settings, result = np.zeros(SLOPE + 1), np.empty(1, np.float64)
+        settings, result = np.zeros(_SETTINGS), np.empty(1, np.float64)
         settings[L2], settings[SLOPE] = l2, negative_slope
         examples = Given(X_, X_T, Y_, answer == CLASSES, weights, all_)
         workspace = np.empty(_workspace(n, m, X_T, ONE, theta_), number)
