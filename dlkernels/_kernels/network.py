@@ -39,7 +39,7 @@ from dlkernels._kernels.optimizers import (
 )
 from dlkernels._kernels.sharing import even_parts, share
 from dlkernels._kernels.sums import row_dot
-from dlkernels._kernels.tile_products import Sums, Tiles, add_outer, padded
+from dlkernels._kernels.tile_products import Panels, Sums, Tiles, add_outer, padded
 from dlkernels._simd.tile import mr, sum_add, sum_total, sum_width, sum_zeros
 
 #: The fewest numbers of a row of a tile. Below that the weights are read too often.
@@ -206,7 +206,7 @@ def _form(net, plan, part, layer, first, last, begin, gradient, tiles):
     count = part.end - part.first
     parts = (count + width - 1) // width
     examples = Sums(parts, width, count - (parts - 1) * width)
-    D, A = Tiles(tiles, D_at, width, plan.size), Tiles(tiles, A_at, k, plan.size)
+    D, A = Tiles(tiles, D_at, width, plan.size), Panels(tiles, A_at, width, plan.size)
     add_outer(D, first, last, A, k, examples, gradient[begin : begin + n * k], part.fresh)
     db = gradient[begin + n * k : begin + n * (k + 1)]
     for i in range(first, last):

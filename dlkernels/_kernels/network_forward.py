@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from numba import prange
 
-from dlkernels._compiler.options import ONE, ZERO, entry, loops, twins
+from dlkernels._compiler.options import ONE, TRUE, ZERO, entry, loops, twins
 from dlkernels._compiler.pieces import Flag, Int, Ints, Real, Row, Table, piece
 from dlkernels._kernels.activations import activate, in_layer, need_activation
 from dlkernels._kernels.matvec import add_row_dots
 from dlkernels._kernels.memory import as_row, carve, whole_lines
-from dlkernels._kernels.network_tiles import Examples, Net, Tile, forward, gather_inputs, place, tile_numbers
+from dlkernels._kernels.network_tiles import Examples, Net, Tile, forward, gather, place, tile_numbers
 from dlkernels._kernels.output_units import Outputs, output_activations
 from dlkernels._kernels.rows import copy
 from dlkernels._kernels.sharing import share
@@ -78,7 +78,7 @@ def predict_share(worker: Int, workers: Int, net: Net, examples: Examples, resul
     Z, _, _ = place(sizes, width, layer, memory)
     for t in range(first, last):
         tile = Tile(t * width, min(width, m - t * width), width, memory.dtype.type(1), memory)
-        gather_inputs(examples, sizes[0], tile)
+        gather(examples, sizes[0], tile, TRUE)
         forward(net, tile)
         outputs = Outputs(memory, Z, width, n)
         output_activations(net.codes[-1], outputs, tile.count, memory[size - 4 * whole_lines(width) :])

@@ -4,7 +4,7 @@ The memory of a tile holds three matrices for each layer l = 0 ... L:
 
     Z   (n_l, width)    W A_prev + b; none for l = 0
     A   (n_l, width)    g(Z), and the examples themselves for l = 0
-    AT  (width, n_l)    A transposed, for the gradient of the next layer
+    AT  (width, n_l)    A transposed, for the gradient of the next layer, in panels (`tile_products.Panels`)
 
 After the way back, dZ lies where g' doesn't need what was there: over A if the derivative is computed from Z,
 and over Z otherwise (`differences`).
@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dlkernels._compiler.options import ZERO, loops
+from dlkernels._compiler.options import FALSE, TRUE, ZERO, loops
 from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Row, piece
 from dlkernels._kernels.activations import activate_into, derived_from_A, in_layer, times_derivative
 from dlkernels._kernels.memory import whole_lines
 from dlkernels._kernels.output_units import Labels, Outputs, output_differences
-from dlkernels._kernels.packing import pack_transposed
+from dlkernels._kernels.packing import Matrix, pack_right, pack_transposed
 from dlkernels._kernels.rows import clear, copy
-from dlkernels._kernels.tile_products import Tiles, multiply, multiply_T, padded
-from dlkernels._simd.tile import lanes
+from dlkernels._kernels.tile_products import Tiles, multiply, multiply_T, padded, panels
+from dlkernels._simd.tile import nr
 
 
 class Net(NamedTuple):
@@ -65,8 +65,8 @@ class Tile(NamedTuple):
 
 @loops
 def layer_numbers(n, width, like):
-    """How many numbers the three matrices of a layer take. AT is read up to a vector beyond its end."""
-    return 2 * whole_lines(n * width) + whole_lines(n * width + 4 * lanes(like))
+    """How many numbers the three matrices of a layer take."""
+    return 2 * whole_lines(n * width) + whole_lines(panels(n, like) * width)
 
 
 @loops
@@ -118,45 +118,52 @@ def example_at(examples, i):
     return examples.order[i] if examples.order.shape[0] > 0 else i
 
 
-@piece
-def gather(examples: Examples, n: Int, tile: Tile):
-    """Copy the inputs of a tile, as they are and transposed; columns beyond the last example are 0."""
-    width = tile.width
-    A, AT = _input_places(n, width)
-    gather_inputs(examples, n, tile)
-    if not examples.transposed:
-        pack_transposed(tile.memory[A:], width, ZERO, n, ZERO, tile.count, tile.memory[AT:], ZERO, n)
+@loops
+def _used(tile):
+    """The columns that are computed: whole vectors."""
+    return min(tile.width, padded(tile.count, tile.memory))
 
 
 @loops
-def _input_places(n, width):
-    """Where the inputs begin in the memory of a tile, and where they begin transposed (`place`)."""
-    each = whole_lines(n * width)
-    return each, 2 * each
+def copy_to_panels(x, AT, c, width):
+    """Copy an example, x, to row c of the micro-panels AT."""
+    n, across = x.shape[0], nr(x)
+    for q in range(0, n, across):
+        source, target = x[q : q + across], AT[q * width + c * across : q * width + (c + 1) * across]
+        for j in range(source.shape[0]):
+            target[j] = source[j]
 
 
 @piece
-def gather_inputs(examples: Examples, n: Int, tile: Tile):
-    """The same as `gather`, but an X in C order is not copied in its transposed form."""
-    width, memory = tile.width, tile.memory
-    A_at, AT_at = _input_places(n, width)
-    A, AT = memory[A_at : A_at + n * width], memory[AT_at : AT_at + n * width]
+def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
+    """Copy the inputs of a tile, as they are and, unless `forward_only`, transposed.
+
+    Columns from the last example to the next whole vector are 0.
+    """
+    count, width, memory = tile.count, tile.width, tile.memory
+    A_at, AT_at = whole_lines(n * width), 2 * whole_lines(n * width)
+    A, AT = memory[A_at : A_at + n * width], memory[AT_at:]
     if examples.transposed:
-        for c in range(tile.count):
+        for c in range(count):
             i = example_at(examples, tile.first + c)
-            copy(examples.X[i * n : (i + 1) * n], AT[c * n : (c + 1) * n])
-        clear(AT[tile.count * n :])
-        pack_transposed(AT, n, ZERO, width, ZERO, n, A, ZERO, width)
-        return
-    for q in range(n):
-        row, source = A[q * width : (q + 1) * width], examples.X[q * examples.m : (q + 1) * examples.m]
-        if examples.order.shape[0] > 0:
-            order = examples.order[tile.first : tile.first + tile.count]
-            for c in range(tile.count):
-                row[c] = source[order[c]]
-        else:
-            copy(source[tile.first : tile.first + tile.count], row)
-        clear(row[tile.count :])
+            copy_to_panels(examples.X[i * n : (i + 1) * n], AT, c, width)
+        for q in range(0, n, nr(A)):
+            pack_transposed(AT[q * width :], nr(A), ZERO, count, ZERO, min(nr(A), n - q), A, q * width, width)
+    else:
+        for q in range(n):
+            row, source = A[q * width : q * width + count], examples.X[q * examples.m : (q + 1) * examples.m]
+            if examples.order.shape[0] > 0:
+                order = examples.order[tile.first : tile.first + count]
+                for c in range(count):
+                    row[c] = source[order[c]]
+            else:
+                copy(source[tile.first : tile.first + count], row)
+        if not forward_only:
+            pack_right(Matrix(A, width, TRUE), ZERO, n, ZERO, ZERO, count, width, AT)
+    used = _used(tile)
+    if count < used:
+        for q in range(n):
+            clear(A[q * width + count : q * width + used])
 
 
 @piece
@@ -179,12 +186,6 @@ def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Ro
                 row[c] = source[order[c]]
         else:
             copy(source[tile.first : tile.first + tile.count], row)
-
-
-@loops
-def _used(tile):
-    """The columns that are computed: whole vectors."""
-    return min(tile.width, padded(tile.count, tile.memory))
 
 
 @piece
@@ -215,7 +216,7 @@ def transpose_activations(net, tile):
     for layer in range(1, net.sizes.shape[0] - 1):
         n = net.sizes[layer]
         _, A, AT = place(net.sizes, width, layer, memory)
-        pack_transposed(memory[A:], width, ZERO, n, ZERO, tile.count, memory[AT:], ZERO, n)
+        pack_right(Matrix(memory[A:], width, TRUE), ZERO, n, ZERO, ZERO, tile.count, width, memory[AT:])
 
 
 @piece
@@ -249,7 +250,7 @@ def through(net: Net, examples: Examples, tile: Tile) -> Number:
     Y, factors = memory[labels : labels + n * width], memory[rest : rest + count]
     losses = memory[rest + whole_lines(width) : rest + whole_lines(width) + count]
     scratch = memory[rest + 2 * whole_lines(width) :]
-    gather(examples, sizes[0], tile)
+    gather(examples, sizes[0], tile, FALSE)
     gather_labels(examples, rows_of_labels(net, examples.classes), tile, Y, factors)
     forward(net, tile)
     transpose_activations(net, tile)

@@ -31,6 +31,8 @@ ADAM, ADAMW = OPTIMIZERS["adam"], OPTIMIZERS["adamw"]
 #: Nesterov's form; the number of steps done; the factor of the penalty; the slope of leaky ReLU. `begin_step`
 #: writes the last two: the learning rate of this step, and the factor of sqrt(s).
 RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE, RATE, ROOT = range(12)
+#: How many numbers the row has.
+SETTINGS = ROOT + 1
 
 
 class Rule(NamedTuple):

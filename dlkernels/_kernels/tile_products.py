@@ -28,6 +28,7 @@ from dlkernels._kernels.rows import clear
 from dlkernels._simd.tile import (
     half_mr,
     lanes,
+    nr,
     outer_add,
     outer_add_rows,
     outer_columns,
@@ -39,9 +40,6 @@ from dlkernels._simd.tile import (
     outer_zeros,
     outer_zeros_half,
 )
-
-#: How many examples `add_outer` adds up at a time. 128 examples of 48 inputs are 24 KB in float32.
-_EXAMPLES = 128
 
 
 class Tiles(NamedTuple):
@@ -173,6 +171,20 @@ def multiply_T(W: Row, k: Int, D: Tiles, out: Tiles, width: Int):
 # -- the gradient ----------------------------------------------------------------------------------------
 
 
+class Panels(NamedTuple):
+    """A transposed matrix (k inputs) in micro-panels of NR inputs, as `packing.pack_right` packs it.
+
+    The micro-panel of inputs q ... begins at numbers[at + q * width]; its rows, one for each example, have NR
+    numbers. A tile thus reads few pages: rows of 784 numbers would lie on 200 pages, and the gradient took
+    1.8 times as long in float64. Parts lie `part` numbers apart.
+    """
+
+    numbers: Row
+    at: Int
+    width: Int
+    part: Int
+
+
 class Sums(NamedTuple):
     """Which examples `add_outer` adds up: `length` in each of `parts` parts, `last` in the last one."""
 
@@ -181,83 +193,74 @@ class Sums(NamedTuple):
     last: Int
 
 
+@loops
+def panels(k, like):
+    """`k` rounded up to whole micro-panels."""
+    return (k + nr(like) - 1) // nr(like) * nr(like)
+
+
 @inlined_late
-def _outer_block(sums, D, i, up, A, q, examples, G, k, tall, wide, fresh):
-    """G[i + up * r, q + c] (+)= ..., for rows r < tall and columns c < wide."""
+def _outer_block(sums, D, i, up, A, examples, G, at, k, tall, wide, fresh):
+    """G[at + up * r * k + c] (+)= the sum over e of D[i + up * r, e] A[e, c], for r < tall and c < wide."""
+    across = nr(G)
     for s in range(examples.parts):
         count = examples.last if s == examples.parts - 1 else examples.length
-        left, right = D.at + s * D.part + i * D.length, A.at + s * A.part + q
+        left, right = D.at + s * D.part + i * D.length, A.at + s * A.part
         for e in range(count):
-            sums = outer_add_rows(sums, D.numbers, left + e, up * D.length, A.numbers, right + e * A.length)
-    write_tile(sums, fresh, G, i * k + q, up * k, tall, wide)
+            sums = outer_add_rows(sums, D.numbers, left + e, up * D.length, A.numbers, right + e * across)
+    write_tile(sums, fresh, G, at, up * k, tall, wide)
 
 
 @inlined_late
-def _outer_strip(tile, half, D, first, last, A, q, examples, G, k, wide, fresh):
-    i = first
+def _outer_strip(tile, half, D, first, last, A, q, examples, G, k, fresh):
+    """All rows of `add_outer`, for one panel of inputs."""
+    i, wide = first, min(outer_columns(tile), k - q)
     while i < last:
         left = last - i
         if left >= outer_rows(tile):
-            _outer_block(tile, D, i, 1, A, q, examples, G, k, outer_rows(tile), wide, fresh)
+            _outer_block(tile, D, i, 1, A, examples, G, i * k + q, k, outer_rows(tile), wide, fresh)
             i += outer_rows(tile)
         elif left > outer_rows(half) and last >= outer_rows(tile):
-            _outer_block(tile, D, last - 1, -1, A, q, examples, G, k, left, wide, fresh)
+            _outer_block(tile, D, last - 1, -1, A, examples, G, (last - 1) * k + q, k, left, wide, fresh)
             i = last
+        elif left >= outer_rows(half):
+            _outer_block(half, D, i, 1, A, examples, G, i * k + q, k, outer_rows(half), wide, fresh)
+            i += outer_rows(half)
         else:
-            tall = min(left, outer_rows(half))
-            if tall == outer_rows(half):
-                _outer_block(half, D, i, 1, A, q, examples, G, k, tall, wide, fresh)
-            else:
-                _outer_block(half, D, last - 1, -1, A, q, examples, G, k, tall, wide, fresh)
-            i += tall
-
-
-@piece
-def add_outer(D: Tiles, first: Int, last: Int, A: Tiles, k: Int, examples: Sums, G: Row, fresh: Flag):
-    """G[i, q] += sum over e of D[i, e] A[e, q], for rows first <= i < last and q < k; = if `fresh`.
-
-    D has `last` rows or more. A is the transposed input of the layer: its row e is an example. Up to one
-    vector beyond the last number of A is read.
-    """
-    if last < half_mr(G):
-        for i in range(first, last):
-            row = G[i * k : (i + 1) * k]
-            if fresh:
-                clear(row)
-            for s in range(examples.parts):
-                count = examples.last if s == examples.parts - 1 else examples.length
-                at = D.at + s * D.part + i * D.length
-                add_weighted_rows(
-                    D.numbers[at : at + count], count, A.numbers, A.at + s * A.part, A.length, row, ZERO
-                )
-        return
-    # Examples are taken in groups, so that the rows of A that a strip of tiles reads stay in the first-level
-    # cache: (128, 784) x 256 runs at 83 % of the register-only rate instead of 58.
-    group = max(1, _EXAMPLES // examples.length)
-    for s in range(0, examples.parts, group):
-        parts = min(group, examples.parts - s)
-        last_length = examples.last if s + parts == examples.parts else examples.length
-        left = Tiles(D.numbers, D.at + s * D.part, D.length, D.part)
-        right = Tiles(A.numbers, A.at + s * A.part, A.length, A.part)
-        sums = Sums(parts, examples.length, last_length)
-        _add_outer_group(left, first, last, right, k, sums, G, fresh and s == 0)
+            _outer_block(half, D, last - 1, -1, A, examples, G, (last - 1) * k + q, k, left, wide, fresh)
+            i = last
 
 
 @loops
-def _add_outer_group(D, first, last, A, k, examples, G, fresh):
+def _add_few_rows(D, first, last, A, q, examples, G, k, fresh):
+    """`add_outer` for a panel and fewer rows than a tile has."""
+    for i in range(first, last):
+        row = G[i * k + q : min((i + 1) * k, i * k + q + nr(G))]
+        if fresh:
+            clear(row)
+        for s in range(examples.parts):
+            count = examples.last if s == examples.parts - 1 else examples.length
+            d = D.at + s * D.part + i * D.length
+            add_weighted_rows(D.numbers[d : d + count], count, A.numbers, A.at + s * A.part, nr(G), row, ZERO)
+
+
+@piece
+def add_outer(D: Tiles, first: Int, last: Int, A: Panels, k: Int, examples: Sums, G: Row, fresh: Flag):
+    """G[i, q] += sum over e of D[i, e] A[e, q], for rows first <= i < last and q < k; = if `fresh`.
+
+    D has at least `last` rows. A is the input of the layer, transposed: its rows are examples.
+    """
     tile, half = outer_zeros(G), outer_zeros_half(G)
-    q = ZERO
-    while q < k:
-        across = _next_width(k - q, G)
-        wide = min(across, k - q)
-        if across == outer_columns(tile):
-            _outer_strip(tile, half, D, first, last, A, q, examples, G, k, wide, fresh)
+    for q in range(0, k, outer_columns(tile)):
+        across = padded(k - q, G)
+        panel = Panels(A.numbers, A.at + q * A.width, A.width, A.part)
+        if last < half_mr(G):
+            _add_few_rows(D, first, last, panel, q, examples, G, k, fresh)
+        elif across >= outer_columns(tile):
+            _outer_strip(tile, half, D, first, last, panel, q, examples, G, k, fresh)
         elif across == lanes(G):
-            _outer_strip(
-                outer_vector(tile), outer_vector(half), D, first, last, A, q, examples, G, k, wide, fresh
-            )
+            one, low = outer_vector(tile), outer_vector(half)
+            _outer_strip(one, low, D, first, last, panel, q, examples, G, k, fresh)
         else:
-            _outer_strip(
-                outer_pair(tile), outer_pair(half), D, first, last, A, q, examples, G, k, wide, fresh
-            )
-        q += across
+            two, low_two = outer_pair(tile), outer_pair(half)
+            _outer_strip(two, low_two, D, first, last, panel, q, examples, G, k, fresh)
