@@ -5,21 +5,33 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlkernels.validation import real
 
-#: A cost counts as risen if it ends more than this share above where it began. Rounding stays far below, also
-#: where training goes on from parameters that are at the minimum already.
-_RISE = 1e-3
+
+class Costs(NamedTuple):
+    """What the costs of a training are: those before each "iteration", or those in each "epoch"."""
+
+    #: What is counted.
+    step: str
+    #: Where the cost is from: "before" a step or "in" one.
+    where: str
+    #: A cost counts as risen if it ends more than this share above where it began. Rounding stays far below,
+    #: also where training goes on from parameters that are at the minimum already.
+    rise: float
+
+
+#: The costs of gradient descent on all examples at once.
+STEPS = Costs("iteration", "before", 1e-3)
 
 
 class ConvergenceWarning(UserWarning):
     """Says that a fit ended with a higher cost than it began with, or with NaN or infinity.
 
-    The model holds the parameters as they are then. `LogisticRegression.fit` has the exact rule.
+    The model holds the parameters as they are then. The `fit` of each model has the exact rule.
 
     Examples
     --------
@@ -43,35 +55,38 @@ def warn_if_diverged(
     seen: Sequence[tuple[int, float]],
     parameters: Mapping[str, Any],
     learning_rate: Any,
+    costs: Costs = STEPS,
 ) -> None:
     """Warn once, at the line that called `fit`, if training diverged by the rule of `what_went_wrong`."""
-    what = what_went_wrong(seen, parameters)
+    what = what_went_wrong(seen, parameters, costs)
     if what:
         warnings.warn(
             f"{function} diverged: {what}. Scale the features (dlkernels.data.Standardizer), or take a "
             f"learning_rate below {real(function, 'learning_rate', learning_rate):g}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def what_went_wrong(seen: Sequence[tuple[int, float]], parameters: Mapping[str, Any]) -> str:
+def what_went_wrong(
+    seen: Sequence[tuple[int, float]], parameters: Mapping[str, Any], costs: Costs = STEPS
+) -> str:
     """Say in what way training diverged, or return an empty text if it didn't.
 
-    `seen` holds iterations, and the cost before each; `parameters` are those after the last step.
+    `seen` holds steps, and the cost of each; `parameters` are those after the last step.
     """
-    for iteration, cost in seen:
+    for step, cost in seen:
         if not math.isfinite(cost):
-            return f"the cost was {cost} before iteration {iteration:,}"
+            return f"the cost was {cost} {costs.where} {costs.step} {step:,}"
     if not all_finite(parameters):
         return "the parameters hold NaN or infinity after the last step"
     if seen:
-        limit = seen[0][1] * (1 + _RISE)
+        limit = seen[0][1] * (1 + costs.rise)
         last, cost = seen[-1]
         if cost > limit:
-            risen = next(iteration for iteration, cost in seen if cost > limit)
+            risen = next(step for step, cost in seen if cost > limit)
             return (
-                f"the cost rose above {seen[0][1]:.6g}, where it began, by iteration {risen:,}, and was "
-                f"{cost:.6g} before iteration {last:,}"
+                f"the cost rose above {seen[0][1]:.6g}, where it began, by {costs.step} {risen:,}, and was "
+                f"{cost:.6g} {costs.where} {costs.step} {last:,}"
             )
     return ""

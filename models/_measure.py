@@ -16,7 +16,7 @@ from dlkernels.data import Dataset
 from dlkernels.progress import progress
 
 from ._convergence import ConvergenceWarning, all_finite, what_went_wrong
-from ._training import INTERVAL, Array, Model
+from ._training import Array, Model
 from .logistic_regression import LogisticRegression
 from .shallow_network import ShallowNetwork
 
@@ -51,6 +51,11 @@ class Job:
         )
         return f"{name} on {self.dataset.name}"
 
+    @property
+    def run_length(self) -> int:
+        """How many steps a run of the model's training has."""
+        return self.build("numpy", 1)._runs.steps
+
     def build(self, backend: str, iterations: int) -> Model:
         """Return the model, not yet fitted."""
         common: dict[str, Any] = {
@@ -80,8 +85,10 @@ class Result:
     @property
     def fault(self) -> str:
         """What went wrong if training diverged, by the rule of `fit`; else an empty text."""
-        seen = [(INTERVAL * run, cost) for run, cost in enumerate(self.model.costs_)]
-        return what_went_wrong([*seen, (self.iterations, self.final_cost)], self.model.parameters_)
+        runs = self.model._runs
+        seen = [(runs.steps * run, cost) for run, cost in enumerate(self.model.costs_)]
+        seen.append((self.iterations, self.final_cost))
+        return what_went_wrong(seen, self.model._learned(), runs.costs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +131,7 @@ class _Run:
     def shown(self, backend: str, iterations: int) -> tuple[float, Model]:
         """Fit a new model under a progress bar."""
         with progress(f"{backend}: {self.job.title}", iterations) as advance:
-            return self.fit(backend, iterations, lambda done, cost: advance(INTERVAL))
+            return self.fit(backend, iterations, lambda done, cost: advance(self.job.run_length))
 
     def first_call(self, backend: str) -> float:
         """Fit one iteration and predict, which compiles all that a backend needs; return the seconds."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ._training import Array, Model
+from ._classifier import BinaryClassifier
+from ._training import Array
 
 
-class LogisticRegression(Model):
+class LogisticRegression(BinaryClassifier):
     """P(y = 1) = sigmoid(wᵀx + b), trained by gradient descent from zero.
 
     Parameters

@@ -10,11 +10,12 @@ import numpy as np
 from dlkernels import validation
 from dlkernels.validation import count, finite
 
+from ._classifier import BinaryClassifier
 from ._convergence import all_finite
-from ._training import Array, Model
+from ._training import Array
 
 
-class ShallowNetwork(Model):
+class ShallowNetwork(BinaryClassifier):
     """P(y = 1) = sigmoid(W2 g(W1 x + b1) + b2), trained by gradient descent.
 
     Parameters
