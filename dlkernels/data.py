@@ -1,7 +1,7 @@
 """Data sets for the models, and functions that convert arrays to columns of examples.
 
 Unless a docstring says otherwise, X has shape (n_x, m), one example a column, and Y has shape (1, m), with
-labels 0 and 1.
+labels 0 and 1. Only `digits` also has the numbers of ten classes.
 """
 
 from __future__ import annotations
@@ -117,13 +117,13 @@ def breast_cancer() -> Dataset:
     return Dataset("breast_cancer", *split, names, text).standardized()
 
 
-def digits(positive: int = 0) -> Dataset:
-    """Handwritten digits of 8 × 8 pixels: one digit (label 1) against all others (label 0).
+def digits(positive: int | None = 0) -> Dataset:
+    """Handwritten digits of 8 × 8 pixels: one digit (label 1) against all others (label 0), or all ten.
 
     Parameters
     ----------
-    positive : int
-        The digit with label 1, from 0 to 9.
+    positive : int or None
+        The digit with label 1, from 0 to 9. With None there are ten classes: each label is the digit itself.
 
     Returns
     -------
@@ -143,14 +143,18 @@ def digits(positive: int = 0) -> Dataset:
     >>> data = digits(positive=8)
     >>> data.X_train.shape, int(data.Y_train.sum() + data.Y_test.sum())
     ((64, 1437), 174)
+    >>> digits(positive=None).Y_train[0, :4]
+    array([0., 1., 2., 3.])
     """
-    digit = values.count("digits", "positive", positive)
-    if digit > 9:
+    digit = None if positive is None else values.count("digits", "positive", positive)
+    if digit is not None and digit > 9:
         raise DataError(f"digits: positive must be a digit from 0 to 9, not {digit}")
     source = need("sklearn.datasets", "the data set digits").load_digits()
-    split = train_test_split(rows_to_columns(source.data), (source.target == digit).reshape(1, -1))
+    labels = (source.target if digit is None else source.target == digit).reshape(1, -1)
+    split = train_test_split(rows_to_columns(source.data), labels)
     names = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
-    text = f"8 x 8 digits (scikit-learn), {digit} against the rest, a fifth held out"
+    what = "ten classes" if digit is None else f"{digit} against the rest"
+    text = f"8 x 8 digits (scikit-learn), {what}, a fifth held out"
     return Dataset("digits", *split, names, text).standardized()
 
 

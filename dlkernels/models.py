@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # they take each of these names for `Any`; with `import *` they would say that there is none.
     from models import ConvergenceWarning as ConvergenceWarning
     from models import LogisticRegression as LogisticRegression
+    from models import Network as Network
     from models import ShallowNetwork as ShallowNetwork
 elif __name__ == "__main__":
     raise SystemExit("dlkernels.models is a package to import; the command is dlkernels")

@@ -12,13 +12,27 @@ from typing import Any
 import numpy as np
 
 from dlkernels._inputs import arrays, labels, values
+from dlkernels._inputs import network_examples as networks
 from dlkernels._inputs.arrays import Array
 from dlkernels._inputs.checks import activation_code
 from dlkernels._inputs.finite import finite as finite_array
+from dlkernels._inputs.network_examples import NetworkExamples
+from dlkernels._inputs.networks import activation_codes
 from dlkernels._inputs.shapes import need_fit, other_features
 from dlkernels._kernels import shapes
 
-__all__ = ["activation", "count", "examples", "finite", "labelled_examples", "parameter", "real"]
+__all__ = [
+    "NetworkExamples",
+    "activation",
+    "activations",
+    "count",
+    "examples",
+    "finite",
+    "labelled_examples",
+    "network_examples",
+    "parameter",
+    "real",
+]
 
 
 def real(function: str, name: str, value: Any) -> float:
@@ -149,8 +163,35 @@ def activation(function: str, name: Any) -> str:
     return str(name)
 
 
+def activations(function: str, names: Any, hidden: int) -> None:
+    """Check the names of the activations of a network's hidden layers.
+
+    Parameters
+    ----------
+    function : str
+        The name with which the message begins.
+    names : str or tuple of str
+        One name for all hidden layers, or one for each.
+    hidden : int
+        The number of hidden layers.
+
+    Raises
+    ------
+    TypeError
+        If a name is no string.
+    ValueError
+        If there is no activation of this name, or there are more or fewer names than layers.
+
+    Examples
+    --------
+    >>> from dlkernels import validation
+    >>> validation.activations("f", ("relu", "tanh"), hidden=2)
+    """
+    activation_codes(function, names, hidden)
+
+
 def labelled_examples(
-    function: str, X: Any, Y: Any, dtype: Any = None, *, allow_nan: bool = False
+    function: str, X: Any, Y: Any, dtype: Any = None, *, allow_nan: bool = False, classes: bool = False
 ) -> tuple[Array, Array]:
     """Return examples as columns, and their labels, as arrays that kernels take.
 
@@ -166,6 +207,8 @@ def labelled_examples(
         The dtype of both results; by default that of X.
     allow_nan : bool
         Whether X may hold NaN and infinity.
+    classes : bool
+        Whether labels may also be the numbers of more than two classes: 0, 1, 2 and so on without gaps.
 
     Returns
     -------
@@ -178,9 +221,9 @@ def labelled_examples(
     TypeError
         If an input is not real numbers of a supported dtype.
     ValueError
-        If shapes don't match (the message names both), n_x or m is 0, a label is neither 0 nor 1, or, unless
-        `allow_nan`, a number in X is NaN, infinite or too large for the dtype. Messages say what to pass
-        instead.
+        If shapes don't match (the message names both), n_x or m is 0, a label is neither 0 nor 1 (nor, with
+        `classes`, the number of a class), or, unless `allow_nan`, a number in X is NaN, infinite or too large
+        for the dtype. Messages say what to pass instead.
 
     Examples
     --------
@@ -197,13 +240,71 @@ def labelled_examples(
         raise ValueError(
             f"{function}: X has no features: it must have a row for each (X {X_.shape}, Y {Y_.shape})"
         )
-    labels.need_0_and_1(function, Y, Y_)
+    if not (classes and labels.classes(Y_)):
+        labels.need_0_and_1(function, Y, Y_)
     target = X_.dtype if dtype is None else np.dtype(dtype)
     convert = arrays.c_or_fortran_order if allow_nan else partial(finite_array, function, "X")
     return convert(X_, target), arrays.c_order(Y_, target)
 
 
-def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
+def network_examples(
+    function: str,
+    X: Any,
+    Y: Any,
+    sample_weight: Any = None,
+    *,
+    output: str | None = None,
+    units: int | None = None,
+    dtype: Any = None,
+) -> NetworkExamples:
+    """Return examples, labels and weights for a network, and the output that the labels ask for.
+
+    Parameters
+    ----------
+    function : str
+        The name with which the message begins.
+    X : array_like, shape (n_0, m)
+        Examples; at least one, of at least one feature. They may be of any real dtype.
+    Y : array_like, shape (n_L, m)
+        Labels. For the output "sigmoid" they are 0 or 1, for "exp" not negative. For "softmax" they may also
+        be one row (1, m) of class numbers.
+    sample_weight : array_like, shape (1, m) or (m,), optional
+        Weights, not negative and not all 0.
+    output : {"identity", "sigmoid", "softmax", "exp"}, optional
+        By default it is "sigmoid" for one row of 0 and 1, and "softmax" for one row that holds the numbers of
+        more classes, 0, 1, 2 and so on without gaps. For other labels it must be given.
+    units : int, optional
+        The number n_L of the network's outputs, if it is known. By default the labels decide on it.
+    dtype : {None, "float32", "float64"}
+        The dtype of the network's parameters. By default it is that of X if that is float32 or float64, else
+        float64.
+
+    Returns
+    -------
+    NetworkExamples
+        X as it was given, as an array of any real dtype; Y and `sample_weight` in the dtype of the
+        parameters; `output`, `units` and `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If an input is not real numbers.
+    ValueError
+        If shapes don't match (the message names both), n_0 or m is 0, labels don't fit to the output, the
+        output is left open, a weight is negative or all are 0, or a number is NaN, infinite or too large for
+        the dtype.
+
+    Examples
+    --------
+    >>> from dlkernels import validation
+    >>> found = validation.network_examples("f", [[1, 2, 3]], [[0, 1, 2]])
+    >>> found.output, found.units
+    ('softmax', 3)
+    """
+    return networks.network_examples(function, X, Y, sample_weight, output, units, dtype)
+
+
+def examples(function: str, X: Any, n_x: int, dtype: Any, *, convert: bool = True) -> Array:
     """Return examples as an array for a model that was fitted with `n_x` features.
 
     Parameters
@@ -215,12 +316,14 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     n_x : int
         The number of features that each must have.
     dtype : {"float32", "float64"}
-        The dtype of the result.
+        The dtype to compute in.
+    convert : bool
+        Whether the result has that dtype. If not, it is X as it is, of any real dtype and layout.
 
     Returns
     -------
     ndarray, shape (n_x, m)
-        In C or Fortran order.
+        In C or Fortran order, if it is converted.
 
     Raises
     ------
@@ -236,21 +339,25 @@ def examples(function: str, X: Any, n_x: int, dtype: Any) -> Array:
     >>> validation.examples("f", [[1, 2]], 1, "float64")
     array([[1., 2.]])
     """
-    X_ = arrays.matrices(function, {"X": X})[0]
+    X_ = arrays.as_real(function, "X", X)
+    arrays.need_matrix(function, "X", X_)
     if message := other_features("model", X_, n_x):
         raise ValueError(f"{function}: {message}")
-    return finite_array(function, "X", X_, np.dtype(dtype))
+    if convert:
+        return finite_array(function, "X", X_, np.dtype(dtype))
+    networks.need_finite(function, X_, np.dtype(dtype))
+    return X_
 
 
-def parameter(function: str, name: str, value: Any, like: Any, dtype: Any = "float64") -> Any:
+def parameter(function: str, name: str | None, value: Any, like: Any, dtype: Any = "float64") -> Any:
     """Return a copy of a parameter for training to start from.
 
     Parameters
     ----------
     function : str
         The name with which the message begins.
-    name : str
-        The name of the parameter.
+    name : str or None
+        The name of the parameter among the argument `parameters`; None if that argument is the parameter.
     value : array_like or float
         The parameter.
     like : ndarray or float
@@ -277,7 +384,7 @@ def parameter(function: str, name: str, value: Any, like: Any, dtype: Any = "flo
     >>> validation.parameter("f", "b", [[1]], np.zeros((1, 1)))
     array([[1.]])
     """
-    shown = f"parameters[{name!r}]"
+    shown = "parameters" if name is None else f"parameters[{name!r}]"
     if isinstance(like, float):
         return values.fits(function, shown, values.finite(function, shown, value), np.dtype(dtype))
     array = arrays.as_float(function, shown, value)

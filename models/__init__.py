@@ -1,4 +1,4 @@
-"""Logistic regression and a two-layer network, trained on any of dlkernels' backends.
+"""Logistic regression and networks, trained on any of dlkernels' backends.
 
 The package is called `dlkernels.models`. `models` is a second name of it, for which see `_second_name`.
 """
@@ -13,6 +13,7 @@ if __name__ == "models":
 
 from ._convergence import ConvergenceWarning
 from .logistic_regression import LogisticRegression
+from .network import Network
 from .shallow_network import ShallowNetwork
 
-__all__ = ["ConvergenceWarning", "LogisticRegression", "ShallowNetwork"]
+__all__ = ["ConvergenceWarning", "LogisticRegression", "Network", "ShallowNetwork"]

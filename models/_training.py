@@ -64,6 +64,10 @@ class Model(ABC):
     def _learned(self) -> Mapping[str, Any]:
         """Return the parameters by name, as arrays or numbers."""
 
+    def _rate(self) -> Any:
+        """Return the learning rate of the last fit."""
+        return self.learning_rate
+
     @abstractmethod
     def predict_proba(self, X: Any) -> Array:
         """Return what the model computes for each example."""
@@ -128,7 +132,7 @@ class Model(ABC):
                 if stop:
                     break
         self._hold(state, costs, done)
-        warn_if_diverged(name, seen, self._learned(), self.learning_rate, self._runs.costs)
+        warn_if_diverged(name, seen, self._learned(), self._rate(), self._runs.costs)
         return self
 
     @contextlib.contextmanager

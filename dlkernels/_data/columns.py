@@ -164,7 +164,7 @@ def train_test_split(
     X : array_like, shape (n_x, m)
         Examples as columns.
     Y : array_like, shape (1, m)
-        Labels, 0 or 1.
+        Labels: 0 or 1, or the numbers 0, 1, 2, ... of more classes, without gaps.
     test_fraction : float
         The share to hold out, between 0 and 1. At least one example of each label stays for training.
     seed : int
@@ -180,7 +180,7 @@ def train_test_split(
     DataError
         If there are too few examples to hold one out, or `test_fraction` is not between 0 and 1.
     ValueError
-        If shapes don't match (the message names both) or a label is neither 0 nor 1.
+        If shapes don't match (the message names both) or labels are neither 0 and 1 nor class numbers.
 
     Examples
     --------
@@ -195,10 +195,10 @@ def train_test_split(
     fraction = values.finite(f, "test_fraction", test_fraction)
     if not 0 < fraction < 1:
         raise DataError(f"{f}: test_fraction must be between 0 and 1, not {test_fraction}")
-    X_, Y_ = labelled_examples(f, X, Y, allow_nan=True)
+    X_, Y_ = labelled_examples(f, X, Y, allow_nan=True, classes=True)
     random = np.random.default_rng(values.count(f, "seed", seed))
     held_out = np.zeros(Y_.shape[1], bool)
-    for label in (0, 1):
+    for label in range(int(Y_.max()) + 1):
         columns = np.flatnonzero(Y_[0] == label)
         size = min(int(fraction * columns.size + 0.5), max(columns.size - 1, 0))
         held_out[random.permutation(columns)[:size]] = True

@@ -21,6 +21,7 @@ class Dataset:
     name : str
     X_train, X_test : ndarray, shape (n_x, m)
     Y_train, Y_test : ndarray, shape (1, m)
+        Labels: 0 and 1, or class numbers.
     feature_names : tuple of str
         One for each row of X.
     description : str

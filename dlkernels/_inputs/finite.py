@@ -30,7 +30,7 @@ def not_finite(name: str, array: Array, converted: Array) -> str:
 
     It is empty if all numbers are finite.
     """
-    if _all_finite(converted):
+    if all_finite(converted):
         return ""
     bad, dtype = ~np.isfinite(array), converted.dtype
     too_large = not bad.any()
@@ -57,7 +57,7 @@ def _advice(name: str, dtype: np.dtype[Any], too_large: bool) -> str:
     return "; leave such examples out, or fill in numbers, for instance the mean of the feature"
 
 
-def _all_finite(array: Array) -> bool:
+def all_finite(array: Array) -> bool:
     if array.size > _FEW:
         # A finite sum says so in half the time, and takes no memory. That of large numbers may be infinite.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -107,6 +107,16 @@ def need_0_and_1(function: str, Y: Any, Y_: Array) -> None:
         raise ValueError(f"{function}: {message}")
 
 
+def classes(Y: Array) -> int:
+    """How many classes there are if Y holds their numbers: 0, 1, 2 and so on without gaps; else 0."""
+    if not (
+        Y.size and np.isfinite(Y).all() and Y.min() >= 0 and Y.max() < Y.size and (np.floor(Y) == Y).all()
+    ):
+        return 0
+    count = int(Y.max()) + 1
+    return count if np.unique(Y).size == count else 0
+
+
 def not_0_and_1(name: str, labels: Array, words: Words) -> str:
     """The message about labels that aren't 0 and 1, whatever their shape. It is empty if all are."""
     wrong = (labels != 0) & (labels != 1)

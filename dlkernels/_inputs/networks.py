@@ -93,7 +93,7 @@ def shared_parameters(function: str, theta: Any, sizes: Any) -> tuple[Array, tup
     return theta, sizes_
 
 
-def _activations(function: str, activations: Any, hidden: int) -> tuple[int, ...]:
+def activation_codes(function: str, activations: Any, hidden: int) -> tuple[int, ...]:
     """The codes of the activations of the hidden layers."""
     if isinstance(activations, str):
         return (activation_code(function, activations, "activations"),) * hidden
@@ -113,7 +113,7 @@ def layers(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The sizes of a network, and the codes of its hidden activations and of its output."""
     sizes_ = sizes_of(function, sizes)
-    codes = _activations(function, activations, len(sizes_) - 2)
+    codes = activation_codes(function, activations, len(sizes_) - 2)
     return sizes_, (*codes, OUTPUTS[values.name(function, "output", output, OUTPUTS)].code)
 
 
@@ -147,7 +147,7 @@ def features(function: str, X: Any, sizes: tuple[int, ...]) -> Array:
     return array
 
 
-def _need_none(function: str, name: str, wanted: str, array: Array, wrong: Array) -> None:
+def need_none(function: str, name: str, wanted: str, array: Array, wrong: Array) -> None:
     """Raise an error that names the first wrong entry, if there is one."""
     if wrong.any():
         place = tuple(map(int, np.unravel_index(wrong.argmax(), wrong.shape)))
@@ -174,13 +174,13 @@ def _labels(function: str, Y: Any, X: Array, n: Network) -> tuple[Array, bool]:
     converted = arrays.c_order(finite.finite(function, "Y", array, n.theta.dtype))
     if classes:
         wrong = (converted < 0) | (converted >= units) | (converted != np.floor(converted))
-        _need_none(function, "Y", f"class numbers from 0 to {units - 1}", array, wrong)
+        need_none(function, "Y", f"class numbers from 0 to {units - 1}", array, wrong)
     if output.not_negative:
-        _need_none(function, "Y", "numbers that are not negative", array, converted < 0)
+        need_none(function, "Y", "numbers that are not negative", array, converted < 0)
     return converted, classes
 
 
-def _weights(function: str, sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
+def weights_of(function: str, sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
     """The weights of m examples as a vector in this dtype; an empty one if there are none."""
     name = "sample_weight"
     if sample_weight is None:
@@ -189,11 +189,11 @@ def _weights(function: str, sample_weight: Any, m: int, dtype: np.dtype[Any]) ->
     if array.shape not in ((1, m), (m,)):
         raise ValueError(f"{function}: {name} must have shape (1, {m}) or ({m},) but has shape {array.shape}")
     converted = arrays.c_order(finite.finite(function, name, array, dtype))
-    _need_none(function, name, "numbers that are not negative", array, converted < 0)
+    need_none(function, name, "numbers that are not negative", array, converted < 0)
     return converted.reshape(m)
 
 
-def _need_weight(function: str, weights: Array, order: Array | None) -> None:
+def need_weight(function: str, weights: Array, order: Array | None) -> None:
     """Raise an error unless the weights of all examples have a sum to divide by."""
     if weights.size == 0:
         return
@@ -212,7 +212,7 @@ def _examples(function: str, X: Any, Y: Any, sample_weight: Any, n: Network) -> 
     m = X_.shape[1]
     if m == 0:
         raise ValueError(f"{function}: the mean over 0 examples is undefined (X {X_.shape})")
-    return Examples(X_, Y_, classes, _weights(function, sample_weight, m, n.theta.dtype))
+    return Examples(X_, Y_, classes, weights_of(function, sample_weight, m, n.theta.dtype))
 
 
 def _order(function: str, order: Any, X: Array) -> Array | None:
@@ -233,7 +233,7 @@ def _order(function: str, order: Any, X: Array) -> Array | None:
     m = X.shape[1]
     if array.min() < 0 or array.max() >= m:
         wrong = (array < 0) | (array >= m)
-        _need_none(function, "order", f"indices of examples, from 0 to {m - 1}", array, wrong)
+        need_none(function, "order", f"indices of examples, from 0 to {m - 1}", array, wrong)
     return np.ascontiguousarray(array, np.int64)
 
 
@@ -275,7 +275,7 @@ def propagate(
     f = "network_propagate"
     n = network(f, theta, sizes, activations, output, negative_slope)
     examples = _examples(f, X, Y, sample_weight, n)
-    _need_weight(f, examples.weights, None)
+    need_weight(f, examples.weights, None)
     penalty = values.within(f, "l2", l2)
     if out is None:
         return Propagate(n, examples, penalty, np.empty_like(n.theta))
@@ -306,7 +306,7 @@ def epoch(
     n = network(f, theta, sizes, activations, output, negative_slope, updated=True)
     examples = _examples(f, X, Y, sample_weight, n)
     order_ = _order(f, order, examples.X)
-    _need_weight(f, examples.weights, order_)
+    need_weight(f, examples.weights, order_)
     size, penalty = values.count(f, "batch_size", batch_size, 1), values.within(f, "l2", l2)
     read = [("X", X), ("Y", Y), ("sample_weight", sample_weight), ("order", order)]
     outputs.need_apart(f, [("theta", theta)], [(name, value) for name, value in read if value is not None])
