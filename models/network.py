@@ -268,7 +268,8 @@ class Network(Model):
 
     def _predicted(self, method: str, X: Any) -> Array:
         name = f"{type(self).__name__}.{method}"
-        self._need_fit(name)
+        if not hasattr(self, "theta_"):
+            raise RuntimeError(f"{name}: this model is not fitted yet; call fit(X, Y) first")
         X = validation.examples(name, X, self.sizes_[0], self.theta_.dtype, convert=False)
         forward = backends.get(self.backend).network_forward
         A: Array = forward(self.theta_, self.sizes_, X, self.activations, self.output_)
@@ -293,7 +294,8 @@ class Network(Model):
         RuntimeError, ValueError
             As `predict_proba`.
         """
-        return predicted(self.output_, self._predicted("predict", X))
+        A = self._predicted("predict", X)
+        return predicted(self.output_, A)
 
     def score(self, X: Any, Y: Any) -> float:
         """Return how good the predictions are; 1 is the best.
@@ -319,13 +321,8 @@ class Network(Model):
             As `predict_proba`; ValueError also if `fit` would refuse the labels.
         """
         name = f"{type(self).__name__}.score"
-        self._need_fit(name)
         A = self._predicted("score", X)
         given = validation.network_examples(
             name, X, Y, output=self.output_, units=self.sizes_[-1], dtype=self.theta_.dtype
         )
         return score(self.output_, A, given.Y)
-
-    def _need_fit(self, name: str) -> None:
-        if not hasattr(self, "theta_"):
-            raise RuntimeError(f"{name}: this model is not fitted yet; call fit(X, Y) first")

@@ -77,19 +77,15 @@ def _dtype(X: Array, dtype: Any) -> np.dtype[Any]:
 
 def _need_columns(function: str, X: Any, Y: Any, X_: Array, Y_: Array) -> None:
     """Raise an error unless there is a column of Y for each column of X."""
-    if X_.ndim == Y_.ndim == 2:
-        if Y_.shape[1] == X_.shape[1]:
-            return
-        if X_.shape[0] == Y_.shape[0] and 1 not in Y_.shape:
-            raise ValueError(
-                f"{function}: examples are columns, so pass X.T and Y.T (X {X_.shape}, Y {Y_.shape})"
-            )
-    if 1 in Y_.shape or Y_.ndim != 2:
+    if X_.ndim == Y_.ndim == 2 and X_.shape[1] == Y_.shape[1]:
+        return
+    if Y_.ndim != 2 or 1 in Y_.shape:
         labels.need_columns(function, X, Y, X_, Y_)
     arrays.need_matrix(function, "X", X_)
     arrays.need_matrix(function, "Y", Y_)
+    hint = "; examples are columns, so pass X.T and Y.T" if X_.shape[0] == Y_.shape[0] > 1 else ""
     raise ValueError(
-        f"{function}: Y has {Y_.shape[1]} columns but X has {X_.shape[1]} (Y {Y_.shape}, X {X_.shape})"
+        f"{function}: Y has {Y_.shape[1]} columns but X has {X_.shape[1]} (Y {Y_.shape}, X {X_.shape}){hint}"
     )
 
 
