@@ -6,8 +6,8 @@ import dataclasses
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from dlkernels.data import Dataset
 from dlkernels.progress import progress
 
 from ._convergence import ConvergenceWarning, all_finite, what_went_wrong
-from ._training import Array, Model
+from ._training import Array, Model, Runs
 from .logistic_regression import LogisticRegression
+from .network import Network
 from .shallow_network import ShallowNetwork
 
 #: Seconds that the python backend may train for.
@@ -26,8 +27,18 @@ PYTHON_SECONDS = 2.0
 #: seconds or longer.
 ROUNDS = 3
 LONG_FIT = 3.0
+#: The examples that a step of the network of any depth sees.
+BATCH_SIZE = 32
 #: Seconds of pause before each timed fit, because the worker threads of a BLAS spin for a while after a call.
 _PAUSE = 0.05
+
+#: The models that can be compared, by the names of the option --model.
+CLASSES: dict[str, type[Model]] = {
+    "logistic": LogisticRegression,
+    "shallow": ShallowNetwork,
+    "network": Network,
+}
+Trained: TypeAlias = LogisticRegression | ShallowNetwork | Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,34 +50,49 @@ class Job:
     iterations: int
     learning_rate: float
     dtype: str = "float64"
-    hidden_units: int = 4
+    hidden: tuple[int, ...] = (4,)
     seed: int = 3
 
     @property
     def title(self) -> str:
-        name = (
-            "Logistic regression"
-            if self.model == "logistic"
-            else f"Network of {self.hidden_units} tanh units"
-        )
+        units = " and ".join(map(str, self.hidden))
+        name = {
+            "logistic": "Logistic regression",
+            "shallow": f"Network of {units} tanh units",
+            "network": f"Network of {units} relu units" if self.hidden else "Network without hidden units",
+        }[self.model]
         return f"{name} on {self.dataset.name}"
 
     @property
-    def run_length(self) -> int:
-        """How many steps a run of the model's training has."""
-        return self.build("numpy", 1)._runs.steps
+    def runs(self) -> Runs:
+        """The runs in which the model trains."""
+        return CLASSES[self.model]._runs
 
-    def build(self, backend: str, iterations: int) -> Model:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the table and the JSON name, and that only some models have."""
+        if self.model == "network":
+            return {"hidden_layers": list(self.hidden), "batch_size": BATCH_SIZE, "seed": self.seed}
+        return {"hidden_units": self.hidden[0], "seed": self.seed} if self.model == "shallow" else {}
+
+    def times(self, count: int) -> str:
+        """So many iterations or epochs, in words."""
+        return f"{count:,} {self.runs.costs.step}{'' if count == 1 else 's'}"
+
+    def build(self, backend: str, iterations: int) -> Trained:
         """Return the model, not yet fitted."""
         common: dict[str, Any] = {
             "learning_rate": self.learning_rate,
-            "num_iterations": iterations,
             "backend": backend,
             "dtype": self.dtype,
         }
-        if self.model == "logistic":
-            return LogisticRegression(**common)
-        return ShallowNetwork(self.hidden_units, seed=self.seed, **common)
+        if self.model == "network":
+            return Network(
+                self.hidden, num_epochs=iterations, batch_size=BATCH_SIZE, seed=self.seed, **common
+            )
+        if self.model == "shallow":
+            return ShallowNetwork(self.hidden[0], num_iterations=iterations, seed=self.seed, **common)
+        return LogisticRegression(num_iterations=iterations, **common)
 
 
 @dataclasses.dataclass
@@ -80,14 +106,15 @@ class Result:
     compile_seconds: float | None
     final_cost: float
     accuracy: float
-    model: Model
+    model: Trained
 
     @property
     def fault(self) -> str:
         """What went wrong if training diverged, by the rule of `fit`; else an empty text."""
         runs = self.model._runs
         seen = [(runs.steps * run, cost) for run, cost in enumerate(self.model.costs_)]
-        seen.append((self.iterations, self.final_cost))
+        if not isinstance(self.model, Network):
+            seen.append((self.iterations, self.final_cost))
         return what_went_wrong(seen, self.model._learned(), runs.costs)
 
 
@@ -120,7 +147,7 @@ class _Run:
 
     def fit(
         self, backend: str, iterations: int, callback: Callable[[int, float], Any] | None = None
-    ) -> tuple[float, Model]:
+    ) -> tuple[float, Trained]:
         """Fit a new model; return the seconds that it took, and the model."""
         model = self.job.build(backend, iterations)
         time.sleep(_PAUSE)
@@ -128,10 +155,10 @@ class _Run:
         model.fit(self.X, self.Y, callback=callback)
         return time.perf_counter() - start, model
 
-    def shown(self, backend: str, iterations: int) -> tuple[float, Model]:
+    def shown(self, backend: str, iterations: int) -> tuple[float, Trained]:
         """Fit a new model under a progress bar."""
         with progress(f"{backend}: {self.job.title}", iterations) as advance:
-            return self.fit(backend, iterations, lambda done, cost: advance(self.job.run_length))
+            return self.fit(backend, iterations, lambda done, cost: advance(self.job.runs.steps))
 
     def first_call(self, backend: str) -> float:
         """Fit one iteration and predict, which compiles all that a backend needs; return the seconds."""
@@ -139,14 +166,14 @@ class _Run:
         self.job.build(backend, 1).fit(self.X, self.Y).predict(self.X_test)
         return time.perf_counter() - start
 
-    def result(self, backend: str, seconds: Sequence[float], model: Model) -> Result:
+    def result(self, backend: str, seconds: Sequence[float], model: Trained) -> Result:
         return Result(
             backend=backend,
             iterations=model.n_iter_,
             seconds_per_iteration=statistics.median(seconds) / model.n_iter_,
             fits_timed=len(seconds),
             compile_seconds=None,
-            final_cost=_cost(backend, model.parameters_, self.X, self.Y),
+            final_cost=_cost(model, self.X, self.Y),
             accuracy=model.score(self.X_test, self.Y_test),
             model=model,
         )
@@ -173,18 +200,19 @@ def _compile(run: _Run) -> float:
 
 
 def _time_python(run: _Run) -> dict[str, Result]:
-    one = min(run.fit("python", 1)[0] for _ in range(2))
-    affordable = max(1, int(PYTHON_SECONDS / one))
-    if affordable > 10:
-        affordable -= affordable % 10
-    seconds, model = run.shown("python", min(run.job.iterations, affordable))
+    seconds, model = run.shown("python", 1)
+    if seconds < PYTHON_SECONDS and run.job.iterations > 1:
+        affordable = max(1, int(PYTHON_SECONDS / min(seconds, run.fit("python", 1)[0])))
+        if affordable > 10:
+            affordable -= affordable % 10
+        seconds, model = run.shown("python", min(run.job.iterations, affordable))
     return {"python": run.result("python", [seconds], model)}
 
 
 def _time_fast(run: _Run, names: Sequence[str]) -> dict[str, Result]:
     """Time the backends in turns, so that a change in the machine's load affects all of them alike."""
     iterations = run.job.iterations
-    models: dict[str, Model] = {}
+    models: dict[str, Trained] = {}
     seconds: dict[str, list[float]] = {}
     for name in names:
         run.first_call(name)
@@ -212,12 +240,12 @@ def _differences(run: _Run, results: dict[str, Result]) -> list[Difference]:
             model = results[name].model
             if results[name].iterations != iterations:
                 model = run.fit(name, iterations)[1]
-            parameters.append(model.parameters_)
+            parameters.append(model._learned())
         found.append(Difference(tuple(names), iterations, largest_difference(parameters)))
     return found
 
 
-def largest_difference(parameters: Sequence[dict[str, Any]]) -> float | None:
+def largest_difference(parameters: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the largest difference in one number between sets of parameters, or None with NaN or inf."""
     if not all(all_finite(each) for each in parameters):
         return None
@@ -228,8 +256,16 @@ def largest_difference(parameters: Sequence[dict[str, Any]]) -> float | None:
     return max(float(np.max(spread)) for spread in ranges)
 
 
-def _cost(backend: str, parameters: dict[str, Any], X: Array, Y: Array) -> float:
-    """Return the cost of the final parameters; the last of `costs_` is from before the last run of steps."""
-    module = backends.get(backend)
-    propagate = module.logistic_propagate if "w" in parameters else module.shallow_propagate
-    return float(propagate(*parameters.values(), X, Y)[-1])
+def _cost(model: Trained, X: Array, Y: Array) -> float:
+    """Return the cost that a model ends with.
+
+    That of gradient descent on all examples is the cost of the last parameters; `costs_` ends with the one
+    from before the last run of steps. That of a network is the mean cost in the last epoch.
+    """
+    if isinstance(model, Network):
+        return model.costs_[-1]
+    module = backends.get(model.backend)
+    propagate = (
+        module.logistic_propagate if isinstance(model, LogisticRegression) else module.shallow_propagate
+    )
+    return float(propagate(*model.parameters_.values(), X, Y)[-1])

@@ -81,10 +81,10 @@ def _figure(title: str, subtitle: str, height: float = 4.5) -> tuple[Any, Any]:
 
 
 def _time(comparison: Comparison) -> Any:
-    data = comparison.job.dataset
+    data, step = comparison.job.dataset, comparison.job.runs.costs.step
     figure, axes = _figure(
         comparison.job.title,
-        f"Time per iteration on {data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features, "
+        f"Time per {step} on {data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features, "
         f"{comparison.job.dtype} (shorter is better)",
         height=1.6 + 0.7 * len(comparison.results),
     )
@@ -108,7 +108,7 @@ def _time(comparison: Comparison) -> Any:
     axes.xaxis.set_major_formatter(lambda value, _: duration(value).replace(".00", "").replace(".0", ""))
     axes.xaxis.minorticks_off()
     axes.tick_params(axis="y", length=0, labelsize=11)
-    axes.set_xlabel("time per iteration, logarithmic scale")
+    axes.set_xlabel(f"time per {step}, logarithmic scale")
     return figure
 
 
@@ -123,15 +123,15 @@ def _costs(comparison: Comparison) -> Any:
     }
     finite = 0
     for name, result in comparison.results.items():
-        iterations = [100 * i for i in range(len(result.model.costs_))] + [result.iterations]
+        iterations = [job.runs.steps * i for i in range(len(result.model.costs_))] + [result.iterations]
         costs = [*result.model.costs_, result.final_cost]
         finite += sum(np.isfinite(cost) for cost in costs)
-        label = f"{name}, {result.iterations:,} iterations" + (" (DIVERGED)" if result.fault else "")
+        label = f"{name}, {job.times(result.iterations)}" + (" (DIVERGED)" if result.fault else "")
         axes.plot(iterations, costs, label=label, color=LIBRARIES[name], **styles[name])
     if not finite:
         axes.text(0.5, 0.5, "no cost was finite", transform=axes.transAxes, ha="center")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel(job.runs.costs.step)
     axes.set_ylabel("cost (mean cross-entropy)")
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -78,8 +78,9 @@ def show(comparison: Comparison) -> None:
     job, data = comparison.job, comparison.job.dataset
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("\nbackend", no_wrap=True)
+    step = job.runs.costs.step
     for heading in (
-        "\niterations", "time per\niteration", "speed-up\nvs python", "speed-up\nvs numpy",
+        f"\n{step}s", f"time per\n{step}", "speed-up\nvs python", "speed-up\nvs numpy",
         "final\ncost", "held-out\naccuracy",
     ):  # fmt: skip
         table.add_column(heading, justify="right", no_wrap=True)
@@ -89,7 +90,8 @@ def show(comparison: Comparison) -> None:
         Text(job.title, style="bold"),
         f"{data.X_train.shape[1]:,} examples of {data.X_train.shape[0]:,} features and "
         f"{data.X_test.shape[1]:,} held out, {data.description}; {job.dtype}, learning rate "
-        f"{job.learning_rate:g}",
+        f"{job.learning_rate:g}"
+        + (f", batches of {job.settings['batch_size']}" if "batch_size" in job.settings else ""),
         table,
         *notes(comparison),
     )
@@ -110,7 +112,8 @@ def _row(comparison: Comparison, result: Result) -> Iterator[Any]:
 
 def notes(comparison: Comparison) -> Iterator[str]:
     """Yield remarks that a reader of the table needs, a line each."""
-    results, wanted = comparison.results, comparison.job.iterations
+    results, job = comparison.results, comparison.job
+    wanted = job.iterations
     numba = results.get("numba")
     if numba is not None and numba.compile_seconds is not None:
         yield (
@@ -120,22 +123,21 @@ def notes(comparison: Comparison) -> Iterator[str]:
     python = results.get("python")
     if python is not None and python.iterations < wanted:
         yield (
-            f"python ran {python.iterations:,} of {wanted:,} iterations to save time; "
+            f"python ran {python.iterations:,} of {job.times(wanted)} to save time; "
             "its cost and accuracy are those it had by then."
         )
     for difference in comparison.differences:
-        yield _difference_note(difference)
+        yield _difference_note(difference, job.times(difference.iterations))
     for result in results.values():
         if result.fault:
             yield f"{result.backend} DIVERGED: {result.fault}. Try a smaller learning rate."
 
 
-def _difference_note(difference: Difference) -> str:
+def _difference_note(difference: Difference, times: str) -> str:
     names = f"{', '.join(difference.backends[:-1])} and {difference.backends[-1]}"
-    after = f"after {difference.iterations:,} iterations"
     if difference.value is None:
-        return f"The parameters of {names} can't be compared {after}: some are not finite."
-    return f"Largest difference between the parameters of {names} {after}: {difference.value:.1e}."
+        return f"The parameters of {names} can't be compared after {times}: some are not finite."
+    return f"Largest difference between the parameters of {names} after {times}: {difference.value:.1e}."
 
 
 def row_name(name: str, colour: str | None, *, fastest: bool = False) -> Any:
@@ -206,7 +208,6 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     job = comparison.job
     data = job.dataset
-    network = {"hidden_units": job.hidden_units, "seed": job.seed} if job.model == "shallow" else {}
     return {
         "title": job.title,
         "model": job.model,
@@ -221,7 +222,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             "iterations": job.iterations,
             "learning_rate": job.learning_rate,
             "dtype": job.dtype,
-            **network,
+            **job.settings,
         },
         "results": {name: _result(comparison, result) for name, result in comparison.results.items()},
         "differences": [
