@@ -59,7 +59,7 @@ class Job:
         name = {
             "logistic": "Logistic regression",
             "shallow": f"Network of {units} tanh units",
-            "network": f"Network of {units} relu units" if self.hidden else "Network without hidden units",
+            "network": f"Network of {units} relu units",
         }[self.model]
         return f"{name} on {self.dataset.name}"
 
@@ -109,13 +109,16 @@ class Result:
     model: Trained
 
     @property
+    def curve(self) -> list[tuple[int, float]]:
+        """Iterations, and the cost before each, up to the final cost; or epochs, and the cost in each."""
+        runs, costs = self.model._runs, self.model.costs_
+        curve = [(runs.steps * run, cost) for run, cost in enumerate(costs)]
+        return curve if isinstance(self.model, Network) else [*curve, (self.iterations, self.final_cost)]
+
+    @property
     def fault(self) -> str:
         """What went wrong if training diverged, by the rule of `fit`; else an empty text."""
-        runs = self.model._runs
-        seen = [(runs.steps * run, cost) for run, cost in enumerate(self.model.costs_)]
-        if not isinstance(self.model, Network):
-            seen.append((self.iterations, self.final_cost))
-        return what_went_wrong(seen, self.model._learned(), runs.costs)
+        return what_went_wrong(self.curve, self.model._learned(), self.model._runs.costs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,8 +123,7 @@ def _costs(comparison: Comparison) -> Any:
     }
     finite = 0
     for name, result in comparison.results.items():
-        iterations = [job.runs.steps * i for i in range(len(result.model.costs_))] + [result.iterations]
-        costs = [*result.model.costs_, result.final_cost]
+        iterations, costs = zip(*result.curve, strict=True)
         finite += sum(np.isfinite(cost) for cost in costs)
         label = f"{name}, {job.times(result.iterations)}" + (" (DIVERGED)" if result.fault else "")
         axes.plot(iterations, costs, label=label, color=LIBRARIES[name], **styles[name])

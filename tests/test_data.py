@@ -146,6 +146,14 @@ def test_split_is_stratified_seeded_and_loses_nothing():
     assert not (data.train_test_split(X, Y, 0.3, seed=1)[2] == X_test).all()
 
 
+def test_split_holds_out_a_share_of_each_class():
+    Y = np.arange(100).reshape(1, 100) % 7 % 4
+    _, Y_train, _, Y_test = data.train_test_split(np.zeros((1, 100)), Y, 0.25)
+    every = np.bincount(Y[0])
+    np.testing.assert_array_equal(np.bincount(Y_test[0].astype(int)), np.floor(every / 4 + 0.5))
+    assert Y_train.shape[1] + Y_test.shape[1] == 100
+
+
 def test_split_keeps_an_example_of_each_label_for_training():
     _, Y_train, _, Y_test = data.train_test_split(np.zeros((1, 11)), [[1] + [0] * 10], 0.9)
     assert Y_train.sum() == 1
@@ -158,7 +166,9 @@ def test_split_keeps_an_example_of_each_label_for_training():
         ((np.zeros((1, 2)), [[0, 1]]), "too few"),
         ((np.zeros((1, 4)), [[0, 1, 0, 1]], 0), "between 0 and 1"),
         ((np.zeros((1, 4)), [[0, 1, 0, 1]], 1.5), "between 0 and 1"),
-        ((np.zeros((1, 4)), [[0, 1, 0, 2]]), "0 and 1 only"),
+        ((np.zeros((1, 4)), [[0, 1, 0, 3]]), "0 and 1 only"),
+        ((np.zeros((1, 4)), [[0, 1, 0, 1.5]]), "0 and 1 only"),
+        ((np.zeros((1, 4)), [[1, 2, 1, 2]]), "0 and 1 only"),
         ((np.zeros((1, 4)), [[0, 1, 0]]), "(1, 3)"),
         ((np.zeros((1, 4)), [0, 1, 0, 1]), "reshape(1, -1)"),
     ],
@@ -215,6 +225,11 @@ def test_digits_choose_the_digit():
     assert found.Y_train.sum() + found.Y_test.sum() == (load_digits().target == 7).sum()
     with pytest.raises(DataError, match="0 to 9"):
         data.digits(positive=10)
+    ten = data.digits(positive=None)
+    np.testing.assert_array_equal(
+        np.bincount([*ten.Y_train[0].astype(int), *ten.Y_test[0].astype(int)]),
+        np.bincount(load_digits().target),
+    )
 
 
 def test_unknown_name():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._inputs import arrays, finite, labels, networks, values
+from dlkernels._inputs import arrays, finite, labels, networks, parts, values
 from dlkernels._inputs.arrays import F32, F64, Array
 from dlkernels.catalogue import OUTPUTS
 
@@ -156,6 +156,6 @@ def need_finite(function: str, X: Array, dtype: np.dtype[Any]) -> None:
     """Raise an error unless all numbers in X are finite, also in this dtype."""
     if X.dtype.kind in "iub":
         return
-    parts = networks.segments(X, dtype) if X.dtype != dtype else [slice(None)]
-    if not all(finite.all_finite(networks.columns(X, part, dtype)) for part in parts):
-        raise ValueError(f"{function}: {finite.not_finite('X', X, networks.columns(X, slice(None), dtype))}")
+    pieces = parts.segments(X, dtype) if X.dtype != dtype else [slice(None)]
+    if not all(finite.all_finite(parts.columns(X, part, dtype)) for part in pieces):
+        raise ValueError(f"{function}: {finite.not_finite('X', X, parts.columns(X, slice(None), dtype))}")

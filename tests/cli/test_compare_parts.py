@@ -68,7 +68,7 @@ def test_the_largest_difference_is_found_among_all_pairs():
 def test_parameters_that_are_not_finite_have_no_difference(value):
     one = {"b": value}
     assert _measure.largest_difference([one, one]) is None
-    note = _report._difference_note(_measure.Difference(("numpy", "numba"), 7, None))
+    note = _report._difference_note(_measure.Difference(("numpy", "numba"), 7, None), "7 iterations")
     assert "of numpy and numba can't be compared after 7 iterations" in note
 
 
@@ -91,8 +91,7 @@ def test_the_final_cost_is_the_one_after_the_last_step():
     longer = job.build("numpy", 151).fit(job.dataset.X_train, job.dataset.Y_train)
     assert len(result.model.costs_) == 2
     assert result.final_cost < result.model.costs_[-1]
-    parameters = longer.parameters_
-    again = _measure._cost("numpy", parameters, job.dataset.X_train, job.dataset.Y_train)
+    again = _measure._cost(longer, job.dataset.X_train, job.dataset.Y_train)
     assert again < result.final_cost
 
 
@@ -113,3 +112,45 @@ def test_a_cost_that_rises_is_said_where_fit_says_it(share, said):
     result = comparison.results["numpy"]
     result.final_cost = (1 + share) * result.model.costs_[0]
     assert any("DIVERGED" in note for note in _report.notes(comparison)) == said
+
+
+# -- a network of any depth ------------------------------------------------------------------------------
+
+
+def network_job(**settings):
+    return _measure.Job(
+        "network", data.flower(40), **{"iterations": 3, "learning_rate": 0.01, "hidden": (5, 4)} | settings
+    )
+
+
+def test_a_network_is_timed_by_the_epoch(capsys):
+    comparison = _measure.compare(network_job(), ["python", "numpy"])
+    _report.show(comparison)
+    table = capsys.readouterr().out
+    assert "Network of 5 and 4 relu units on flower" in table
+    assert "learning rate 0.01, batches of 32" in table
+    assert re.search(r"^ backend +epochs +epoch +vs python", table, re.MULTILINE)
+    assert "iteration" not in table
+    assert re.search(r"the parameters of python and numpy after 3 epochs: \d\.\de-1\d\.", table)
+    for result in comparison.results.values():
+        assert result.curve == list(enumerate(result.model.costs_))
+        assert result.final_cost == result.model.costs_[-1]
+
+
+def test_python_stops_after_one_epoch_that_takes_long(monkeypatch):
+    monkeypatch.setattr(_measure, "PYTHON_SECONDS", 0.0)
+    fits = []
+    fit = _measure._Run.fit
+    monkeypatch.setattr(
+        _measure._Run, "fit", lambda *arguments: fits.append(arguments[1:3]) or fit(*arguments)
+    )
+    comparison = _measure.compare(network_job(), ["python"])
+    assert fits == [("python", 1)]
+    (note,) = _report.notes(comparison)
+    assert note.startswith("python ran 1 of 3 epochs to save time")
+
+
+def test_a_network_that_diverges_is_said():
+    comparison = _measure.compare(network_job(learning_rate=1e300), ["numpy"])
+    (note,) = _report.notes(comparison)
+    assert re.match(r"numpy DIVERGED: the cost was (nan|inf) in epoch \d\. Try a smaller learning rate", note)
