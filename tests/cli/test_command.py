@@ -141,6 +141,36 @@ def test_compare_trains_what_the_options_say(tmp_path):
     assert list(each["results"]) == ["python", "numpy"]
 
 
+def test_compare_trains_a_network_on_ten_classes(tmp_path):
+    file = tmp_path / "figures.json"
+    text = succeed(
+        "compare", "--model", "network", "--backends", "numpy,numba", "--iterations", "12", "--hidden",
+        "50,30", "--learning-rate", "0.002", "--dtype", "float32", "--json", file,
+    )  # fmt: skip
+    assert "Network of 50 and 30 relu units on digits" in text
+    assert "ten classes" in text
+    assert "numpy and numba after 12 epochs" in text
+    (each,) = json.loads(file.read_text())["comparisons"]
+    assert each["settings"] == {
+        "iterations": 12, "learning_rate": 0.002, "dtype": "float32", "hidden_layers": [50, 30],
+        "batch_size": 32, "seed": 3,
+    }  # fmt: skip
+    assert each["data"]["training_examples"] + each["data"]["held_out_examples"] == 1797
+    for result in each["results"].values():
+        assert len(result["costs"]) == 12
+        assert result["final_cost"] == result["costs"][-1] < 0.1 < result["costs"][0]
+        assert result["accuracy"] > 0.93
+
+
+def test_a_network_of_two_classes_has_a_boundary(tmp_path):
+    succeed(
+        "compare", "--model", "network", "--data", "flower", "--backends", "numpy", "--plot", tmp_path,
+    )  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"network_flower_{picture}.png" for picture in ("time", "costs", "boundary")
+    }
+
+
 def test_pictures(tmp_path):
     folder = tmp_path / "new" / "pictures"
     text = succeed(
@@ -226,6 +256,8 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
         (("compare", "--backends", "numpy,numpy"), "twice"),
         (("compare", "--backends", ""), "--backends"),
         (("compare", "--model", "logistic", "--hidden", "3"), "--hidden"),
+        (("compare", "--hidden", "3,4"), "--hidden: only --model network has more than one hidden layer"),
+        (("compare", "--model", "network", "--hidden", "3,"), "--hidden: expected a whole number, not ''"),
         (("compare", "--label", "y"), "--label"),
         (("compare", "--data", "flower", "--label", "y"), "flower: a label column is for CSV files only"),
         (("compare", "--data", ""), "no data set"),
