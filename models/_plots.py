@@ -145,7 +145,7 @@ def _boundary(comparison: Comparison) -> Any:
     )
     figure, axes = _figure(
         comparison.job.title,
-        f"What the {result.backend} backend learnt in {result.iterations:,} iterations; "
+        f"What the {result.backend} backend learnt in {comparison.job.times(result.iterations)}; "
         f"held-out accuracy {100 * result.accuracy:.1f} %",
         height=6.4,
     )

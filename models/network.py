@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -142,7 +143,7 @@ class Network(Model):
             validation.count("Network", "seed", self.seed)
 
     def _new_optimizer(self) -> optimizers.Optimizer:
-        """Return the optimizer to start with: a new one, or the one that was given, which stays as it is."""
+        """Return the optimizer to start with: a new one by its name, or the one that was given."""
         if isinstance(self.optimizer, optimizers.Optimizer):
             return self.optimizer
         if isinstance(self.optimizer, str) and self.optimizer in OPTIMIZERS:
@@ -240,8 +241,11 @@ class Network(Model):
             return float(cost)
 
         start = {
-            "theta_": theta, "sizes_": sizes, "output_": given.output, "optimizer_": self._new_optimizer()
-        }  # fmt: skip
+            "theta_": theta,
+            "sizes_": sizes,
+            "output_": given.output,
+            "optimizer_": copy.deepcopy(self._new_optimizer()),
+        }
         return self._train(start, run, progress=progress, callback=callback)
 
     def predict_proba(self, X: Any) -> Array:

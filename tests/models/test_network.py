@@ -223,6 +223,7 @@ def test_an_optimizer_by_its_name_or_by_itself(name, backend):
     assert type(model.optimizer_) is type(rule)
     assert state(model) == state(other)
     assert rule.state["step"] == 0  # `fit` takes a copy
+    assert network(optimizer=rule, backend=backend, num_epochs=0).fit(X, Y["softmax"]).optimizer_ is not rule
 
 
 def test_an_optimizer_goes_on_from_its_state(backend):
