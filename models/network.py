@@ -98,7 +98,7 @@ class Network(Model):
 
     def __init__(
         self,
-        hidden_layers: Sequence[int] = (64, 32),
+        hidden_layers: Sequence[int] = (128, 64),
         *,
         activations: str | Sequence[str] = "relu",
         output: str | None = None,

@@ -93,9 +93,9 @@ def test_it_learns(output, backend):
 
 
 def test_ten_digits_are_told_apart():
-    """The README's example, on the backend that needs no compiler."""
+    """By the default settings, on the backend that needs no compiler."""
     digits = data.digits(positive=None)
-    model = Network((128, 64), backend="numpy", seed=1).fit(digits.X_train, digits.Y_train)
+    model = Network(backend="numpy", seed=1).fit(digits.X_train, digits.Y_train)
     assert model.sizes_ == (64, 128, 64, 10)
     assert model.score(digits.X_test, digits.Y_test) > 0.97
 
