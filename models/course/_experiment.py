@@ -11,12 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._convergence import ConvergenceWarning
-from ._options import Values, written
+from ._options import Value, Values, written
 
 #: The parts of the course: headings in the list of experiments and on the page.
 REGRESSION = "Week 2: logistic regression as a neural network"
 VECTORS = "Week 2: Python and vectorisation"
 NETWORKS = "Week 3: shallow neural networks"
+DEEP = "Week 4: deep neural networks"
+TRAINING = "The second course: several classes, mini-batches, optimizers"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Experiment:
     slips: tuple[str, ...] = ()
 
     @property
-    def options(self) -> dict[str, float]:
+    def options(self) -> dict[str, Value]:
         """The defaults of its options by their names."""
         return {name: each.default for name, each in inspect.signature(self.run).parameters.items()}
 

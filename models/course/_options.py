@@ -5,13 +5,16 @@ An experiment has those that are parameters of its `run`; their defaults are its
 
 from __future__ import annotations
 
+import argparse
+import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .._options import positive, whole
 
+Value: TypeAlias = float | tuple[int, ...]
 #: The values of options by their names.
-Values = Mapping[str, float]
+Values: TypeAlias = Mapping[str, Value]
 
 
 class Option(NamedTuple):
@@ -19,18 +22,37 @@ class Option(NamedTuple):
 
     metavar: str
     words: str
-    read: Callable[[str], float]
+    read: Callable[[str], Value]
+
+
+#: A network that the command line gives has at most so many parameters, because Python loops over them.
+PARAMETERS = 1_000_000
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read the sizes of a network's layers, from the features to the outputs."""
+    read = whole(1, PARAMETERS)
+    given = tuple(read(part) for part in text.split(","))
+    if len(given) < 2:
+        raise argparse.ArgumentTypeError(f"expected at least two numbers, such as 64,10, not {text!r}")
+    count = sum((n_prev + 1) * n for n_prev, n in itertools.pairwise(given))
+    if count > PARAMETERS:
+        raise argparse.ArgumentTypeError(f"must give at most {PARAMETERS:,} parameters, not {count:,}")
+    return given
 
 
 OPTIONS = {
     "alpha": Option("F", "the learning rate α, up to 1000: the length of a step", positive(1000)),
+    "batch": Option("N", "examples of a mini-batch, up to 10000", whole(1, 10_000)),
+    "epochs": Option("N", "passes over all examples, up to 1000", whole(1, 1000)),
     "iterations": Option("N", "steps of gradient descent, up to 50000", whole(1, 50_000)),
     "seed": Option("N", "draws the random numbers", whole(0, 2**32 - 1)),
+    "sizes": Option("N,N,...", "features, units of each hidden layer, outputs", sizes),
     "units": Option("N", "hidden units, up to 200", whole(1, 200)),
 }
 
 
-def given(arguments: Any) -> dict[str, float]:
+def given(arguments: Any) -> dict[str, Value]:
     """Return the options that the command line gives."""
     values = {name: getattr(arguments, name) for name in OPTIONS}
     return {name: value for name, value in values.items() if value is not None}
@@ -38,4 +60,8 @@ def given(arguments: Any) -> dict[str, float]:
 
 def written(values: Values) -> str:
     """Write options as they are typed."""
-    return " ".join(f"--{name} {value:.12g}" for name, value in values.items())
+    return " ".join(f"--{name} {_text(value)}" for name, value in values.items())
+
+
+def _text(value: Value) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:.12g}"
