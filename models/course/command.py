@@ -18,10 +18,10 @@ from dlkernels.progress import progress
 from ._options import OPTIONS, Values, given
 
 _DESCRIPTION = """\
-The lecture notes of Andrew Ng's first course as experiments. Without NAME, list them. With
-NAME, run this experiment: compute its numbers, time the ways to compute them, and check the claims of the
-notes and the published numbers. The exit code is 1 if one of them doesn't hold. With options other than the
-defaults nothing is claimed, and therefore nothing checked.
+The lecture notes of Andrew Ng's first course as experiments, and a part of his second course. Without
+NAME, list them. With NAME, run this experiment: compute its numbers, time the ways to compute them, and check
+the claims of the notes and the published numbers. The exit code is 1 if one of them doesn't hold. With
+options other than the defaults nothing is claimed, and therefore nothing checked.
 """
 
 

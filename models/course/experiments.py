@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     activations,
     backward,
+    batches,
     broadcasting,
     computation_graph,
     costs,
@@ -17,9 +18,12 @@ from . import (
     elementwise,
     forward,
     images,
+    layers,
     linear,
     logistic,
     nudging,
+    optimizers,
+    softmax,
     weights,
 )
 from ._experiment import Experiment
@@ -28,6 +32,7 @@ _MODULES = (
     logistic, costs, nudging, computation_graph,
     dot, elementwise, descent, broadcasting, images,
     forward, activations, linear, backward, weights,
+    layers, softmax, batches, optimizers,
 )  # fmt: skip
 
 EXPERIMENTS: tuple[Experiment, ...] = tuple(module.EXPERIMENT for module in _MODULES)

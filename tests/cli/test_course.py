@@ -19,7 +19,7 @@ import pytest
 from commands import fail, run_python, run_without, succeed
 
 from dlkernels import cli, colours
-from models.course import _experiment, _numbers, _pictures, _terminal, _timing, page
+from models.course import _experiment, _moons, _numbers, _pictures, _terminal, _timing, optimizers, page
 from models.course.experiments import EXPERIMENTS
 
 pytestmark = [
@@ -44,6 +44,10 @@ IDEAS = {
     "a linear hidden layer is no hidden layer": "linear",
     "two-layer network backward, dimensions match": "backward",
     "zero, small and large initial weights": "weights",
+    "L layers: dimensions of W, b, Z, A and their derivatives": "layers",
+    "softmax for several classes, dZ = A - Y": "softmax",
+    "mini-batches against the whole batch": "batches",
+    "momentum, Adam": "optimizers",
 }
 NAMES = [each.name for each in EXPERIMENTS]
 
@@ -86,7 +90,13 @@ def test_every_idea_of_the_notes_has_an_experiment():
     assert sorted(IDEAS.values()) == sorted(NAMES)
     assert len(set(NAMES)) == len(NAMES)
     parts = [each.part for each in EXPERIMENTS]
-    assert list(dict.fromkeys(parts)) == [_experiment.REGRESSION, _experiment.VECTORS, _experiment.NETWORKS]
+    assert list(dict.fromkeys(parts)) == [
+        _experiment.REGRESSION,
+        _experiment.VECTORS,
+        _experiment.NETWORKS,
+        _experiment.DEEP,
+        _experiment.TRAINING,
+    ]
     assert parts == sorted(parts, key=list(dict.fromkeys(parts)).index)
 
 
@@ -263,6 +273,89 @@ def test_initial_weights(results):
     assert results["weights"].values["refused"].startswith("TypeError: ")
 
 
+def test_layers(results):
+    found = results["layers"].values
+    shown = rows(results["layers"], "Dimensions for L = 4")
+    assert shown["l = 1"] == {
+        "W[l]": "(20, 12288)", "dW[l]": "(20, 12288)", "b[l], db[l]": "(20, 1)", "Z[l], A[l]": "(20, 3)"
+    }  # fmt: skip
+    assert [shown[f"l = {layer}"]["W[l]"] for layer in (2, 3, 4)] == ["(7, 20)", "(5, 7)", "(1, 5)"]
+    placed = rows(results["layers"], "theta, (245973,)")
+    assert list(placed) == [f"{name}[{layer}]" for layer in (1, 2, 3, 4) for name in "Wb"]
+    ends = [[int(end) for end in row["theta[from : to]"].split(":")] for row in placed.values()]
+    assert [end for _, end in ends] == [*(begin for begin, _ in ends[1:]), 245_973]
+    A = np.random.default_rng(2).uniform(size=(12288, 3))
+    for W, b in found["views"][:3]:
+        A = np.maximum(0, W @ A + b)
+    W, b = found["views"][3]
+    for result in found["results"].values():
+        np.testing.assert_allclose(result, 1 / (1 + np.exp(-(W @ A + b))), rtol=1e-13)
+    assert found["complaints"]["network_views(theta, sizes[1:])"].startswith(
+        "network_views: theta has 245973"
+    )
+    assert len(found["gradients"]) == 4
+
+
+def test_softmax(results):
+    found = results["softmax"].values
+    t = [math.exp(z) for z in (5, 2, -1, 3)]
+    for name, a in found["lecture"].items():
+        assert a.ravel() == pytest.approx([each / sum(t) for each in t], rel=1e-14)
+        assert found["dz"][name] == pytest.approx(
+            [t[0] / sum(t), t[1] / sum(t) - 1, t[2] / sum(t), t[3] / sum(t)]
+        )
+    shown = rows(results["softmax"], "a where z is far from 0")
+    far = "z = (1000, 999, 998)"
+    assert shown["a loop, as it stands"][far] == "OverflowError: math range error"
+    assert shown["NumPy, as it stands"][far] == "(nan, nan, nan)"
+    assert shown["NumPy, z - max(z)"][far] == shown["compiled (Numba)"][far] == "(0.6652, 0.2447, 0.09003)"
+    assert found["far"]["-log a, as it stands"] == found["far"]["-log a, with z - max(z)"] == math.inf
+    assert found["far"]["numba backend"] == 1000
+    assert found["runs"]["straight"]["first"] == pytest.approx(math.log(3), rel=0.2)
+    assert found["runs"]["hidden"]["cost"] < 0.05 < 0.6 < found["runs"]["straight"]["cost"]
+
+
+def test_mini_batches(results):
+    found = results["batches"].values
+    costs, accuracy = found["moons"]
+    assert costs == pytest.approx([0.702405, 0.668101, 0.635288, 0.600491, 0.573367], abs=6e-7)
+    assert accuracy == 215 / 300
+    whole, mini, single = found["runs"].values()
+    assert (whole["updates"], mini["updates"], single["updates"]) == (1, 15, 456)
+    assert [len(each["steps"]) for each in (whole, mini, single)] == [30, 450, 13_680]
+    # The cost of a step is found before the step: for the whole batch, J of the epoch before.
+    assert whole["steps"] == pytest.approx(whole["costs"][:-1], rel=1e-13)
+    assert mini["reached"] < whole["reached"]
+    assert [list(each.turns) for each in found["timings"].values()] == [
+        ["python backend", "vectorised (NumPy)", "compiled (Numba)"]
+    ] * 3
+
+
+def test_momentum_and_adam(results):
+    found = results["optimizers"].values
+    assert found["moons"]["momentum"][0][4] == pytest.approx(0.573444, abs=6e-7)
+    assert found["moons"]["Adam"][0][1] == pytest.approx(0.167845, abs=6e-7)
+    assert found["moons"]["Adam"][1] == 283 / 300
+    assert found["exercise"]["Adam"][:3] == pytest.approx([1.63178673, -0.61919778, -0.53561312], abs=6e-9)
+    for places in found["paths"].values():
+        assert places.shape == (101, 2)
+        assert places[0].tolist() == [0.9, -8]
+    # Gradient descent on a quadratic: w comes nearer by 1 - 100 α at each step, b by 1 - α.
+    X, Y = optimizers.examples()
+    w, b = np.polyfit(X[0], Y[0], 1)
+    descent = found["paths"]["gradient descent"] - (w, b)
+    np.testing.assert_allclose(descent[20], [(0.9 - w) * 0.8**20, (-8 - b) * 0.982**20], rtol=1e-9)
+    assert found["at zero"] > 0.2
+
+
+def test_the_moons_are_those_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    X, Y = _moons.moons()
+    points, labels = datasets.make_moons(300, noise=0.2, random_state=3)
+    np.testing.assert_allclose(X, points.T, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(Y[0], labels)
+
+
 def test_a_claim_that_fails_is_seen():
     assert not _numbers.same_numbers("same", [np.zeros(3), np.array([0, 0, 1e-3])], 1e-6).holds
     assert not _numbers.same_numbers("same", [(np.zeros(3), 1.0), (np.zeros(3), 2.0)], 1e-6).holds
@@ -270,7 +363,7 @@ def test_a_claim_that_fails_is_seen():
     assert _numbers.as_published("published", [1.0, 2.0], (1.0, 2.00005), 4).holds
 
 
-@pytest.mark.parametrize("name", ["dot", "descent", "forward"])
+@pytest.mark.parametrize("name", ["dot", "descent", "forward", "layers", "softmax", "optimizers"])
 def test_an_experiment_names_a_winner_only_if_there_is_one(results, name):
     timings = next(each for each in results[name].sections if isinstance(each, _experiment.Timings))
     assert _timing.verdict(timings) in " ".join(results[name].lessons)

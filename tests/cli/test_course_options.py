@@ -50,13 +50,16 @@ def test_the_options_are_the_parameters_of_run():
 @pytest.mark.parametrize("each", EXPERIMENTS, ids=lambda each: each.name)
 def test_every_default_is_a_value_that_the_command_line_takes(each):
     for name, value in each.options.items():
-        assert _options.OPTIONS[name].read(f"{value}") == value
+        option, text = _options.written({name: value}).split()
+        assert option == f"--{name}"
+        assert _options.OPTIONS[name].read(text) == value
 
 
 def test_where_options_make_sense():
     assert {each.name: "".join(name[0] for name in each.options) for each in VARIED} == {
         "logistic": "ai", "costs": "ai", "nudging": "s", "descent": "ai", "images": "ais", "forward": "su",
         "activations": "aisu", "linear": "aisu", "backward": "aisu", "weights": "aisu",
+        "layers": "s", "softmax": "aisu", "batches": "abes", "optimizers": "ai",
     }  # fmt: skip
 
 
@@ -127,9 +130,13 @@ def test_the_loops_of_experiments_diverge_by_the_rule_of_fit(module):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation")
-@pytest.mark.parametrize("name", ["linear", "images", "activations", "backward", "weights", "costs"])
+@pytest.mark.parametrize(
+    "name",
+    ["linear", "images", "activations", "backward", "weights", "costs", "softmax", "batches", "optimizers"],
+)
 def test_no_experiment_that_diverges_prints_a_warning(capsys, name):
-    code, text, said = command(capsys, name, "--alpha", "1000", "--iterations", "50")
+    few = ("--epochs", "3") if name == "batches" else ("--iterations", "50")
+    code, text, said = command(capsys, name, "--alpha", "1000", *few)
     assert (code, said) == (0, "")
     assert "Gradient descent diverged" in text
 
@@ -178,6 +185,18 @@ def test_help_with_a_name_lists_its_options(capsys):
         (("weights", "--iterations", "0"), "argument --iterations: must be at least 1, not 0"),
         (("weights", "--iterations", "1000000000"), "must be at most 50000, not 1000000000"),
         (("weights", "--iterations", "1e3"), "argument --iterations: expected a whole number, not '1e3'"),
+        (
+            ("layers", "--sizes", "64"),
+            "argument --sizes: expected at least two numbers, such as 64,10, not '64'",
+        ),
+        (("layers", "--sizes", "64,,10"), "argument --sizes: expected a whole number, not ''"),
+        (("layers", "--sizes", "64,0"), "argument --sizes: must be at least 1, not 0"),
+        (
+            ("layers", "--sizes", "1000,1000,10"),
+            "argument --sizes: must give at most 1,000,000 parameters, not 1,011,010",
+        ),
+        (("batches", "--batch", "0"), "argument --batch: must be at least 1, not 0"),
+        (("batches", "--epochs", "1001"), "argument --epochs: must be at most 1000, not 1001"),
         (("weights", "--seed", "-1"), "argument --seed: must be at least 0, not -1"),
         (("weights", "--seed", str(2**32)), "argument --seed: must be at most 4294967295"),
     ],
@@ -212,5 +231,8 @@ def test_every_option_changes_what_an_experiment_computes_and_shows(each, monkey
     few = {"iterations": 20} if "iterations" in each.options else {}
     usual = tables(few)
     for name, default in each.options.items():
-        other = 7 if name == "iterations" else default / 2 if name == "alpha" else default + 1
+        if name == "sizes":
+            other = (4, 3, 2)
+        else:
+            other = 7 if name == "iterations" else default / 2 if name == "alpha" else default + 1
         assert tables(few | {name: other}) != usual, name
