@@ -252,8 +252,8 @@ def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: i
         lessons=(
             "Softmax turns the z of all classes into shares that add up to 1. It depends on the differences "
             "between them only; so the largest may be taken off, and nothing is too large for e^z.",
-            "dZ = A - Y is what the sigmoid has, and so has the squared error of a linear output: everything "
-            "before the last layer stays as it was.",
+            "dZ = A - Y is what the sigmoid has, and so has half the squared error of a linear output: "
+            "everything before the last layer stays as it was.",
             f"For 10 classes, {verdict(timings)}.",
         ),
         alternative=(
