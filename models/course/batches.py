@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from functools import partial
 from types import ModuleType
@@ -74,19 +75,24 @@ class Job:
         propagate: Any = dk.network_propagate
         return float(propagate(theta, self.sizes, self.X, self.Y)[-1])
 
-    def train(self, size: int) -> dict[str, Any]:
-        """Train batch by batch; return J of all examples after each epoch, and the cost of every batch."""
+    def first_steps(self, size: int) -> list[float]:
+        """Return the costs of the first batches, each before its update, as many as there are epochs."""
         theta = self.start.copy()
-        costs, steps = [self.cost(theta)], []
+        batches = (order[k : k + size] for order in self.orders for k in range(0, self.m, size))
+        return [self.epoch(dk, theta, size, batch) for batch in itertools.islice(batches, len(self.orders))]
+
+    def train(self, size: int) -> dict[str, Any]:
+        """Train; return J of all examples before and after each epoch, and what else the tables show."""
+        theta = self.start.copy()
+        costs = [self.cost(theta)]
         for order in self.orders:
-            for k in range(0, self.m, size):
-                steps.append(self.epoch(dk, theta, size, order[k : k + size]))
+            self.epoch(dk, theta, size, order)
             costs.append(self.cost(theta))
         warn_if_diverged("train", list(enumerate(costs)), {"theta": theta}, self.alpha)
         A: Any = dk.network_forward(theta, self.sizes, self.data.X_test)
         return {
             "costs": costs,
-            "steps": steps,
+            "steps": self.first_steps(size),
             "updates": -(-self.m // size),
             "reached": next((epoch for epoch, cost in enumerate(costs) if cost < GOAL), None),
             "accuracy": float(np.mean((A > 0.5) == self.data.Y_test)),
@@ -151,7 +157,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table | Listing, ...]:
         ),
         Table(
             f"How steadily, how soon and how long until J < {GOAL:g}",
-            ("", "a step's cost rose", "epochs needed", "time, compiled"),
+            ("", "cost of a batch rose", "epochs needed", "time, compiled"),
             tuple(
                 (
                     name,

@@ -19,7 +19,7 @@ from ._numbers import as_published, number, same_numbers, shape
 from ._timing import in_turns, verdict
 
 #: The network of the course's exercise, from the numbers of an image to a cat or none; and the examples here.
-SIZES, M, SEED, ALPHA = (12288, 20, 7, 5, 1), 3, 1, 0.001
+SIZES, M, SEED, ALPHA = (12288, 20, 7, 5, 1), 2, 1, 0.001
 #: The sizes of the smaller network of the exercise before, and the A[L] that the course publishes for it.
 SMALL, PUBLISHED = (5, 4, 3, 1), (0.03921668, 0.70498921, 0.19734387, 0.04728177)
 NO_COMPLAINT = "no complaint"
