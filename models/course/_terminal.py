@@ -60,8 +60,8 @@ def show_list(experiments: Sequence[Experiment]) -> None:
 
     show_lines(
         "The course as experiments: each idea of its notes computed, drawn and checked.\n"
-        "They are notes of Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3. Its week 4\n"
-        "and a part of the second course, Improving Deep Neural Networks, follow.\n"
+        "They are notes of Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3;\n"
+        "its week 4 and a part of his second course, Improving Deep Neural Networks, follow.\n"
         "Numbers called published are those of the courses' exercises."
     )
     for part in dict.fromkeys(each.part for each in experiments):

@@ -258,7 +258,7 @@ def plot(result: Result) -> Any:
 EXPERIMENT = Experiment(
     name="batches",
     title="Mini-batches against the whole batch",
-    question="Why update the parameters before all examples have been seen, and what does it cost?",
+    question="Why update before all examples have been seen, and what does it cost?",
     part=TRAINING,
     formulas=(
         Formula(
@@ -266,8 +266,8 @@ EXPERIMENT = Experiment(
             "X = (X₁, X₂, X₃, ...): batches of s examples, Xₜ of shape (n_x, s)",
         ),
         Formula(
-            r"J_t = \frac{1}{s} \sum_{i=1}^{s} L(\hat{y}^{(i)}, y^{(i)})",
-            "Jₜ = 1/s Σᵢ L(ŷ⁽ⁱ⁾, y⁽ⁱ⁾), over the examples of batch t",
+            r"J_t = \frac{1}{s} \sum_{i=1}^{s} L(a^{(i)}, y^{(i)})",
+            "Jₜ = 1/s Σᵢ L(a⁽ⁱ⁾, y⁽ⁱ⁾), over the examples of batch t",
         ),
         Formula(
             r"\theta \coloneqq \theta - \alpha \, \frac{dJ_t}{d\theta} \quad \text{for } t = 1, 2, 3, \dots",

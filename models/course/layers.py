@@ -284,7 +284,7 @@ def plot(result: Result) -> Any:
 EXPERIMENT = Experiment(
     name="layers",
     title="L layers and their dimensions",
-    question="Which shape has each array of a network of L layers, and where do its parameters lie?",
+    question="Which shapes do the arrays of L layers have, and how are they one vector?",
     part=DEEP,
     formulas=(
         Formula(

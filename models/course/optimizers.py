@@ -305,7 +305,7 @@ def plot(result: Result) -> Any:
 EXPERIMENT = Experiment(
     name="optimizers",
     title="Momentum and Adam on one surface",
-    question="How do past gradients help where a surface is steep one way and flat the other?",
+    question="How do past gradients help where J is steep one way and flat the other?",
     part=TRAINING,
     formulas=(
         Formula(
@@ -318,9 +318,9 @@ EXPERIMENT = Experiment(
             "Adam: v := β₁v + (1 - β₁) dθ,  s := β₂s + (1 - β₂) dθ²",
         ),
         Formula(
-            r"\hat{v} = \frac{v}{1 - \beta_1^t}, \quad \hat{s} = \frac{s}{1 - \beta_2^t}, "
-            r"\quad \theta \coloneqq \theta - \alpha \frac{\hat{v}}{\sqrt{\hat{s}} + \varepsilon}",
-            "v̂ = v / (1 - β₁ᵗ),  ŝ = s / (1 - β₂ᵗ),  θ := θ - α v̂ / (√ŝ + ε)",
+            r"v' = \frac{v}{1 - \beta_1^t}, \quad s' = \frac{s}{1 - \beta_2^t}, "
+            r"\quad \theta \coloneqq \theta - \alpha \, \frac{v'}{\sqrt{s'} + \varepsilon}",
+            "v' = v / (1 - β₁ᵗ),  s' = s / (1 - β₂ᵗ),  θ := θ - α v' / (√s' + ε)",
         ),
     ),
     run=run,

@@ -313,7 +313,7 @@ def plot(result: Result) -> Any:
 EXPERIMENT = Experiment(
     name="softmax",
     title="Softmax for several classes",
-    question="How does an output unit say which of several classes, and why not by the formula as it stands?",
+    question="How do output units tell several classes apart, and when is z too large for e^z?",
     part=TRAINING,
     formulas=(
         Formula(
