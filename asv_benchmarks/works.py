@@ -6,6 +6,8 @@ A work says what is computed, not how: each module of `libraries` computes it in
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,25 @@ ELEMENTWISE = tuple(name for name in ACTIVATIONS if name != "identity")
 #: Works that take `steps` steps of gradient descent: by a function, and by a model.
 LOGISTIC_FITS = ("logistic_descent", "LogisticRegression")
 SHALLOW_FITS = ("shallow_descent", "ShallowNetwork")
+#: Works on networks of any depth: `Work.sizes` are those of the layers.
+NETWORKS = ("network_forward", "network_propagate", "train_epoch", "Network")
 #: The learning rate of all works that take steps of gradient descent.
 LEARNING_RATE = 0.1
-GROUPS = ("elementwise", "calls", "products", "small", "logistic", "shallow", "fit")
+#: Adam's learning rate in epochs. Each call goes on from the parameters of the call before, so thousands of
+#: epochs must leave them about where they were: what is timed is then the same work from first to last.
+ADAM_RATE = 1e-6
+GROUPS = (
+    "elementwise",
+    "calls",
+    "products",
+    "small",
+    "batches",
+    "logistic",
+    "shallow",
+    "fit",
+    "epochs",
+    "inference",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +46,11 @@ class Work:
 
     `operation` is the name of a public function, or of a model, whose `fit` is meant. `shape` is (n,) for
     functions of vectors; (n, k, m) for a layer of n units, k inputs and m examples; (n_x, m) for logistic
-    regression; (n_x, n_h, m) for a network. `order` is the memory order of X. `target` is the least speed-up
-    over the fastest other library that the project promises itself. `limit` names the hardware's limit:
-    "copy", "read" or "fma" (multiply-adds), see `libraries.with_limit`.
+    regression; (n_x, n_h, m) for a network of two layers; (n_0, n_1, ..., n_L, m) for one of any depth.
+    `order` is the memory order of X: "F" are the rows of a table. `target` is the least speed-up over the
+    fastest other library that the project promises itself, and `sklearn_target` that over scikit-learn, where
+    it promises one. `limit` names the hardware's limit: "copy", "read" or "fma" (multiply-adds), see
+    `libraries.with_limit`. `batch` is the number of examples in a batch of an epoch.
     """
 
     group: str
@@ -40,19 +60,40 @@ class Work:
     target: float = 1.0
     limit: str = ""
     steps: int = 0
+    batch: int = 0
+    sklearn_target: float = 0.0
 
     @property
     def title(self) -> str:
+        if self.operation in NETWORKS:
+            *sizes, m = self.shape
+            batches = f", batches of {self.batch:,}" if self.batch else ""
+            return f"{self.operation} {'-'.join(map(str, sizes))} x {m:,}{batches}"
         size = " x ".join(f"{n:,}" for n in self.shape)
         steps = f", {self.steps:,} steps" if self.steps else ""
         return f"{self.operation} {size}{' F' if self.order == 'F' else ''}{steps}"
 
     @property
     def activation(self) -> str:
-        return "relu" if self.group == "products" else "tanh"
+        return "relu" if self.group in ("products", "batches") else "tanh"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The features, the units of each hidden layer, and the outputs of a network of any depth."""
+        return self.shape[:-1]
+
+    @property
+    def output(self) -> str:
+        """The output unit of a network of any depth."""
+        return "sigmoid" if self.sizes[-1] == 1 else "softmax"
 
     def flops(self) -> float:
         """Return the floating-point operations of its matrix products; for vectors, two for each number."""
+        if self.operation in NETWORKS:
+            first, *others = (2.0 * a * b * self.shape[-1] for a, b in itertools.pairwise(self.sizes))
+            if self.operation == "network_forward":
+                return first + sum(others)
+            return (2 * first + 3 * sum(others)) * max(1, self.steps)  # X has no derivative
         size = float(np.prod(self.shape))
         if self.operation == "dense_backward":
             n, k, m = self.shape
@@ -91,6 +132,30 @@ def _works() -> list[Work]:
     works.append(Work("shallow", "shallow_propagate", (12288, 7, 209), target=1.0))
     works.append(Work("fit", "shallow_descent", (2, 4, 400), target=1.2, steps=10_000))
     works.append(Work("fit", "shallow_descent", (30, 16, 569), target=1.2, steps=300))
+    batches = [(100, 784, 200), (128, 500, 256), (64, 1000, 128)]
+    works += [Work("batches", name, shape, limit="fma") for shape in batches for name in dense]
+    return works + _network_works()
+
+
+def _network_works() -> list[Work]:
+    works = []
+    for shape, batch, target in (
+        ((30, 16, 1, 569), 32, 5.0),
+        ((13, 8, 3, 178), 16, 5.0),
+        ((64, 100, 10, 1797), 200, 2.0),
+        ((4, 32, 16, 4, 10_000), 10_000, 2.0),
+        ((28, 64, 64, 1, 50_000), 256, 2.0),
+        ((784, 100, 100, 10, 12_000), 200, 1.2),
+        ((784, 128, 10, 12_000), 64, 1.2),
+        ((500, 300, 300, 1, 5000), 128, 1.2),
+    ):
+        wide = shape[1] >= 100
+        row = Work("epochs", "train_epoch", shape, "F", target, batch=batch)
+        works.append(
+            dataclasses.replace(row, limit="fma" if wide else "", sklearn_target=2.0 if wide else 4.0)
+        )
+    for sizes in ((30, 16, 1), (64, 100, 10), (784, 128, 10)):
+        works += [Work("inference", "network_forward", (*sizes, m), "F") for m in (1, 32, 10_000)]
     return works
 
 
@@ -101,6 +166,16 @@ def saved_name(operation: str) -> str:
     """Return which argument of a derivative takes what its formula needs, the array `saved`."""
     from_A = ACTIVATIONS[operation.removesuffix("_backward")].derivative_from == "A"
     return "A" if from_A else "Z"
+
+
+def layers(theta: np.ndarray, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return W (n, n_prev) and b (n,) of each layer, which are views of theta: W1, b1, W2, b2, ..."""
+    found, at = [], 0
+    for n_prev, n in itertools.pairwise(sizes):
+        W, at = theta[at : at + n * n_prev].reshape(n, n_prev), at + n * n_prev
+        b, at = theta[at : at + n], at + n
+        found.append((W, b))
+    return found
 
 
 def arrays(work: Work, dtype: str) -> dict[str, Any]:
@@ -143,6 +218,14 @@ def arrays(work: Work, dtype: str) -> dict[str, Any]:
         given |= {"W_next": normal(after, n, scale=n**-0.5), "dZ_next": normal(after, m), "dZ": normal(n, m)}
         return given | {"saved": np.tanh(normal(n, m)).astype(dtype)}
     n_x, m = work.shape[0], work.shape[-1]
+    if work.operation in NETWORKS:
+        theta = np.zeros(sum((a + 1) * b for a, b in itertools.pairwise(work.sizes)), dtype)
+        for W, _ in layers(theta, work.sizes):
+            W[...] = normal(*W.shape, scale=W.shape[1] ** -0.5)
+        classes = work.sizes[-1]
+        Y = labels(m) if classes == 1 else random.integers(classes, size=(1, m))
+        # The order of the examples is drawn in each epoch, as a part of it.
+        return {"X": inputs(n_x, m), "Y": Y, "theta": theta, "random": random, "learning_rate": ADAM_RATE}
     given = {"X": inputs(n_x, m), "Y": labels(m)}
     if len(work.shape) == 2:
         return given | {"w": normal(n_x, 1, scale=n_x**-0.5), "b": 0.1}

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import models
-from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS, saved_name
-from dlkernels import backends
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, NETWORKS, SHALLOW_FITS, saved_name
+from dlkernels import backends, optimizers
 from dlkernels.catalogue import COSTS
 
 _PARAMETERS = ("W1", "b1", "W2", "b2")
@@ -60,12 +60,31 @@ def _fit(work: Any, g: dict[str, Any], backend: str) -> Callable[[], Any]:
     return lambda: list(model.fit(g["X"], g["Y"], parameters=start).parameters_.values())
 
 
+def _network(work: Any, g: dict[str, Any], functions: Any) -> Callable[[], Any]:
+    X, Y, sizes, function = g["X"], g["Y"], work.sizes, getattr(functions, work.operation)
+    if work.operation == "network_forward":
+        return partial(function, g["theta"], sizes, X, "relu", work.output)
+    if work.operation == "network_propagate":
+        return partial(function, g["theta"], sizes, X, Y, "relu", work.output)
+    theta, optimizer, random = g["theta"].copy(), optimizers.Adam(g["learning_rate"]), g["random"]
+
+    def train_epoch() -> Any:
+        order = random.permutation(X.shape[1])
+        return function(
+            theta, sizes, optimizer, X, Y, "relu", work.output, batch_size=work.batch, order=order
+        )
+
+    return train_epoch
+
+
 def build(work: Any, given: dict[str, Any], backend: str = "numba") -> list[Callable[[], Any]]:
     functions, name = backends.get(backend), work.operation
     if name in models.__all__:
         return [_fit(work, given, backend)]
     if name in ("gradient_descent", *LOGISTIC_FITS, *SHALLOW_FITS):
         return [_descent(work, given, functions)]
+    if name in NETWORKS:
+        return [_network(work, given, functions)]
     if len(work.shape) > 1 or name in (*COSTS, "dot"):
         return [partial(getattr(functions, name), *_arguments(work, given))]
     call = partial(getattr(functions, name), out=given["out"])

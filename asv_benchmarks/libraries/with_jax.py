@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, SHALLOW_FITS
+from asv_benchmarks.libraries import _jax_networks
+from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, NETWORKS, SHALLOW_FITS
 
 
 def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
@@ -129,7 +130,11 @@ def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
     jax.config.update("jax_enable_x64", True)
+    # Otherwise JAX hands each call to another thread, which takes longer than a small work itself.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     name = work.operation
+    if name in NETWORKS:
+        return _jax_networks.build(work, given)
     if name.removesuffix("_backward") in ELEMENTWISE:
         return _elementwise(work, {key: jnp.asarray(value) for key, value in given.items()})
     if name.startswith("dense"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS, saved_name
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, NETWORKS, SHALLOW_FITS, layers, saved_name
 from dlkernels import backends
 from dlkernels.catalogue import COSTS
 
@@ -199,6 +199,110 @@ def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     return [fit if work.operation in SHALLOW_FITS else lambda: _gradients(*parameters, X, Y)]
 
 
+class _Network:
+    """A network of any depth on batches of rows, with room for everything that a step writes.
+
+    W of a layer is (n, n_prev), as it lies in theta, and A of a layer is (m, n).
+    """
+
+    def __init__(self, work: Any, theta: Any, most: int) -> None:
+        self.theta, self.gradient = theta.copy(), np.empty_like(theta)
+        self.layers = layers(self.theta, work.sizes)
+        self.gradients = layers(self.gradient, work.sizes)
+        self.A = [np.empty((most, n), theta.dtype) for n in work.sizes]
+        self.dZ = [np.empty_like(A) for A in self.A]
+        self.ones = np.ones(most, theta.dtype)
+        self.moments = np.zeros((2, theta.size), theta.dtype)
+        self.scratch, self.steps, self.rate = np.empty_like(theta), 0, 0.0
+
+    def forward(self, rows: Any) -> Any:
+        """Return Z of the last layer, which the caller may overwrite."""
+        A = rows
+        for (W, b), room in zip(self.layers, self.A[1:], strict=True):
+            Z = np.dot(A, W.T, out=room[: len(rows)])
+            Z += b
+            A = Z if room is self.A[-1] else np.maximum(Z, 0, out=Z)
+        return A
+
+    def predict(self, rows: Any) -> Any:
+        Z = self.forward(rows)
+        if Z.shape[1] == 1:
+            return sigmoid(Z, Z)
+        Z -= Z.max(axis=1, keepdims=True)
+        np.exp(Z, out=Z)
+        Z /= Z.sum(axis=1, keepdims=True)
+        return Z
+
+    def output(self, Z: Any, Y: Any) -> tuple[Any, Any]:
+        """Return dZ = A - Y, which may lie in Z, and the cost."""
+        if Z.shape[1] == 1:
+            return _output(Z, Y[:, np.newaxis])
+        true = np.arange(len(Y)), Y
+        Z -= Z.max(axis=1, keepdims=True)
+        cost = -Z[true].mean()
+        np.exp(Z, out=Z)
+        sums = Z.sum(axis=1, keepdims=True)
+        Z /= sums
+        Z[true] -= 1
+        return Z, cost + np.log(sums).mean()
+
+    def propagate(self, rows: Any, Y: Any) -> Any:
+        """Write the gradient; return the cost."""
+        m = len(rows)
+        dZ, cost = self.output(self.forward(rows), Y)
+        dZ /= m
+        for i in reversed(range(len(self.layers))):
+            A_prev = self.A[i][:m] if i else rows
+            dW, db = self.gradients[i]
+            np.dot(dZ.T, A_prev, out=dW)
+            np.dot(self.ones[:m], dZ, out=db)
+            if i:
+                dZ = np.dot(dZ, self.layers[i][0], out=self.dZ[i][:m])
+                dZ *= A_prev > 0
+        return cost
+
+    def update(self) -> None:
+        """Take a step of Adam, with PyTorch's defaults."""
+        self.steps += 1
+        (mean, square), scratch = self.moments, self.scratch
+        mean *= 0.9
+        mean += np.multiply(self.gradient, 0.1, out=scratch)
+        square *= 0.999
+        np.multiply(self.gradient, self.gradient, out=scratch)
+        scratch *= 0.001
+        square += scratch
+        np.sqrt(square, out=scratch)
+        scratch /= (1 - 0.999**self.steps) ** 0.5
+        scratch += 1e-8
+        np.divide(mean, scratch, out=scratch)
+        scratch *= self.rate / (1 - 0.9**self.steps)
+        self.theta -= scratch
+
+
+def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
+    rows, Y, m, random = g["X"].T, g["Y"][0], work.shape[-1], g["random"]
+    batch = work.batch or m
+    network = _Network(work, g["theta"], batch)
+    network.rate = g["learning_rate"]
+
+    def train_epoch() -> Any:
+        order, total = random.permutation(m), 0.0
+        for start in range(0, m, batch):
+            chosen = order[start : start + batch]
+            # Without mode="clip", take would write into a copy of `out` first.
+            gathered = rows.take(chosen, axis=0, out=network.A[0][: len(chosen)], mode="clip")
+            total += float(network.propagate(gathered, Y[chosen])) * len(chosen)
+            network.update()
+        return total / m
+
+    def propagate() -> Any:
+        cost = network.propagate(rows, Y)
+        return network.gradient, float(cost)
+
+    chosen = {"train_epoch": train_epoch, "network_forward": lambda: network.predict(rows).T}
+    return [chosen.get(work.operation, propagate)]
+
+
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
     name = work.operation
     if name in ("dot", "gradient_descent", *COSTS):
@@ -207,4 +311,6 @@ def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
         return _elementwise(work, given)
     if name.startswith("dense"):
         return _dense(work, given)
+    if name in NETWORKS:
+        return _network(work, given)
     return (_logistic if name in ("logistic_propagate", *LOGISTIC_FITS) else _shallow)(work, given)

@@ -1,4 +1,4 @@
-"""scikit-learn: an MLPClassifier with no hidden layer or one, which takes the steps of descents and fits."""
+"""scikit-learn: an MLPClassifier, which takes the steps of descents and fits, and trains epochs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,40 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, SHALLOW_FITS
+from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, NETWORKS, SHALLOW_FITS, layers
+
+
+def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
+    """`partial_fit`, an epoch of Adam, and `predict_proba`. Both check and convert as they always do."""
+    rows, labels, m = np.ascontiguousarray(g["X"].T), g["Y"][0].astype(int), work.shape[-1]
+    model = MLPClassifier(
+        hidden_layer_sizes=work.sizes[1:-1], activation="relu", solver="adam", alpha=0.0, batch_size=1,
+        learning_rate_init=g["learning_rate"], random_state=1,
+    )  # fmt: skip
+    classes = np.arange(max(2, work.sizes[-1]))
+    model.partial_fit(rows[:1], labels[:1], classes=classes)  # makes the attributes that follow
+    del model._optimizer  # it holds the parameters of this first fit
+    network = [(W.T.copy(), b.copy()) for W, b in layers(g["theta"], work.sizes)]
+    model.coefs_, model.intercepts_ = (list(arrays) for arrays in zip(*network, strict=True))
+    # It shuffles with this older generator only, and draws from it anew in each epoch.
+    random = g["random"] if isinstance(g["random"], np.random.RandomState) else np.random.RandomState(1)
+    model.set_params(batch_size=min(work.batch or m, m), random_state=random)
+
+    def train_epoch() -> Any:
+        return model.partial_fit(rows, labels).loss_
+
+    def network_forward() -> Any:
+        chances = model.predict_proba(rows).T
+        return chances[1:] if work.output == "sigmoid" else chances
+
+    forms = {"train_epoch": [train_epoch], "network_forward": [network_forward]}
+    return forms.get(work.operation, [])
 
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
-    """Set it up for plain gradient descent: full batches, no momentum, no decay, given initial parameters."""
+    """Set it up for epochs of Adam, or plain gradient descent: full batches, no momentum, no decay, given initial parameters."""
+    if work.operation in NETWORKS:
+        return _network(work, given)
     if work.operation not in (*LOGISTIC_FITS, *SHALLOW_FITS):
         return []
     g, hidden = given, work.operation in SHALLOW_FITS

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
-from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, SHALLOW_FITS
+from asv_benchmarks.libraries import _torch_networks
+from asv_benchmarks.works import ELEMENTWISE, LEARNING_RATE, NETWORKS, SHALLOW_FITS
 
 aten = torch.ops.aten
 
@@ -101,10 +102,15 @@ def _shallow(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     return [fit if work.operation in SHALLOW_FITS else lambda: _gradients(*parameters, X, Y)]
 
 
+def tensors(given: dict[str, Any]) -> dict[str, Any]:
+    return {k: torch.from_numpy(v) if hasattr(v, "shape") else v for k, v in given.items()}
+
+
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
     torch.set_grad_enabled(False)
-    g = {k: torch.from_numpy(v) if hasattr(v, "shape") else v for k, v in given.items()}
-    name = work.operation
+    g, name = tensors(given), work.operation
+    if name in NETWORKS:
+        return _torch_networks.build(work, g)
     if name.removesuffix("_backward") in ELEMENTWISE:
         return _elementwise(work, g)
     if name.startswith("dense"):
