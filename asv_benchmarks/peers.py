@@ -1,4 +1,4 @@
-"""dlkernels against NumPy, PyTorch and JAX, side by side: `python -m asv_benchmarks.peers --help`.
+"""dlkernels against NumPy, PyTorch, JAX and others, side by side: `python -m asv_benchmarks.peers --help`.
 
 Each library runs in a process of its own, one at a time, in an order that rotates. There is a pause between
 turns, because worker threads spin for up to 25 ms after a call and would slow the next library down. The
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asv_benchmarks import cold
-from asv_benchmarks.libraries import LIMIT, OURS, PEERS
+from asv_benchmarks.libraries import COMPILED, LIMIT, OURS, PEERS
 from asv_benchmarks.works import GROUPS, WORKS, Work
 from dlkernels import colours
 
@@ -81,7 +81,8 @@ def compare(index: int, dtype: str, libraries: list[Library], budget: float, rou
     work = WORKS[index]
     errors, present = {}, []
     for library in libraries:
-        if library.name == LIMIT and not work.limit:
+        groups = (PEERS | COMPILED).get(library.name, GROUPS)
+        if work.group not in groups or (library.name == LIMIT and not work.limit):
             continue
         answer = library.ask(prepare=index, dtype=dtype)
         if "error" in answer:
@@ -99,6 +100,7 @@ def compare(index: int, dtype: str, libraries: list[Library], budget: float, rou
         "work": work.title,
         "dtype": dtype,
         "target": work.target,
+        "sklearn_target": work.sklearn_target,
         "limited_by": work.limit,
         "seconds": {name: statistics.median(values) for name, values in times.items()},
         "ratios": {
@@ -116,6 +118,12 @@ def fastest_peer(row: dict[str, Any]) -> tuple[str, float] | None:
     return min(ratios.items(), key=lambda item: item[1]) if ratios else None
 
 
+def reaches_targets(row: dict[str, Any]) -> bool:
+    """Whether a row reaches the ratio promised to the fastest peer, and to scikit-learn where one is."""
+    nearest, to_sklearn = fastest_peer(row), row["ratios"].get("sklearn", math.inf)
+    return nearest is not None and nearest[1] >= row["target"] and to_sklearn >= row["sklearn_target"]
+
+
 def _duration(seconds: float) -> str:
     for factor, unit in ((1e-6, "us"), (1e-3, "ms")):
         if seconds < 1000 * factor:
@@ -123,27 +131,34 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def _to_target(ratio: float | None, target: float, name: str = "") -> tuple[str, str]:
+    """Return two cells: a ratio, in green if it reaches its target, and the target."""
+    if ratio is None:
+        return "-", f"{target:.1f}x"
+    return f"[{'green' if ratio >= target else 'red'}]{ratio:.2f}x[/] {name}".strip(), f"{target:.1f}x"
+
+
 def report(rows: list[dict[str, Any]], names: list[str], console: Console) -> None:
     """Print a table for each group, and below all tables the geometric mean and the worst row."""
     for group in dict.fromkeys(row["group"] for row in rows):
+        members = [row for row in rows if row["group"] == group]
+        found = [name for name in names if any(name in row["ratios"] | row["errors"] for row in members)]
         table = Table(title=group, title_justify="left")
         table.add_column("work")
-        for name in [OURS, *names]:
+        for name in [OURS, *found]:
             colour = colours.of("numba" if name == OURS else name)
             table.add_column(name, justify="right", header_style=colour)
-        for name in ("to the fastest", "target", "of the limit"):
+        with_sklearn = any(row["sklearn_target"] and "sklearn" in row["ratios"] for row in members)
+        targets = ["to the fastest", "target", *["to sklearn", "target"] * with_sklearn]
+        for name in (*targets, "of the limit"):
             table.add_column(name, justify="right")
-        for row in rows:
-            if row["group"] != group:
-                continue
+        for row in members:
             cells = [f"{row['work']}, {row['dtype']}"]
-            cells += [_duration(row["seconds"][n]) if n in row["seconds"] else "-" for n in [OURS, *names]]
-            nearest = fastest_peer(row)
-            if nearest:
-                style = "green" if nearest[1] >= row["target"] else "red"
-                cells += [f"[{style}]{nearest[1]:.2f}x[/] {nearest[0]}", f"{row['target']:.1f}x"]
-            else:
-                cells += ["-", f"{row['target']:.1f}x"]
+            cells += [_duration(row["seconds"][n]) if n in row["seconds"] else "-" for n in [OURS, *found]]
+            name, ratio = fastest_peer(row) or ("", None)
+            cells += _to_target(ratio, row["target"], name)
+            if with_sklearn:
+                cells += _to_target(row["ratios"].get("sklearn"), row["sklearn_target"])
             limit = row["ratios"].get(LIMIT)
             cells.append(f"{100 * limit:.0f} % ({row['limited_by']})" if limit else "")
             table.add_row(*cells)
@@ -155,7 +170,7 @@ def report(rows: list[dict[str, Any]], names: list[str], console: Console) -> No
     if ratios:
         mean = math.exp(statistics.fmean(math.log(ratio) for ratio, _ in ratios))
         worst, row = min(ratios, key=lambda item: item[0])
-        reached = sum(ratio >= row["target"] for ratio, row in ratios)
+        reached = sum(reaches_targets(row) for _, row in ratios)
         console.print(
             f"{reached} of {len(ratios)} rows reach their target. Geometric mean to the fastest peer: "
             f"{mean:.2f}x. Worst row: {worst:.2f}x, {row['work']}, {row['dtype']}."
@@ -173,6 +188,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--dtype", choices=["float32", "float64"], help="default: both")
     parser.add_argument("--threads", type=int, help="threads of each library (default: all CPUs)")
+    parser.add_argument(
+        "--compiled", action="store_true", help="also torch.compile, whose compiler takes a minute a work"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--only", metavar="TEXT", help="works whose title holds TEXT")
     parser.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
@@ -189,17 +207,22 @@ def _chosen(options: argparse.Namespace) -> list[int]:
 def main(arguments: list[str] | None = None) -> int:
     options = _arguments(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
-    names = [name for name in PEERS if importlib.util.find_spec(name)]
+    chosen = _chosen(options)
+    groups = {WORKS[index].group for index in chosen}
+    wanted = [name for name in PEERS if groups & set(PEERS[name])]
+    names = [name for name in wanted if importlib.util.find_spec(name)]
     threads = options.threads or os.cpu_count() or 1
-    for name in PEERS:
+    for name in wanted:
         if name not in names:
             advice = f"{name} is not installed and left out: python -m pip install '.[peers]'"
             console.print(advice, markup=False)  # rich's markup would take '[peers]' for a style
+    if options.compiled and "torch" in names:
+        names += COMPILED
     budget, rounds = BUDGETS["quick" if options.quick else "full"]
     libraries = [Library(name, threads) for name in (OURS, *names, LIMIT)]
     rows = []
     try:
-        for index in _chosen(options):
+        for index in chosen:
             for dtype in [options.dtype] if options.dtype else ["float32", "float64"]:
                 rows.append(compare(index, dtype, libraries, budget, rounds))
                 if console.is_terminal:

@@ -9,8 +9,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from asv_benchmarks.works import GROUPS
+
 OURS = "dlkernels"
-PEERS = ("numpy", "torch", "jax")
+#: The other libraries by the names under which they are imported, and the groups of works that each computes.
+PEERS = {
+    "numpy": GROUPS,
+    "torch": GROUPS,
+    "jax": GROUPS,
+    "sklearn": ("fit", "epochs", "inference"),
+    "onnxruntime": ("inference",),
+}
+#: A form of PyTorch whose compiler takes up to a minute a work, and the groups that it is for.
+COMPILED = {"torch_compiled": ("epochs", "inference")}
 #: Timed like a library: the hardware's limit for the same bytes, or for the same number of operations.
 LIMIT = "limit"
 

@@ -7,7 +7,6 @@ sizes.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +138,18 @@ def _labels(g: dict[str, Any]) -> Any:
     return jnp.array(Y if Y.dtype == g["X"].dtype else Y.astype(np.int32))
 
 
+#: How the gradient is found, whether the parameters are one vector, and whether the epoch gathers all batches
+#: first. Each was the fastest at some size: vectors for small networks, leaves for large ones.
+_FORMS = (
+    (_by_hand, True, False),
+    (_by_hand, True, True),
+    (_by_hand, False, False),
+    (_by_hand, False, True),
+    (_by_autograd, False, False),
+    (_by_autograd, False, True),
+)
+
+
 def build(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     if work.operation == "network_forward":
         parameters = jax.tree.map(jnp.array, layers(g["theta"], work.sizes))
@@ -146,5 +157,4 @@ def build(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
         return [lambda: jax.block_until_ready(predict(parameters, rows))]
     if work.operation != "train_epoch":
         return []
-    forms = itertools.product((_by_hand, _by_autograd), (False, True), (False, True))
-    return [_form(work, g, *form) for form in forms if form != (_by_autograd, True, True)]
+    return [_form(work, g, *form) for form in _FORMS]

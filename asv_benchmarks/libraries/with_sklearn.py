@@ -41,7 +41,10 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
 
 
 def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
-    """Set it up for epochs of Adam, or plain gradient descent: full batches, no momentum, no decay, given initial parameters."""
+    """Set it up for epochs of Adam, or for plain gradient descent: full batches, no momentum, no decay.
+
+    Both start from the given parameters.
+    """
     if work.operation in NETWORKS:
         return _network(work, given)
     if work.operation not in (*LOGISTIC_FITS, *SHALLOW_FITS):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import json
+import os
+import shutil
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +25,33 @@ def small(work):
     """The same work with little to do."""
     limits = {"elementwise": 50, "calls": 50, "fit": 30}
     shape = tuple(min(length, limits.get(work.group, 40)) for length in work.shape)
-    return dataclasses.replace(work, shape=shape, steps=min(work.steps, 5))
+    return dataclasses.replace(work, shape=shape, steps=min(work.steps, 5), batch=min(work.batch, 16))
+
+
+def given(work):
+    """Arrays; for epochs an order that scikit-learn can draw, too, and steps that change the costs."""
+    found = arrays(work, "float64")
+    if work.operation == "train_epoch":
+        found |= {"random": np.random.RandomState(1), "learning_rate": 1e-2}
+    return found
+
+
+def results(work, build):
+    """What each form of a library gives. For epochs: the costs of three, which depend on their updates."""
+    inputs = given(work)
+    for form in build(work, inputs):
+        if work.operation == "train_epoch":
+            inputs["random"].seed(1)
+            yield [form() for _ in range(3)]
+        else:
+            yield values(form())
+
+
+def tolerance(work, library):
+    """scikit-learn adds Adam's epsilon before it corrects the second moment, all others after."""
+    if work.operation == "train_epoch" and library == "sklearn":
+        return {"rtol": 1e-5}
+    return {"rtol": 1e-9, "atol": 1e-12}
 
 
 def values(result):
@@ -41,30 +71,56 @@ DASHBOARD = [
     ),
     *(Work("dashboard", name, (5, 40), steps=5) for name in LOGISTIC_FITS),
     *(Work("dashboard", name, (5, 4, 40), steps=5) for name in SHALLOW_FITS),
+    Work("dashboard", "network_propagate", (5, 4, 3, 40)),
 ]
 
 
-@pytest.mark.parametrize("library", [*libraries.PEERS, "sklearn"])
+@pytest.mark.parametrize("library", libraries.PEERS)
 @pytest.mark.parametrize("work", [*SMALL, *DASHBOARD], ids=lambda work: work.title)
 def test_all_compute_the_same(work, library):
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    (ours,) = libraries.module(libraries.OURS).build(work, arrays(work, "float64"))
-    expected = values(ours())
-    forms = libraries.module(library).build(work, arrays(work, "float64"))
-    assert forms or library not in libraries.PEERS or (work in DASHBOARD and library != "numpy")
-    for form in forms:
-        for actual, wanted in zip(values(form()), expected, strict=True):
-            np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
+    (expected,) = results(work, libraries.module(libraries.OURS).build)
+    found = list(results(work, libraries.module(library).build))
+    assert found or (work.group not in libraries.PEERS[library] and library != "numpy")
+    for form in found:
+        for actual, wanted in zip(form, expected, strict=True):
+            np.testing.assert_allclose(actual, wanted, **tolerance(work, library))
 
 
 @pytest.mark.parametrize("backend", ["python", "numpy"])
 @pytest.mark.parametrize("work", [*SMALL, *DASHBOARD], ids=lambda work: work.title)
 def test_backends_compute_the_same(work, backend):
-    module = libraries.module(libraries.OURS)
-    (ours,), (theirs,) = (module.build(work, arrays(work, "float64"), name) for name in ("numba", backend))
-    for actual, wanted in zip(values(theirs()), values(ours()), strict=True):
+    build = libraries.module(libraries.OURS).build
+    (ours,) = results(work, build)
+    (theirs,) = results(work, functools.partial(build, backend=backend))
+    for actual, wanted in zip(theirs, ours, strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["network_forward", "train_epoch"])
+def test_compiled_torch_computes_the_same(operation):
+    pytest.importorskip("torch")
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    work = next(work for work in SMALL if work.operation == operation)
+    (expected,) = results(work, libraries.module("numpy").build)
+    (found,) = results(work, libraries.module("torch_compiled").build)
+    for actual, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("library", [libraries.OURS, "numpy", "torch", "jax"])
+def test_an_epoch_draws_its_order(library):
+    if library != libraries.OURS:
+        pytest.importorskip(library)
+    work, drawn = next(work for work in SMALL if work.operation == "train_epoch"), []
+    draw = SimpleNamespace(permutation=lambda m: drawn.append(m) or np.arange(m))
+    form = libraries.module(library).build(work, given(work) | {"random": draw})[0]
+    form()
+    form()
+    assert drawn == [work.shape[-1]] * 2
 
 
 @pytest.mark.parametrize("limit", ["copy", "read", "fma"])
@@ -79,7 +135,7 @@ def test_every_group_has_works():
 
 
 def test_the_command_compares_and_names_who_is_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(peers, "PEERS", ("numpy", "a_library_nobody_has"))
+    monkeypatch.setattr(peers, "PEERS", dict.fromkeys(("numpy", "a_library_nobody_has"), GROUPS))
     monkeypatch.setattr(peers, "BUDGETS", {"quick": (0.001, 3)})
     file = tmp_path / "figures.json"
     options = ["small", "--only", "dense_forward 4 x 2", "--dtype", "float32", "--quick", "--threads", "1"]
@@ -122,7 +178,8 @@ def test_a_ratio_is_how_many_times_our_time_a_peer_takes(monkeypatch):
 
 def test_a_work_that_fails_is_reported(capsys):
     row = {
-        "group": "small", "work": "dense_forward", "dtype": "float32", "target": 1.5, "limited_by": "",
+        "group": "small", "work": "dense_forward", "dtype": "float32", "target": 1.5, "sklearn_target": 0.0,
+        "limited_by": "",
         "seconds": {"dlkernels": 1e-6, "numpy": 2e-6}, "ratios": {"numpy": 2.0}, "errors": {"torch": "no"},
     }  # fmt: skip
     from rich.console import Console
@@ -141,3 +198,28 @@ def test_a_turn_begins_with_calls_that_do_not_count():
     prepared.turn(1e-3)
     first_of_three_that_count = calls[-3]
     assert first_of_three_that_count - start >= worker._AWAKE
+
+
+def test_the_report_shows_the_ratio_to_scikit_learn_where_one_is_promised(capsys):
+    from rich.console import Console
+
+    row = {
+        "group": "epochs", "work": "train_epoch", "dtype": "float32", "target": 1.2, "sklearn_target": 4.0,
+        "limited_by": "", "seconds": {"dlkernels": 1e-6, "jax": 2e-6, "sklearn": 3e-6},
+        "ratios": {"jax": 2.0, "sklearn": 3.0}, "errors": {},
+    }  # fmt: skip
+    peers.report([row], ["jax", "sklearn"], Console(width=150))
+    printed = capsys.readouterr().out
+    assert "3.00x" in printed
+    assert "to sklearn" in printed
+    assert "0 of 1 rows reach their target" in printed
+    assert peers.reaches_targets(row | {"ratios": {"jax": 2.0, "sklearn": 4.5}})
+    assert not peers.reaches_targets(row | {"ratios": {"jax": 1.1, "sklearn": 4.5}})
+
+
+def test_a_library_takes_no_part_in_groups_that_it_does_not_compute(monkeypatch):
+    monkeypatch.setattr(peers, "PAUSE", 0)
+    clocks = [Clock("dlkernels", 1.0), Clock("sklearn", 1.0)]
+    row = peers.compare(0, "float32", clocks, budget=1.0, rounds=1)
+    assert WORKS[0].group not in libraries.PEERS["sklearn"]
+    assert (row["ratios"], row["errors"]) == ({}, {})
