@@ -225,7 +225,8 @@ def arrays(work: Work, dtype: str) -> dict[str, Any]:
         classes = work.sizes[-1]
         Y = labels(m) if classes == 1 else random.integers(classes, size=(1, m))
         # The order of the examples is drawn in each epoch, as a part of it.
-        return {"X": inputs(n_x, m), "Y": Y, "theta": theta, "random": random, "learning_rate": ADAM_RATE}
+        adam = {"learning_rate": ADAM_RATE, "epsilon": 1e-8}
+        return adam | {"X": inputs(n_x, m), "Y": Y, "theta": theta, "random": random}
     given = {"X": inputs(n_x, m), "Y": labels(m)}
     if len(work.shape) == 2:
         return given | {"w": normal(n_x, 1, scale=n_x**-0.5), "b": 0.1}

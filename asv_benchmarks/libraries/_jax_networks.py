@@ -1,8 +1,8 @@
-"""Networks of any depth in JAX: a whole epoch in one jit, from the gather to the update, with donated buffers.
+"""Networks of any depth in JAX: a whole epoch in one jit, from gather to update, with donated buffers.
 
-Rows are examples. A step gathers its batch, or the epoch gathers all of them first; the parameters are one
-vector, or a leaf for each array; the gradient is written out, or JAX finds it. Which is fastest depends on the
-sizes.
+Rows are examples. A step gathers its batch, or the epoch gathers all batches first. The parameters are one
+vector, or a leaf for each array. The gradient is written out, or JAX finds it. Which of them is fastest
+depends on the sizes.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def _by_autograd(parameters: Any, X: Any, Y: Any) -> Any:
     return jax.value_and_grad(cost)(parameters)
 
 
-def _adam(work: Any, rate: float, differentiate: Any, flat: bool) -> Callable[..., Any]:
+def _adam(work: Any, g: dict[str, Any], differentiate: Any, flat: bool) -> Callable[..., Any]:
     """Return one step: parameters, moments, the step count and a batch to the next of them, and the cost."""
+    rate, epsilon = g["learning_rate"], g["epsilon"]
 
     def step(carry: Any, X: Any, Y: Any) -> Any:
         parameters, mean, square, t = carry
@@ -83,7 +84,7 @@ def _adam(work: Any, rate: float, differentiate: Any, flat: bool) -> Callable[..
         mean = jax.tree.map(lambda v, d: 0.9 * v + 0.1 * d, mean, gradients)
         square = jax.tree.map(lambda v, d: 0.999 * v + 0.001 * d * d, square, gradients)
         parameters = jax.tree.map(
-            lambda p, v, s: p - step_size * v / (jnp.sqrt(s) / root + 1e-8), parameters, mean, square
+            lambda p, v, s: p - step_size * v / (jnp.sqrt(s) / root + epsilon), parameters, mean, square
         )
         return (parameters, mean, square, t), cost * X.shape[0]
 
@@ -124,7 +125,7 @@ def _form(work: Any, g: dict[str, Any], differentiate: Any, flat: bool, once: bo
     zeros = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
     state = [parameters, *zeros, jnp.zeros((), jnp.int32)]
     X, Y, random, m = jnp.array(g["X"].T), _labels(g), g["random"], work.shape[-1]
-    epoch = _epoch(work, _adam(work, g["learning_rate"], differentiate, flat), once)
+    epoch = _epoch(work, _adam(work, g, differentiate, flat), once)
 
     def train_epoch() -> Any:
         *state[:], cost = epoch(*state, X, Y, random.permutation(m).astype(np.int32))

@@ -51,7 +51,9 @@ def _train(work: Any, g: dict[str, Any], compiled: bool) -> list[Callable[[], An
 
     def form(gather_once: bool) -> Callable[[], Any]:
         network = _network(work, g)
-        optimizer = torch.optim.Adam(network.parameters(), lr=g["learning_rate"], fused=True)
+        optimizer = torch.optim.Adam(
+            network.parameters(), lr=g["learning_rate"], eps=g["epsilon"], fused=True
+        )
 
         def batches() -> Any:
             order = torch.from_numpy(random.permutation(m))

@@ -66,7 +66,8 @@ def _network(work: Any, g: dict[str, Any], functions: Any) -> Callable[[], Any]:
         return partial(function, g["theta"], sizes, X, "relu", work.output)
     if work.operation == "network_propagate":
         return partial(function, g["theta"], sizes, X, Y, "relu", work.output)
-    theta, optimizer, random = g["theta"].copy(), optimizers.Adam(g["learning_rate"]), g["random"]
+    theta, random = g["theta"].copy(), g["random"]
+    optimizer = optimizers.Adam(g["learning_rate"], eps=g["epsilon"])
 
     def train_epoch() -> Any:
         order = random.permutation(X.shape[1])

@@ -213,7 +213,7 @@ class _Network:
         self.dZ = [np.empty_like(A) for A in self.A]
         self.ones = np.ones(most, theta.dtype)
         self.moments = np.zeros((2, theta.size), theta.dtype)
-        self.scratch, self.steps, self.rate = np.empty_like(theta), 0, 0.0
+        self.scratch, self.steps = np.empty_like(theta), 0
 
     def forward(self, rows: Any) -> Any:
         """Return Z of the last layer, which the caller may overwrite."""
@@ -261,8 +261,8 @@ class _Network:
                 dZ *= A_prev > 0
         return cost
 
-    def update(self) -> None:
-        """Take a step of Adam, with PyTorch's defaults."""
+    def update(self, rate: float, epsilon: float) -> None:
+        """Take a step of Adam in PyTorch's order of operations."""
         self.steps += 1
         (mean, square), scratch = self.moments, self.scratch
         mean *= 0.9
@@ -273,9 +273,9 @@ class _Network:
         square += scratch
         np.sqrt(square, out=scratch)
         scratch /= (1 - 0.999**self.steps) ** 0.5
-        scratch += 1e-8
+        scratch += epsilon
         np.divide(mean, scratch, out=scratch)
-        scratch *= self.rate / (1 - 0.9**self.steps)
+        scratch *= rate / (1 - 0.9**self.steps)
         self.theta -= scratch
 
 
@@ -283,7 +283,6 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     rows, Y, m, random = g["X"].T, g["Y"][0], work.shape[-1], g["random"]
     batch = work.batch or m
     network = _Network(work, g["theta"], batch)
-    network.rate = g["learning_rate"]
 
     def train_epoch() -> Any:
         order, total = random.permutation(m), 0.0
@@ -292,7 +291,7 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
             # Without mode="clip", take would write into a copy of `out` first.
             gathered = rows.take(chosen, axis=0, out=network.A[0][: len(chosen)], mode="clip")
             total += float(network.propagate(gathered, Y[chosen])) * len(chosen)
-            network.update()
+            network.update(g["learning_rate"], g["epsilon"])
         return total / m
 
     def propagate() -> Any:

@@ -18,7 +18,7 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     rows, labels, m = np.ascontiguousarray(g["X"].T), g["Y"][0].astype(int), work.shape[-1]
     model = MLPClassifier(
         hidden_layer_sizes=work.sizes[1:-1], activation="relu", solver="adam", alpha=0.0, batch_size=1,
-        learning_rate_init=g["learning_rate"], random_state=1,
+        learning_rate_init=g["learning_rate"], epsilon=g["epsilon"], random_state=1,
     )  # fmt: skip
     classes = np.arange(max(2, work.sizes[-1]))
     model.partial_fit(rows[:1], labels[:1], classes=classes)  # makes the attributes that follow
