@@ -92,7 +92,10 @@ class _Operation:
     sizes: tuple[int, ...]
     #: The name of the parameter for the size.
     axis = "log2_n"
+    #: The memory order of X, the steps of a fit, and the examples in a batch of an epoch.
+    order = "C"
     steps = 0
+    batch = 0
     #: The other libraries that have the operation.
     peers: tuple[str, ...] = ()
     version = "1"
@@ -114,7 +117,9 @@ class _Operation:
     def work(self, size: int) -> Any:
         from asv_benchmarks.works import Work
 
-        return Work("dashboard", self.operation, self.shape(size), steps=self.steps)
+        return Work(
+            "dashboard", self.operation, self.shape(size), self.order, steps=self.steps, batch=self.batch
+        )
 
     def setup(self, backend: str, size: int, dtype: str) -> None:
         # A sample is many calls. Its clock runs so many times slower that asv records the time of one call.

@@ -36,6 +36,7 @@ _TITLES = {
     "dense": "A dense layer",
     "costs": "Costs and the dot product",
     "training": "Gradient descent",
+    "networks": "Networks of any depth",
 }
 
 
