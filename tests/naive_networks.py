@@ -1,8 +1,8 @@
 """The oracle of networks of any depth: one example after the other, to 60 digits.
 
-As `naive.py`, it imports nothing of the package. A network is a list of layers `(W, b)`, which is cut out of
-the vector theta = W1, b1, W2, b2, ... here once more. Functions take and return flat lists or lists of rows.
-The formulas of the optimizers are those of PyTorch's documentation.
+As `naive.py`, it imports nothing of the package. Outputs and losses are right for z of any size. A network is
+a list of layers `(W, b)`, which is cut out of the vector theta = W1, b1, W2, b2, ... here once more. Functions
+take and return flat lists or lists of rows. The formulas of the optimizers are those of PyTorch's pages.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def _parameter(name, slope):
 
 
 def _softmax(z):
-    powers = [mp.exp(x) for x in z]
-    return [power / sum(powers) for power in powers]
+    return [1 / sum(mp.exp(other - one) for other in z) for one in z]
 
 
 #: The output units, from all z of one example; and the loss of one example, from all z and all y.
+#: -log a and -log(1 - a) stand as sums of exponentials, which are exact for z of any size.
 OUTPUTS = {
     "identity": lambda z: list(z),
     "sigmoid": lambda z: [_sigmoid(x) for x in z],
@@ -51,8 +51,12 @@ OUTPUTS = {
 }
 LOSSES = {
     "identity": lambda z, y: sum((p - q) ** 2 for p, q in zip(z, y, strict=True)) / 2,
-    "sigmoid": lambda z, y: sum(mp.log(1 + mp.exp(p)) - q * p for p, q in zip(z, y, strict=True)),
-    "softmax": lambda z, y: sum(q * (mp.log(sum(map(mp.exp, z))) - p) for p, q in zip(z, y, strict=True)),
+    "sigmoid": lambda z, y: sum(
+        q * mp.log(1 + mp.exp(-p)) + (1 - q) * mp.log(1 + mp.exp(p)) for p, q in zip(z, y, strict=True)
+    ),
+    "softmax": lambda z, y: sum(
+        q * mp.log(sum(mp.exp(other - p) for other in z)) for p, q in zip(z, y, strict=True)
+    ),
     "exp": lambda z, y: sum(mp.exp(p) - q * p for p, q in zip(z, y, strict=True)),
 }
 
