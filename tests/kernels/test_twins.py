@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels import _kernels
+from dlkernels import _kernels, optimizers
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler.options import Twins
 from dlkernels._kernels import costs, dense_backward, dense_forward, elementwise, shallow, shallow_tall
@@ -122,6 +122,64 @@ def test_shallow(n_x, n_h, m, activation, order, dtype, rng):
         return (dk.shallow_descent(*start, X, Y, 0.1, 3, activation), *start)
 
     same_on_every_twin(descend)
+
+
+#: Layers, examples, batch: of the sizes at which the way of a network changes.
+NETWORKS = (
+    [((3, 4, 2), 9, 4)]
+    if SLOW
+    else [
+        ((1, 1), 1, 1),
+        ((30, 16, 1), 569, 32),
+        ((13, 8, 3), 178, 16),
+        ((4, 32, 16, 4), 5000, 5000),
+        ((64, 100, 10), 600, 200),
+        ((28, 64, 64, 1), 2000, 256),
+        ((100, 49), 5000, 700),
+        ((784, 100, 10), 200, 100),
+        ((50, 300, 300, 3), 300, 128),
+        ((20, 1100, 1000, 2), 130, 64),
+        ((1000, 3), 3000, 3000),
+    ]
+)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("sizes", "m", "batch"), NETWORKS, ids=str)
+def test_networks(sizes, m, batch, order, dtype, rng):
+    X = np.asarray(rng.normal(size=(sizes[0], m)), dtype, order=order)
+    Y = rng.integers(0, max(2, sizes[-1]), (1, m)) if sizes[-1] > 1 else rng.integers(0, 2, (1, m))
+    output = "softmax" if sizes[-1] > 1 else "sigmoid"
+    start, weights = dk.network_parameters(sizes, 1, dtype=dtype), rng.integers(0, 3, (1, m)).astype(dtype)
+    given = (X, Y, "tanh", output)
+    same_on_every_twin(lambda: dk.network_forward(start, sizes, X, "tanh", output))
+    same_on_every_twin(lambda: dk.network_propagate(start, sizes, *given))
+    same_on_every_twin(lambda: dk.network_propagate(start, sizes, *given, sample_weight=weights, l2=0.5))
+    shuffled = rng.permutation(m)
+
+    def epochs():
+        theta, adam = start.copy(), optimizers.Adam(0.01)
+        costs = [
+            dk.train_epoch(theta, sizes, adam, *given, batch_size=batch, order=which)
+            for which in (None, shuffled)
+        ]
+        return theta, *costs, adam.state["exp_avg"], adam.state["exp_avg_sq"]
+
+    same_on_every_twin(epochs)
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+def test_optimizers(name, m, dtype, rng):
+    start, gradient = rng.normal(size=(2, m)).astype(dtype)
+
+    def steps():
+        theta, optimizer = start.copy(), getattr(optimizers, name)(weight_decay=0.1)
+        for _ in range(2):
+            optimizer.step(theta, gradient)
+        return theta, *optimizer.state.values()
+
+    same_on_every_twin(steps)
 
 
 @pytest.mark.parametrize("m", LENGTHS)
