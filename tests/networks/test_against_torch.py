@@ -23,6 +23,15 @@ HIDDEN = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.ge
 NAMES = {"learning_rate": "lr"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors as small as these take longer on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def logits(theta, sizes, X, activations):
     """Z_L with examples as rows, from one vector of parameters."""
     A, start = X, 0
@@ -115,11 +124,47 @@ def test_a_hundred_steps_with_the_same_gradients(i):
         reference.step()
         optimizer.step(theta, gradient)
     np.testing.assert_allclose(theta, theirs.detach().numpy(), rtol=1e-10, atol=0)
-    state = reference.state[theirs]
+    assert_same_state(optimizer, reference.state[theirs])
+    assert optimizer.state["step"].tolist() == [100]
+
+
+def assert_same_state(optimizer, theirs):
+    """What PyTorch has no array for has not been used."""
     for key, value in optimizer.state.items():
         if key != "step":
-            np.testing.assert_allclose(value, state[key].numpy(), rtol=1e-10)
-    assert optimizer.state["step"].tolist() == [100]
+            expected = theirs[key].numpy() if theirs.get(key) is not None else np.zeros_like(value)
+            np.testing.assert_allclose(value, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("SGD", [("momentum", 0.0), ("learning_rate", 0.3), ("momentum", 0.5), ("nesterov", True), ("momentum", 0.9)]),
+        ("RMSprop", [("alpha", 0.5), ("momentum", 0.0), ("weight_decay", 0.1), ("momentum", 0.5), ("eps", 0.1)]),
+        ("Adam", [("learning_rate", 0.1), ("betas", (0.5, 0.99)), ("weight_decay", 0.1), ("eps", 0.1)]),
+        ("AdamW", [("learning_rate", 0.1), ("betas", (0.5, 0.99)), ("weight_decay", 0.0), ("eps", 0.1)]),
+    ],
+)  # fmt: skip
+def test_settings_that_change_between_steps(name, changes):
+    """As PyTorch's param_groups. Momentum that rests at 0 leaves its buffer as it is."""
+    rng = np.random.RandomState(0)
+    momentum = {} if "Adam" in name else {"momentum": 0.9}
+    optimizer, theta = getattr(optimizers, name)(**momentum), rng.randn(9)
+    theirs = tensor(theta)
+    reference = getattr(torch.optim, name)([theirs], **momentum, foreach=False)
+    for setting, value in [("weight_decay", 0.01), *changes]:
+        reference.param_groups[0][NAMES.get(setting, setting)] = value
+        if setting == "betas":
+            optimizer.beta1, optimizer.beta2 = value
+        else:
+            setattr(optimizer, setting, value)
+        for _ in range(3):
+            gradient = rng.randn(9)
+            theirs.grad = torch.from_numpy(gradient.copy())
+            reference.step()
+            optimizer.step(theta, gradient)
+        np.testing.assert_allclose(theta, theirs.detach().numpy(), rtol=1e-12, err_msg=setting)
+    assert_same_state(optimizer, reference.state[theirs])
 
 
 @pytest.mark.parametrize("i", range(len(cases.OPTIMIZERS)), ids=cases.SETTINGS)
