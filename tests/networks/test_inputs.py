@@ -132,8 +132,8 @@ def test_initial_parameters(scheme, variance, dtype):
 
 # -- memory ------------------------------------------------------------------------------------------
 
-#: 64 features and examples in batches of 256: as float32 a batch takes 64 kB, and all examples 25 MB.
-WIDE, MANY, BATCH = 64, 100_000, 256
+#: 64 features and examples in batches of 256: as float32 a batch takes 64 kB, and all examples 15 MB.
+WIDE, MANY, BATCH = 64, 60_000, 256
 
 
 def peak(action):
@@ -151,7 +151,7 @@ def peak(action):
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float64, np.float32])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_X_is_converted_by_the_batch(name, kind, order):
-    """Never as a whole, which would take 25 MB. Parts of up to 4 MB may be converted at a time."""
+    """Never as a whole, which would take 15 MB. Parts of up to 4 MB may be converted at a time."""
     backend = backends.get(name)
     X = np.zeros((WIDE, MANY), kind, order=order)
     X[:, ::3] = 1
@@ -168,7 +168,7 @@ def test_X_is_converted_by_the_batch(name, kind, order):
         "gradient": peak(lambda: backend.network_propagate(theta, (WIDE, 8, 1), X, Y)),
         "outputs": peak(lambda: backend.network_forward(theta, (WIDE, 8, 1), X, out=results_of_forward)),
     }
-    assert max(taken.values()) < 12e6, taken
+    assert max(taken.values()) < 9e6, taken
 
 
 RESIDENT = """
@@ -218,13 +218,11 @@ print(len(most), max(most) - before, cost)
 @pytest.mark.parametrize("kind", ["float32", "uint8"])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_a_memory_map_stays_in_its_file(name, kind, order, tmp_path):
-    """300 MB, or 1.2 GB as float32, are read from a sparse file; memory of the process's own grows by little.
+    """300 MB of float32 are read from a sparse file, or 77 MB of uint8; the process's own memory hardly grows.
 
-    Labels, weights and an order have a number or two for each example: 14 MB for 1.2 million. What is
-    converted at once takes 4 MB.
+    Labels and an order take a number for each example, 4 MB together; what is converted at once takes 4 MB.
     """
-    file = tmp_path / "X"
-    m = 300_000 if kind == "float32" else 1_200_000
+    file, m = tmp_path / "X", 300_000
     with open(file, "wb") as sparse:
         sparse.truncate(256 * m * np.dtype(kind).itemsize)
     done = new_process(RESIDENT, None, str(file), name, kind, order, str(m), timeout=300)
@@ -232,4 +230,5 @@ def test_a_memory_map_stays_in_its_file(name, kind, order, tmp_path):
     polls, grown, cost = (float(word) for word in done.stdout.split())
     assert polls > 10
     assert cost < np.log(2) + 1e-6
-    assert grown < 60, f"{grown} MB"
+    print(f"{grown} MB")
+    assert grown < 40, f"{grown} MB"
