@@ -132,8 +132,8 @@ def test_initial_parameters(scheme, variance, dtype):
 
 # -- memory ------------------------------------------------------------------------------------------
 
-#: 64 features and examples in batches of 256: as float32 a batch takes 64 kB, and all examples 15 MB.
-WIDE, MANY, BATCH = 64, 60_000, 256
+#: Features, examples, batch: as float32 a batch takes 0.26 MB, and all examples 41 MB.
+WIDE, MANY, BATCH = 256, 40_000, 256
 
 
 def peak(action):
@@ -151,7 +151,7 @@ def peak(action):
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float64, np.float32])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_X_is_converted_by_the_batch(name, kind, order):
-    """Never as a whole, which would take 15 MB. Parts of up to 4 MB may be converted at a time."""
+    """Never as a whole, which would take 41 MB. Parts of 4 MB are converted at a time, in two or three copies."""
     backend = backends.get(name)
     X = np.zeros((WIDE, MANY), kind, order=order)
     X[:, ::3] = 1
@@ -168,7 +168,7 @@ def test_X_is_converted_by_the_batch(name, kind, order):
         "gradient": peak(lambda: backend.network_propagate(theta, (WIDE, 8, 1), X, Y)),
         "outputs": peak(lambda: backend.network_forward(theta, (WIDE, 8, 1), X, out=results_of_forward)),
     }
-    assert max(taken.values()) < 9e6, taken
+    assert max(taken.values()) < 20e6, taken
 
 
 RESIDENT = """
