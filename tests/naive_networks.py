@@ -1,11 +1,13 @@
 """The oracle of networks of any depth: one example after the other, to 60 digits.
 
 As `naive.py`, it imports nothing of the package. Outputs and losses are right for z of any size. A network is
-a list of layers `(W, b)`, which is cut out of the vector theta = W1, b1, W2, b2, ... here once more. Functions
-take and return flat lists or lists of rows. The formulas of the optimizers are those of PyTorch's pages.
+a list of layers `(W, b)`, which is cut out of the vector theta = W1, b1, W2, b2, ... here once more.
+Functions take and return flat lists or lists of rows. The formulas of the optimizers are PyTorch's.
 """
 
 from __future__ import annotations
+
+import itertools
 
 from mpmath import mp, mpf
 from naive import DERIVATIVE, PARAMETERS, G, _exact, _plain, _sigmoid
@@ -18,7 +20,7 @@ def _numbers(values):
 def _layers(theta, sizes):
     """[(W, b), ...], where W is a list of rows and b a list."""
     theta, layers = iter(theta), []
-    for before, units in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, units in itertools.pairwise(sizes):
         W = [[next(theta) for _ in range(before)] for _ in range(units)]
         layers.append((W, [next(theta) for _ in range(units)]))
     assert not list(theta)
@@ -120,9 +122,7 @@ def network_forward(theta, sizes, X, activations="relu", output="sigmoid", negat
     """A_L, rows of outputs."""
     layers, names = _layers(_numbers(theta), sizes), _names(activations, sizes)
     columns = zip(*_exact(X), strict=True)
-    results = [
-        OUTPUTS[output](_forward(layers, list(x), names, mpf(negative_slope))[1][-1]) for x in columns
-    ]
+    results = [OUTPUTS[output](_forward(layers, list(x), names, mpf(negative_slope))[1][-1]) for x in columns]
     return _plain(zip(*results, strict=True))
 
 
@@ -150,9 +150,7 @@ def train_epoch(
         batch = taken[start : start + batch_size]
         if not any(weight for _, _, weight in batch):
             continue
-        gradient, cost, total = _propagate(
-            theta, sizes, batch, names, output, mpf(negative_slope), mpf(l2)
-        )
+        gradient, cost, total = _propagate(theta, sizes, batch, names, output, mpf(negative_slope), mpf(l2))
         costs, weights = costs + total * cost, weights + total
         theta = step(theta, gradient)
     return [float(x) for x in theta], float(costs / weights)

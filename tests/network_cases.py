@@ -6,6 +6,7 @@ oracle serves both dtypes.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Network(NamedTuple):
 def parameters(rng, sizes):
     """Weights of about 1 / sqrt(the layer before), biases up to 1."""
     layers = []
-    for before, units in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, units in itertools.pairwise(sizes):
         layers += [grid(rng, units, before) / 2 ** round(np.log2(before) / 2), grid(rng, units)]
     return np.concatenate([np.ravel(layer) for layer in layers])
 
@@ -85,7 +86,7 @@ def weights(m, seed=0):
 
 def blocks(theta, sizes):
     """The parameters of each layer, W and b in one row."""
-    counts = [(before + 1) * units for before, units in zip(sizes[:-1], sizes[1:], strict=True)]
+    counts = [(before + 1) * units for before, units in itertools.pairwise(sizes)]
     assert np.size(theta) == sum(counts)
     return np.split(np.asarray(theta, np.float64), np.cumsum(counts)[:-1])
 

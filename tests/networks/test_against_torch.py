@@ -5,6 +5,8 @@ PyTorch takes relu'(0) = 0, this package 1; no unit here is at 0.
 
 from __future__ import annotations
 
+import itertools
+
 import network_cases as cases
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def one_thread():
 def logits(theta, sizes, X, activations):
     """Z_L with examples as rows, from one vector of parameters."""
     A, start = X, 0
-    for i, (before, units) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (before, units) in enumerate(itertools.pairwise(sizes)):
         W = theta[start : start + units * before].reshape(units, before)
         start += units * before
         A = torch.nn.functional.linear(A, W, theta[start : start + units])
@@ -79,7 +81,10 @@ def test_autograd(backend, target, weighted):
     more, given = {}, {}
     if weighted:
         weights = cases.weights(M)
-        more, given = {"sample_weight": weights, "l2": 0.25}, {"weights": torch.tensor(weights[0]), "l2": 0.25}
+        more, given = (
+            {"sample_weight": weights, "l2": 0.25},
+            {"weights": torch.tensor(weights[0]), "l2": 0.25},
+        )
     theta = tensor(network.theta)
     cost = torch_cost(theta, network, target, ACTIVATIONS, **given)
     cost.backward()
@@ -139,8 +144,8 @@ def assert_same_state(optimizer, theirs):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("SGD", [("momentum", 0.0), ("learning_rate", 0.3), ("momentum", 0.5), ("nesterov", True), ("momentum", 0.9)]),
-        ("RMSprop", [("alpha", 0.5), ("momentum", 0.0), ("weight_decay", 0.1), ("momentum", 0.5), ("eps", 0.1)]),
+        ("SGD", [("momentum", 0.0), ("learning_rate", 0.3), ("momentum", 0.5), ("nesterov", True)]),
+        ("RMSprop", [("alpha", 0.5), ("momentum", 0.0), ("eps", 0.1), ("momentum", 0.5)]),
         ("Adam", [("learning_rate", 0.1), ("betas", (0.5, 0.99)), ("weight_decay", 0.1), ("eps", 0.1)]),
         ("AdamW", [("learning_rate", 0.1), ("betas", (0.5, 0.99)), ("weight_decay", 0.0), ("eps", 0.1)]),
     ],

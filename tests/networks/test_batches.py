@@ -103,11 +103,13 @@ def test_a_batch_of_weights_0_changes_nothing(backend, dtype):
     weights = np.ones(M, dtype)
     weights[5:10] = 0
     first, second, nothing = np.arange(5), np.arange(10, 15), np.arange(5, 10)
-    for order in (np.r_[first, nothing, second], np.r_[nothing, first, second], np.r_[first, second, nothing]):
+    for order in (
+        np.r_[first, nothing, second],
+        np.r_[nothing, first, second],
+        np.r_[first, second, nothing],
+    ):
         with_it, without = (optimizers.Adam(0.01, weight_decay=0.1) for _ in range(2))
-        actual = epoch(
-            backend, network, with_it, batch_size=5, order=order, sample_weight=weights, l2=0.5
-        )
+        actual = epoch(backend, network, with_it, batch_size=5, order=order, sample_weight=weights, l2=0.5)
         expected = epoch(
             backend, network, without, batch_size=5, order=np.r_[first, second], sample_weight=weights, l2=0.5
         )
@@ -142,7 +144,7 @@ def test_without_an_order_the_columns_as_they_stand(backend, dtype):
 
 @pytest.mark.parametrize("i", range(len(cases.OPTIMIZERS)), ids=cases.SETTINGS)
 def test_resumed_training_gives_the_same_bits(backend, i, dtype):
-    """From saved theta, state and orders: in a new optimizer, halfway; the saved state isn't changed later."""
+    """From saved theta, state and orders, in a new optimizer; what was saved isn't changed later."""
     name, settings = cases.OPTIMIZERS[i]
     network = cases.network(SIZES, M, "classes").cast(dtype)
     rng = np.random.RandomState(0)

@@ -195,7 +195,8 @@ def test_an_optimizer_updates_one_theta():
         ("SGD", "nesterov", True, ValueError), ("SGD", "weight_decay", -1.0, ValueError),
         ("RMSprop", "alpha", -0.1, ValueError), ("RMSprop", "eps", -1.0, ValueError),
         ("RMSprop", "momentum", -0.5, ValueError), ("RMSprop", "learning_rate", np.inf, ValueError),
-        ("Adam", "beta1", 1.0, ValueError), ("Adam", "beta2", 1.5, ValueError), ("Adam", "eps", -1e-8, ValueError),
+        ("Adam", "beta1", 1.0, ValueError), ("Adam", "beta2", 1.5, ValueError),
+        ("Adam", "eps", -1e-8, ValueError),
         ("AdamW", "beta1", -0.1, ValueError), ("AdamW", "weight_decay", None, TypeError),
     ],
 )  # fmt: skip
@@ -258,7 +259,7 @@ def test_a_wrong_state_is_refused(state, words):
 def test_out(name):
     shape = base(name)["out"].shape
     for bad, kind, word in (
-        (np.zeros(shape + (1,)), ValueError, "out has shape"),
+        (np.zeros((*shape, 1)), ValueError, "out has shape"),
         (np.zeros(tuple(n + 1 for n in shape)), ValueError, "out has shape"),
         (np.zeros(shape, np.float32), ValueError, "float32"),
         (arrays.read_only(np.zeros(shape)), ValueError, "out is read-only"),
@@ -273,7 +274,9 @@ def test_out_overlaps_an_input():
         value = base(PROPAGATE)[key]
         memory = np.ones(value.size + 42)
         part = memory[: value.size].reshape(value.shape)
-        assert_error(PROPAGATE, {key: part, "out": memory[value.size - 1 :]}, ValueError, f"out overlaps {key}")
+        assert_error(
+            PROPAGATE, {key: part, "out": memory[value.size - 1 :]}, ValueError, f"out overlaps {key}"
+        )
     memory = np.ones(43 + 17)
     given = {"theta": memory[:43], "out": memory[42:].reshape(3, M)}
     assert_error(FORWARD, given, ValueError, "out overlaps theta")
@@ -284,7 +287,9 @@ def test_theta_overlaps_what_an_epoch_reads():
         value = base(EPOCH)[key]
         memory = np.ones(value.size + 42)
         part = memory[: value.size].reshape(value.shape)
-        assert_error(EPOCH, {key: part, "theta": memory[value.size - 1 :]}, ValueError, f"theta overlaps {key}")
+        assert_error(
+            EPOCH, {key: part, "theta": memory[value.size - 1 :]}, ValueError, f"theta overlaps {key}"
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Gradients of networks against central differences of their costs, and against numbers worked out by hand."""
+"""Gradients of networks against central differences of their costs, and numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ BY_HAND = [
     ),
     # z1 = 0: the slope of relu and of leaky relu at the kink is 1
     ((1, 1, 1), [0, 0, 1, 0], [[2]], [[1]], "relu", "sigmoid", [[0.5]], [-1, -0.5, 0, -0.5], math.log(2)),
-    ((1, 1, 1), [0, 0, 1, 0], [[2]], [[1]], "leaky_relu", "sigmoid", [[0.5]], [-1, -0.5, 0, -0.5], math.log(2)),
+    (
+        (1, 1, 1), [0, 0, 1, 0], [[2]], [[1]], "leaky_relu", "sigmoid",
+        [[0.5]], [-1, -0.5, 0, -0.5], math.log(2),
+    ),
     # below the kink: 0, and the slope 0.01
     ((1, 1, 1), [-1, 0, 1, 2], [[2]], [[1]], "relu", "identity", [[2]], [0, 0, 0, 1], 0.5),
     (
@@ -82,7 +85,9 @@ BY_HAND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sizes", "theta", "X", "Y", "activations", "output", "A", "gradient", "cost"), BY_HAND)
+@pytest.mark.parametrize(
+    ("sizes", "theta", "X", "Y", "activations", "output", "A", "gradient", "cost"), BY_HAND
+)
 def test_by_hand(backend, sizes, theta, X, Y, activations, output, A, gradient, cost):
     np.testing.assert_allclose(backend.network_forward(theta, sizes, X, activations, output), A, rtol=1e-15)
     found, J = backend.network_propagate(theta, sizes, X, Y, activations, output)

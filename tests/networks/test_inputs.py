@@ -46,7 +46,9 @@ def test_layouts(backend, name, label, layout, dtype):
     assert given.tobytes() == before
 
 
-@pytest.mark.parametrize("label", ["strided", "negative", "read-only", "byte-swapped", "misaligned", "subclass"])
+@pytest.mark.parametrize(
+    "label", ["strided", "negative", "read-only", "byte-swapped", "misaligned", "subclass"]
+)
 def test_layouts_of_theta_and_of_weights(backend, label, dtype):
     """Where theta isn't updated it may be any array, and a list."""
     network = cases.network(SIZES, M, "softmax").cast(dtype)
@@ -67,7 +69,9 @@ def test_layouts_of_theta_and_of_weights(backend, label, dtype):
 def test_dtypes_of_X(backend, kind, order, dtype):
     """Converted to theta's dtype, which all results have."""
     network = cases.network(SIZES, M, "softmax").cast(dtype)
-    X = np.random.RandomState(1).randint(0, 2 if kind is bool else 100, (6, M)) / (64 if kind in (np.float32, np.float64) else 1)
+    X = np.random.RandomState(1).randint(0, 2 if kind is bool else 100, (6, M)) / (
+        64 if kind in (np.float32, np.float64) else 1
+    )
     X = np.asarray(X, kind, order=order)
     actual = results(backend, network, X=X)
     assert_close(actual, results(backend, network, X=X.astype(dtype)), dtype)
@@ -108,7 +112,12 @@ def test_views_share_memory(dtype):
 
 @pytest.mark.parametrize(
     ("scheme", "variance"),
-    [("glorot_uniform", 2 / 500), ("glorot_normal", 2 / 500), ("he_uniform", 2 / 300), ("he_normal", 2 / 300)],
+    [
+        ("glorot_uniform", 2 / 500),
+        ("glorot_normal", 2 / 500),
+        ("he_uniform", 2 / 300),
+        ("he_normal", 2 / 300),
+    ],
 )
 def test_initial_parameters(scheme, variance, dtype):
     """Mean, variance and bounds of 60,000 weights; biases are 0; a seed says all."""
@@ -151,7 +160,7 @@ def peak(action):
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float64, np.float32])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_X_is_converted_by_the_batch(name, kind, order):
-    """Never as a whole, which would take 41 MB. Parts of 4 MB are converted at a time, in two or three copies."""
+    """Never as a whole, which would take 41 MB. Parts of 4 MB are converted, in two or three copies."""
     backend = backends.get(name)
     X = np.zeros((WIDE, MANY), kind, order=order)
     X[:, ::3] = 1
@@ -181,7 +190,7 @@ path, name, kind, order, m = *sys.argv[1:5], int(sys.argv[5])
 backend, n = backends.get(name), 256
 
 def anonymous():
-    "Resident memory that belongs to no file, in MB; the most since the last call can't be read, so it is polled."
+    "Resident memory that belongs to no file, in MB."
     with open("/proc/self/status") as status:
         return int(re.search(r"RssAnon:\\s+(\\d+) kB", status.read())[1]) / 1024
 
@@ -218,7 +227,7 @@ print(len(most), max(most) - before, cost)
 @pytest.mark.parametrize("kind", ["float32", "uint8"])
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_a_memory_map_stays_in_its_file(name, kind, order, tmp_path):
-    """300 MB of float32 are read from a sparse file, or 77 MB of uint8; the process's own memory hardly grows.
+    """300 MB of float32 are read from a sparse file, or 77 MB of uint8. Other memory hardly grows.
 
     Labels and an order take a number for each example, 4 MB together; what is converted at once takes 4 MB.
     """

@@ -7,6 +7,8 @@ scikit-learn draws. All of it was computed first with NumPy alone, from the form
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def drawn(sizes):
     return np.concatenate(
         [
             np.random.randn(units, width).ravel()  # noqa: NPY002
-            for before, units in zip(sizes[:-1], sizes[1:], strict=True)
+            for before, units in itertools.pairwise(sizes)
             for width in (before, 1)
         ]
     )
@@ -101,7 +103,9 @@ def test_an_update_of_adam():
     ]
     printed(W2, expected)
     printed(b2, [-0.88529979, 0.03477238, 0.57537385])
-    printed(adam.state["exp_avg"][:6], [-0.11006192, 0.11447237, 0.09015907, 0.05024943, 0.09008559, -0.06837279])
+    printed(
+        adam.state["exp_avg"][:6], [-0.11006192, 0.11447237, 0.09015907, 0.05024943, 0.09008559, -0.06837279]
+    )
     printed(
         adam.state["exp_avg_sq"][:6], [0.00121136, 0.00131039, 0.00081287, 0.0002525, 0.00081154, 0.00046748]
     )
@@ -132,9 +136,7 @@ def test_two_circles(backend):
     X, Y = data("make_circles", 1, 0.05)
     sizes, slow = (2, 10, 5, 1), backend.__name__.endswith(".python")
     theta, sgd = he(sizes), optimizers.SGD(0.01)
-    costs = [
-        backend.train_epoch(theta, sizes, sgd, X, Y, batch_size=300) for _ in range(1 if slow else 9001)
-    ]
+    costs = [backend.train_epoch(theta, sizes, sgd, X, Y, batch_size=300) for _ in range(1 if slow else 9001)]
     expected = CIRCLES[: len(costs[::1000])]
     np.testing.assert_allclose(costs[::1000], expected, rtol=0, atol=1e-11)
 
@@ -152,8 +154,8 @@ MOONS = {
 def test_two_moons(backend, name):
     """The assignment on optimizers, 2-5-2-1: the mean cost of epochs 0, 1000, 2000, ...
 
-    Where all units of the first layer are 0, z of the second is its bias, 0 at the start. The assignment takes
-    relu'(0) = 0, so a bias of -1e-12 stands for 0.
+    Where all units of the first layer are 0, z of the second is its bias, 0 at the start. The assignment
+    takes relu'(0) = 0, so a bias of -1e-12 stands for 0.
     """
     X, Y = data("make_moons", 3, 0.2)
     make, costs = MOONS[name]

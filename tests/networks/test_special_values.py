@@ -24,7 +24,20 @@ def extremes(dtype):
     info = np.finfo(dtype)
     large, least = float(info.max) / 2, float(info.smallest_subnormal)
     overflow = float(np.log(info.max))
-    return [-large, -1e4, -overflow, -1.5, -float(info.tiny) / 4, -least, 0.0, least, 1.5, overflow - 1, 1e4, large]
+    return [
+        -large,
+        -1e4,
+        -overflow,
+        -1.5,
+        -float(info.tiny) / 4,
+        -least,
+        0.0,
+        least,
+        1.5,
+        overflow - 1,
+        1e4,
+        large,
+    ]
 
 
 def quietly(function, *arguments, **more):
@@ -112,7 +125,11 @@ def test_class_numbers(backend, dtype):
     large = float(np.finfo(dtype).max) / 2
     theta, sizes = identity_layer(3, dtype)
     columns = [([large, -large, -large], 0, 0.0), ([large] * 3, 2, np.log(3)), ([-large] * 3, 1, np.log(3))]
-    columns += [([large, 0, 0], 1, large), ([-1e4, 0, 0], 0, 1e4 + np.log(2)), ([large, -large, 0], 1, 2 * large)]
+    columns += [
+        ([large, 0, 0], 1, large),
+        ([-1e4, 0, 0], 0, 1e4 + np.log(2)),
+        ([large, -large, 0], 1, 2 * large),
+    ]
     for z, number, expected in columns:
         X = np.array(z, dtype)[:, None]
         _, cost = quietly(backend.network_propagate, theta, sizes, X, [[number]], output="softmax")
@@ -137,10 +154,14 @@ def test_subnormal_numbers_are_kept(backend, dtype):
     theta = np.array([1, 0], dtype)
     A = backend.network_forward(theta, (1, 1), X, output="identity")
     assert (A == X).all()
-    gradient, _ = backend.network_propagate(theta, (1, 1), X[:, :1], np.ones((1, 1), dtype), output="identity")
+    gradient, _ = backend.network_propagate(
+        theta, (1, 1), X[:, :1], np.ones((1, 1), dtype), output="identity"
+    )
     assert gradient.tolist() == [-3 * least, -1]
-    A = backend.network_forward(np.array([3 * least, 0], dtype), (1, 1), np.ones((1, 9), dtype), output="identity")
-    assert (A == dtype.type(3 * least)).all()
+    A = backend.network_forward(
+        np.array([3 * least, 0], dtype), (1, 1), np.ones((1, 9), dtype), output="identity"
+    )
+    assert (dtype.type(3 * least) == A).all()
 
 
 @pytest.mark.parametrize("exponent", [0, 100, -100, "least"])
@@ -148,7 +169,11 @@ def test_weights_of_any_size(backend, exponent, dtype):
     """Their ratios count; sums of the least numbers too."""
     unit = float(np.finfo(dtype).smallest_subnormal) if exponent == "least" else 2.0**exponent
     weights = np.array([1.0, 0, 2, 5], dtype) * dtype.type(unit)
-    theta, X, Y = np.array([0.5, 0.25], dtype), np.array([[1, 2, 3, -4]], dtype), np.array([[1, 0, 0, 1]], dtype)
+    theta, X, Y = (
+        np.array([0.5, 0.25], dtype),
+        np.array([[1, 2, 3, -4]], dtype),
+        np.array([[1, 0, 0, 1]], dtype),
+    )
     gradient, cost = quietly(backend.network_propagate, theta, (1, 1), X, Y, sample_weight=weights)
     expected, J = naive.network_propagate(theta, (1, 1), X, Y, sample_weight=[1, 0, 2, 5])
     arrays.assert_agree(gradient, expected, dtype, 4.0)
@@ -208,15 +233,18 @@ def test_large_and_small_weights(backend, output, dtype):
             backend.network_propagate, scaled.astype(dtype), (3, 4, 2), X.astype(dtype), *given[2:]
         )
         expected, J = naive.network_propagate(scaled, *given)
-        network_cases.assert_layers_close(gradient / max(1, 2.0**exponent), np.array(expected) / max(1, 2.0**exponent), (3, 4, 2), dtype)
+        scale = max(1, 2.0**exponent)
+        network_cases.assert_layers_close(gradient / scale, np.divide(expected, scale), (3, 4, 2), dtype)
         assert cost == pytest.approx(J, rel=50 * arrays.eps(dtype))
 
 
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
 def test_steps_with_extreme_gradients(name, dtype):
-    """A gradient of 0 moves nothing; one that is not finite makes NaN or infinity of its own parameter alone."""
+    """A gradient of 0 moves nothing; one that isn't finite spoils its own parameter alone."""
     info = np.finfo(dtype)
-    gradient = np.tile(np.array([0.0, NAN, INF, -INF, info.max, info.tiny, info.smallest_subnormal, 1], dtype), 3)
+    gradient = np.tile(
+        np.array([0.0, NAN, INF, -INF, info.max, info.tiny, info.smallest_subnormal, 1], dtype), 3
+    )
     theta, optimizer = np.ones(gradient.size, dtype), getattr(optimizers, name)(0.125, weight_decay=0.0)
     for _ in range(3):
         assert quietly(optimizer.step, theta, gradient) is None
