@@ -97,6 +97,20 @@ def test_exp(backend, y, dtype):
         assert_example(backend, [z], [y], "exp", dtype)
 
 
+@pytest.mark.parametrize("output", ["exp", "softmax"])
+def test_z_of_minus_infinity(backend, output, dtype):
+    """A product that overflows downwards: a is 0, and so is the loss if y is."""
+    large = float(np.finfo(dtype).max) / 2
+    rows = 2 if output == "softmax" else 1
+    theta, X = np.array([4.0, 0.0][:rows] + [0.0] * rows, dtype), np.full((1, 9), -large, dtype)
+    Y = np.zeros((rows, 9), dtype)
+    Y[1:] = 1
+    A = quietly(backend.network_forward, theta, (1, rows), X, output=output)
+    assert (A[0] == 0).all()
+    _, cost = quietly(backend.network_propagate, theta, (1, rows), X, Y, output=output)
+    assert cost == 0
+
+
 @pytest.mark.parametrize("y", [[1, 0], [0, 1], [0.25, 0.75]], ids=str)
 def test_softmax_of_two(backend, y, dtype):
     for z in itertools.product(extremes(dtype), repeat=2):
