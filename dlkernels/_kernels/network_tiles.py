@@ -22,6 +22,7 @@ from dlkernels._kernels.output_units import Labels, Outputs, output_differences
 from dlkernels._kernels.packing import Matrix, pack_right, pack_transposed
 from dlkernels._kernels.rows import clear, copy
 from dlkernels._kernels.tile_products import Tiles, multiply, multiply_T, padded, panels
+from dlkernels._simd.moves import copy_panel_row
 from dlkernels._simd.tile import nr
 
 
@@ -64,9 +65,15 @@ class Tile(NamedTuple):
 
 
 @loops
+def _matrix_numbers(n, width, like):
+    """How many numbers Z takes, and A: whole vectors of rows, since inputs are transposed by the vector."""
+    return whole_lines(padded(n, like) * width)
+
+
+@loops
 def layer_numbers(n, width, like):
     """How many numbers the three matrices of a layer take."""
-    return 2 * whole_lines(n * width) + whole_lines(panels(n, like) * width)
+    return 2 * _matrix_numbers(n, width, like) + whole_lines(panels(n, like) * width)
 
 
 @loops
@@ -90,7 +97,7 @@ def place(sizes, width, layer, like):
     at = ZERO
     for j in range(layer):
         at += layer_numbers(sizes[j], width, like)
-    each = whole_lines(sizes[layer] * width)
+    each = _matrix_numbers(sizes[layer], width, like)
     return at, at + each, at + 2 * each
 
 
@@ -124,31 +131,23 @@ def _used(tile):
     return min(tile.width, padded(tile.count, tile.memory))
 
 
-@loops
-def copy_to_panels(x, AT, c, width):
-    """Copy an example, x, to row c of the micro-panels AT."""
-    n, across = x.shape[0], nr(x)
-    for q in range(0, n, across):
-        source, target = x[q : q + across], AT[q * width + c * across : q * width + (c + 1) * across]
-        for j in range(source.shape[0]):
-            target[j] = source[j]
-
-
 @piece
 def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
     """Copy the inputs of a tile, as they are and, unless `forward_only`, transposed.
 
     Columns from the last example to the next whole vector are 0.
     """
-    count, width, memory = tile.count, tile.width, tile.memory
-    A_at, AT_at = whole_lines(n * width), 2 * whole_lines(n * width)
-    A, AT = memory[A_at : A_at + n * width], memory[AT_at:]
+    count, width, used, memory = tile.count, tile.width, _used(tile), tile.memory
+    each = _matrix_numbers(n, width, memory)
+    A, AT = memory[each : 2 * each], memory[2 * each :]
     if examples.transposed:
         for c in range(count):
             i = example_at(examples, tile.first + c)
-            copy_to_panels(examples.X[i * n : (i + 1) * n], AT, c, width)
+            for q in range(0, n, nr(A)):
+                copy_panel_row(examples.X, i * n + q, AT, q * width + c * nr(A), min(nr(A), n - q))
         for q in range(0, n, nr(A)):
-            pack_transposed(AT[q * width :], nr(A), ZERO, count, ZERO, min(nr(A), n - q), A, q * width, width)
+            tall = padded(min(nr(A), n - q), A)
+            pack_transposed(AT[q * width :], nr(A), ZERO, used, ZERO, tall, A, q * width, width)
     else:
         for q in range(n):
             row, source = A[q * width : q * width + count], examples.X[q * examples.m : (q + 1) * examples.m]
@@ -160,7 +159,6 @@ def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
                 copy(source[tile.first : tile.first + count], row)
         if not forward_only:
             pack_right(Matrix(A, width, TRUE), ZERO, n, ZERO, ZERO, count, width, AT)
-    used = _used(tile)
     if count < used:
         for q in range(n):
             clear(A[q * width + count : q * width + used])

@@ -226,37 +226,26 @@ def _outer_strip(tile, half, D, first, last, A, q, examples, G, k, fresh):
         elif left >= outer_rows(half):
             _outer_block(half, D, i, 1, A, examples, G, i * k + q, k, outer_rows(half), wide, fresh)
             i += outer_rows(half)
-        else:
+        elif last >= outer_rows(half):
             _outer_block(half, D, last - 1, -1, A, examples, G, (last - 1) * k + q, k, left, wide, fresh)
             i = last
-
-
-@loops
-def _add_few_rows(D, first, last, A, q, examples, G, k, fresh):
-    """`add_outer` for a panel and fewer rows than a tile has."""
-    for i in range(first, last):
-        row = G[i * k + q : min((i + 1) * k, i * k + q + nr(G))]
-        if fresh:
-            clear(row)
-        for s in range(examples.parts):
-            count = examples.last if s == examples.parts - 1 else examples.length
-            d = D.at + s * D.part + i * D.length
-            add_weighted_rows(D.numbers[d : d + count], count, A.numbers, A.at + s * A.part, nr(G), row, ZERO)
+        else:
+            _outer_block(half, D, i, 1, A, examples, G, i * k + q, k, left, wide, fresh)
+            i = last
 
 
 @piece
 def add_outer(D: Tiles, first: Int, last: Int, A: Panels, k: Int, examples: Sums, G: Row, fresh: Flag):
     """G[i, q] += sum over e of D[i, e] A[e, q], for rows first <= i < last and q < k; = if `fresh`.
 
-    D has at least `last` rows. A is the input of the layer, transposed: its rows are examples.
+    D has at least `last` rows, and memory for MR / 2 - 1 more. A is the input of the layer, transposed: its
+    rows are examples.
     """
     tile, half = outer_zeros(G), outer_zeros_half(G)
     for q in range(0, k, outer_columns(tile)):
         across = padded(k - q, G)
         panel = Panels(A.numbers, A.at + q * A.width, A.width, A.part)
-        if last < half_mr(G):
-            _add_few_rows(D, first, last, panel, q, examples, G, k, fresh)
-        elif across >= outer_columns(tile):
+        if across >= outer_columns(tile):
             _outer_strip(tile, half, D, first, last, panel, q, examples, G, k, fresh)
         elif across == lanes(G):
             one, low = outer_vector(tile), outer_vector(half)

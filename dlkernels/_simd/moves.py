@@ -2,7 +2,8 @@
 
 `transpose` transposes a square of `lanes` by `lanes` numbers, `transpose_part` its first rows and columns.
 `interleave` transposes MR rows of `lanes` numbers. `copy_term` copies MR numbers that lie side by side.
-`prefetch` brings a cache line into the first-level cache before it is used.
+`copy_panel_row` copies a row of a micro-panel, filled up with zeros. `prefetch` brings a cache line into the
+first-level cache before it is used.
 
 Each function has two versions, as in `tile`: NumPy code, which runs without compilation, and an intrinsic of
 `vectors`.
@@ -11,7 +12,7 @@ Each function has two versions, as in `tile`: NumPy code, which runs without com
 from __future__ import annotations
 
 from dlkernels._simd import vectors
-from dlkernels._simd.tile import checked, generated, inside, lanes, mr
+from dlkernels._simd.tile import checked, generated, inside, lanes, mr, nr
 
 
 def transpose(a, i, a_stride, out, j, out_stride):
@@ -45,6 +46,13 @@ def copy_term(a, i, out, j):
     """
     a, out, height = a.reshape(-1), out.reshape(-1), mr(a)
     out[j : j + height] = a[i : i + height]
+
+
+def copy_panel_row(a, i, out, j, count):
+    """out[j + c] = a[i + c] for c < count, and 0 from there to NR; count is at most NR."""
+    a, out = a.reshape(-1), out.reshape(-1)
+    out[j : j + nr(a)] = 0
+    out[j : j + count] = a[i : i + count]
 
 
 def prefetch(a, i):
@@ -90,5 +98,15 @@ def _overload_copy_term(a, i, out, j):
         inside(a, i, 0, 1, mr(a))
         inside(out, j, 0, 1, mr(a))
         vectors.copy_term(a, i, out, j)
+
+    return move
+
+
+@checked(copy_panel_row)
+def _overload_copy_panel_row(a, i, out, j, count):
+    def move(a, i, out, j, count):
+        inside(a, i, 0, 1, min(count, nr(a)))
+        inside(out, j, 0, 1, nr(a))
+        vectors.copy_panel_row(a, i, out, j, count)
 
     return move

@@ -267,6 +267,16 @@ def copy_term(typing_context, a, i, out, j):
 
 
 @intrinsic
+def copy_panel_row(typing_context, a, i, out, j, count):
+    def generate(code, a, i, out, j, count):
+        for first in range(0, code.shape.columns, code.shape.lanes):
+            left = code.builder.sub(count, code.index(first))
+            code.store(code.load_first(left, code.at(a, i, times=first)), code.at(out, j, times=first))
+
+    return operation(_sums, None, (a, i, out, j, count), generate)
+
+
+@intrinsic
 def dot_zeros(typing_context, like):
     return _zeros(_dots, like)
 
