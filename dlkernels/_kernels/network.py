@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from numba import prange
 
-from dlkernels._compiler.options import ZERO, entry, loops, shared, twins
+from dlkernels._compiler.options import ZERO, entry, loops, scalar, shared, twins
 from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Reals, Row, Table, piece
 from dlkernels._kernels.activations import need_activation
 from dlkernels._kernels.memory import as_row, carve, whole_lines
@@ -119,7 +119,7 @@ def network_epoch(
     costs, rest = carve(workspace, most)
     penalties, tiles = carve(rest, blocks)
     chunk = most * width
-    sum_of_costs, sum_of_weights = 0.0, 0.0
+    mean, sum_of_weights = 0.0, 0.0
     for first in range(0, count, batch_size):
         after = min(count, first + batch_size)
         weight = _weight(weights, order, first, after)
@@ -127,14 +127,14 @@ def network_epoch(
             continue
         if settings[RULE] != NONE:
             begin_step(settings)
-        one, cost = theta.dtype.type(1.0 / weight), 0.0
+        total, cost = theta.dtype.type(weight), 0.0
         for start in range(first, after, chunk):
             end = min(after, start + chunk)
             for worker in prange(workers):
                 plan = Plan(width, most, size, blocks)
                 net = Net(theta, sizes, codes, slope)
                 examples = Examples(inputs, X_transposed, m, labels, classes, weights, order)
-                tiles_share(worker, workers, net, examples, plan, start, end, one, costs, tiles)
+                tiles_share(worker, workers, net, examples, plan, start, end, total, costs, tiles)
             for t in range((end - start + width - 1) // width):
                 cost += costs[t]
             for worker in prange(workers):
@@ -146,9 +146,19 @@ def network_epoch(
         if settings[L2] > 0.0:
             for b in range(blocks):
                 penalty += penalties[b]
-        sum_of_costs += weight * (cost + 0.5 * settings[L2] * penalty)
         sum_of_weights += weight
-    return sum_of_costs / sum_of_weights
+        mean = _mean_with(mean, cost + 0.5 * settings[L2] * penalty, weight / sum_of_weights)
+    return mean
+
+
+@scalar
+def _mean_with(mean, cost, share):
+    """The mean of the costs so far and one more, which has this share of the weights.
+
+    A sum of weights times costs might overflow. So may `(cost * weight) / sum`, which LLVM makes of this
+    where it is allowed to reorder products.
+    """
+    return mean + (cost - mean) * share
 
 
 @loops
@@ -164,7 +174,7 @@ def _weight(weights, order, first, after):
 
 @piece
 def tiles_share(
-    worker: Int, workers: Int, net: Net, examples: Examples, plan: Plan, start: Int, end: Int, one: Number,
+    worker: Int, workers: Int, net: Net, examples: Examples, plan: Plan, start: Int, end: Int, total: Number,
     costs: Row, tiles: Row,
 ):  # fmt: skip
     """Take a worker's share of the tiles of the examples [start, end) through the network."""
@@ -172,7 +182,7 @@ def tiles_share(
     for t in range(first, last):
         at = start + t * plan.width
         memory = tiles[t * plan.size : (t + 1) * plan.size]
-        tile = Tile(at, min(plan.width, end - at), plan.width, one, memory)
+        tile = Tile(at, min(plan.width, end - at), plan.width, total, memory)
         costs[t] = through(net, examples, tile)
 
 

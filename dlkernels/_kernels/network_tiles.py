@@ -54,13 +54,13 @@ class Examples(NamedTuple):
 class Tile(NamedTuple):
     """The examples [first, first + count) of the epoch in rows of `width`, and the memory for them.
 
-    `share` is the share of one example in the mean: 1 / m, or 1 / the sum of the weights.
+    `total` is the sum of the weights of the whole batch; without weights, how many examples it has.
     """
 
     first: Int
     count: Int
     width: Int
-    share: Number
+    total: Number
     memory: Row
 
 
@@ -167,12 +167,13 @@ def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
 @piece
 def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Row):
     """Copy the labels of a tile in rows of `width`; factors[c] = the share of example c in the mean."""
-    weights, one = examples.weights, tile.share
+    weights, total = examples.weights, tile.total
+    one = factors.dtype.type(1) / total
     for c in range(tile.count):
         factors[c] = one
     if weights.shape[0] > 0:
-        for c in range(tile.count):
-            factors[c] = weights[example_at(examples, tile.first + c)] * one
+        for c in range(tile.count):  # a division, because 1 / total may be infinite
+            factors[c] = weights[example_at(examples, tile.first + c)] / total
     for r in range(rows):
         row, source = (
             Y[r * tile.width : (r + 1) * tile.width],
@@ -184,6 +185,18 @@ def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Ro
                 row[c] = source[order[c]]
         else:
             copy(source[tile.first : tile.first + tile.count], row)
+
+
+@loops
+def _leave_out(n, tile, factors):
+    """The inputs of examples of weight 0 become 0: what isn't finite in them would make NaN of sums."""
+    memory, width, zero, across = tile.memory, tile.width, tile.memory.dtype.type(0), nr(tile.memory)
+    A_at, AT_at = whole_lines(n * width), 2 * whole_lines(n * width)
+    for c in range(tile.count):
+        if factors[c] == zero:
+            for q in range(n):
+                memory[A_at + q * width + c] = zero
+                memory[AT_at + (q - q % across) * width + c * across + q % across] = zero
 
 
 @piece
@@ -250,6 +263,8 @@ def through(net: Net, examples: Examples, tile: Tile) -> Number:
     scratch = memory[rest + 2 * whole_lines(width) :]
     gather(examples, sizes[0], tile, FALSE)
     gather_labels(examples, rows_of_labels(net, examples.classes), tile, Y, factors)
+    if examples.weights.shape[0] > 0:
+        _leave_out(sizes[0], tile, factors)
     forward(net, tile)
     transpose_activations(net, tile)
     Z, _, _ = place(sizes, width, last, memory)

@@ -90,7 +90,7 @@ def update_row(rule: Rule, theta: Row, gradient: Row, v: Row, s: Row):
     rate, mu, rho, eps, decay = rule.rate, rule.decay1, rule.decay2, rule.eps, rule.weight_decay
     rest1, rest2, root, shrink = rule.rest1, rule.rest2, rule.root, rule.shrink
     if rule.code == SGD:
-        if v.shape[0] == 0:
+        if v.shape[0] == 0 or mu == theta.dtype.type(0):
             for j in range(n):
                 theta[j] -= rate * (gradient[j] + decay * theta[j])
         else:
@@ -99,6 +99,12 @@ def update_row(rule: Rule, theta: Row, gradient: Row, v: Row, s: Row):
                 m = mu * v[j] + g
                 v[j] = m
                 theta[j] -= rate * ((g + mu * m) if rule.nesterov else m)
+    elif rule.code == RMSPROP and mu == theta.dtype.type(0):
+        for j in range(n):
+            g = gradient[j] + decay * theta[j]
+            q = rho * s[j] + rest2 * (g * g)
+            s[j] = q
+            theta[j] -= rate * (g / (math.sqrt(q) + eps))
     elif rule.code == RMSPROP:
         for j in range(n):
             g = gradient[j] + decay * theta[j]

@@ -149,7 +149,7 @@ def _softmax_differences(out, Y, factors, with_losses, losses, scratch):
     A loss is the sum of y (largest z + log of the sum - z). The differences to the largest z come first, so
     that nothing cancels and only a true infinity is infinite.
     """
-    count, one = factors.shape[0], factors.dtype.type(1)
+    count, zero, one = factors.shape[0], factors.dtype.type(0), factors.dtype.type(1)
     largest, total = scratch[:count], scratch[out.length : out.length + count]
     if with_losses:
         _largest_of_each(out, count, largest)
@@ -162,7 +162,8 @@ def _softmax_differences(out, Y, factors, with_losses, losses, scratch):
                 row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
                 y = Y.numbers[i * Y.length : i * Y.length + count]
                 for c in range(count):
-                    losses[c] += y[c] * ((largest[c] - row[c]) * factors[c])
+                    # 0 where y is 0, even if z is -inf.
+                    losses[c] += zero if y[c] == zero else y[c] * ((largest[c] - row[c]) * factors[c])
     _softmax(out, count, largest, total)
     if with_losses:
         if Y.classes:
