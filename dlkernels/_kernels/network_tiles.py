@@ -168,12 +168,13 @@ def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
 def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Row):
     """Copy the labels of a tile in rows of `width`; factors[c] = the share of example c in the mean."""
     weights, total = examples.weights, tile.total
-    one = factors.dtype.type(1) / total
-    for c in range(tile.count):
-        factors[c] = one
     if weights.shape[0] > 0:
-        for c in range(tile.count):  # a division, because 1 / total may be infinite
+        for c in range(tile.count):
             factors[c] = weights[example_at(examples, tile.first + c)] / total
+    else:
+        one = factors.dtype.type(1) / total
+        for c in range(tile.count):
+            factors[c] = one
     for r in range(rows):
         row, source = (
             Y[r * tile.width : (r + 1) * tile.width],
@@ -191,7 +192,8 @@ def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Ro
 def _leave_out(n, tile, factors):
     """The inputs of examples of weight 0 become 0: what isn't finite in them would make NaN of sums."""
     memory, width, zero, across = tile.memory, tile.width, tile.memory.dtype.type(0), nr(tile.memory)
-    A_at, AT_at = whole_lines(n * width), 2 * whole_lines(n * width)
+    A_at = _matrix_numbers(n, width, memory)
+    AT_at = 2 * A_at
     for c in range(tile.count):
         if factors[c] == zero:
             for q in range(n):
