@@ -213,7 +213,8 @@ def ready(
     if not (
         type(theta) is type(X) is type(Y) is np.ndarray
         and ((dtype := theta.dtype) is F64 or dtype is F32)
-        and X.dtype is Y.dtype is dtype
+        and X.dtype is dtype
+        and (Y.dtype is dtype or Y.dtype.kind in "iub")
         and theta.ndim == 1
         and X.ndim == Y.ndim == 2
         and type(negative_slope) is type(l2) is float
@@ -234,6 +235,8 @@ def ready(
         order = _ALL
     elif type(order) is not np.ndarray or order.dtype is not I64 or order.ndim != 1 or len(order) == 0:
         return None
+    if Y.dtype is not dtype:  # class numbers and the like
+        Y = Y.astype(dtype)
     rows, transposed = in_c_order(X)
     answer = _labels_fit(theta, layout.sizes_array, layout.codes_array, rows, transposed, Y, weights, order)
     if answer == NOT_SIMPLE:
