@@ -1,4 +1,4 @@
-"""Examples and labels that a network learns from: which output the labels ask for, and what to do if none.
+"""Examples and labels that a network learns from, and which output the labels ask for.
 
 Examples are never converted as a whole, because a table in a file may be larger than memory.
 """
@@ -137,15 +137,13 @@ def _units(function: str, Y: Any, Y_: Array, converted: Array, output: str, unit
     if classes:
         highest = float(converted.max())
         found = max(2, int(highest) + 1) if units is None else units
-        wrong = (converted < 0) | (converted >= found) | (converted != np.floor(converted))
-        networks.need_none(function, "Y", f"class numbers from 0 to {found - 1}", Y_, wrong)
+        networks.need_labels(function, kind, found, Y_, converted)
         return found
     if units is not None and rows != units:
         raise ValueError(f"{function}: Y has {rows} rows but the network has {units} outputs (Y {Y_.shape})")
     if output == "sigmoid":
         labels.need_0_and_1(function, Y, Y_)
-    if kind.not_negative:
-        networks.need_none(function, "Y", "numbers that are not negative", Y_, converted < 0)
+    networks.need_labels(function, kind, 0, Y_, converted)
     return rows
 
 

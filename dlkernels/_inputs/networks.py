@@ -16,9 +16,13 @@ import numpy as np
 from dlkernels._inputs import arrays, finite, outputs, shapes, values
 from dlkernels._inputs.arrays import F32, F64, Array
 from dlkernels._inputs.checks import activation_code
-from dlkernels.catalogue import OUTPUTS
+from dlkernels.catalogue import OUTPUTS, Output
 
 _OUTPUTS = tuple(OUTPUTS.values())
+
+#: Errors that compiled code raises as well.
+FEW_SIZES = "sizes must have at least 2 entries, of features and of outputs"
+EMPTY_ORDER = "order is empty, and the mean over 0 examples is undefined"
 
 
 class Network(NamedTuple):
@@ -59,9 +63,7 @@ def sizes_of(function: str, sizes: Any) -> tuple[int, ...]:
     if not isinstance(sizes, tuple | list):
         raise TypeError(f"{function}: sizes must be a tuple of integers, not {type(sizes).__name__}")
     if len(sizes) < 2:
-        raise ValueError(
-            f"{function}: sizes must have at least 2 entries, of features and of outputs, not {sizes!r}"
-        )
+        raise ValueError(f"{function}: {FEW_SIZES}, not {sizes!r}")
     return tuple([values.count(function, f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)])
 
 
@@ -172,12 +174,17 @@ def _labels(function: str, Y: Any, X: Array, n: Network) -> tuple[Array, bool]:
             f"X {X.shape}){'; Y looks transposed: examples are columns, so pass Y.T' if turned else ''}"
         )
     converted = arrays.c_order(finite.finite(function, "Y", array, n.theta.dtype))
-    if classes:
-        wrong = (converted < 0) | (converted >= units) | (converted != np.floor(converted))
-        need_none(function, "Y", f"class numbers from 0 to {units - 1}", array, wrong)
-    if output.not_negative:
-        need_none(function, "Y", "numbers that are not negative", array, converted < 0)
+    need_labels(function, output, units if classes else 0, array, converted)
     return converted, classes
+
+
+def need_labels(function: str, output: Output, classes: int, Y: Array, converted: Array) -> None:
+    """Raise an error unless the output takes these labels: numbers of `classes`, or, if that is 0, others."""
+    if classes:
+        wrong = (converted < 0) | (converted >= classes) | (converted != np.floor(converted))
+        need_none(function, "Y", f"class numbers from 0 to {classes - 1}", Y, wrong)
+    if output.not_negative:
+        need_none(function, "Y", "numbers that are not negative", Y, converted < 0)
 
 
 def weights_of(function: str, sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array:
@@ -197,7 +204,7 @@ def need_weight(function: str, weights: Array, order: Array | None) -> None:
     """Raise an error unless the weights of all examples have a sum to divide by."""
     if weights.size == 0:
         return
-    # All weights are finite and not negative, so the sum needs no great precision to be compared.
+    # The sum decides only on two errors, so its rounding doesn't matter: no weight is negative, none cancels.
     with np.errstate(over="ignore"):
         total = float(np.add.reduce(weights if order is None else weights[order], dtype=F64))
     if total == 0:
@@ -226,7 +233,7 @@ def _order(function: str, order: Any, X: Array) -> Array | None:
     if array.ndim != 1:
         raise ValueError(f"{function}: order must have 1 axis but has shape {array.shape}")
     if array.size == 0:
-        raise ValueError(f"{function}: order is empty, and the mean over 0 examples is undefined")
+        raise ValueError(f"{function}: {EMPTY_ORDER}")
     if array.dtype.kind not in "iu":
         hint = "; for a mask pass np.flatnonzero(order)" if array.dtype.kind == "b" else ""
         raise TypeError(f"{function}: order must hold integers, not {array.dtype}{hint}")

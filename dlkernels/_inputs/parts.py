@@ -23,7 +23,8 @@ def segments(
 ) -> Iterator[slice]:
     """Parts of `count` examples, by default of all, that are converted to this dtype at once.
 
-    They are whole batches, at most 4 MB of them. A batch that is larger is a part of its own.
+    A part is a number of whole batches, of at most 4 MB before and after the conversion together. A batch
+    that is larger is a part of its own.
     """
     last = X.shape[1] if count is None else count
     length = max(1, _SEGMENT // (X.shape[0] * batch_size * (X.itemsize + dtype.itemsize))) * batch_size
@@ -67,8 +68,8 @@ def mean(costs: Sequence[float], weights: Sequence[float]) -> float:
 def in_parts(c: Propagate, gradient_of: Callable[[slice, Array], tuple[float, float]]) -> float:
     """Write the mean gradient of all examples, of which few are converted at a time; return the cost.
 
-    ``gradient_of(part, out)`` does that for a part of them, and returns the cost and the sum of the weights.
-    It writes nothing if that is 0.
+    ``gradient_of(part, out)`` writes the mean gradient of a part of them to `out`, and returns the cost of
+    the part and the sum of its weights. If the sum is 0, it may write nothing.
     """
     parts = list(segments(c.examples.X, c.gradient.dtype))
     if len(parts) == 1:

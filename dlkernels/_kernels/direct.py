@@ -32,13 +32,14 @@ from dlkernels._kernels.activations import in_layer
 from dlkernels._kernels.gradient_descent import step, update_work
 from dlkernels._kernels.logistic_tall import is_tall
 from dlkernels._kernels.memory import aligned, apart, as_row, usable
+from dlkernels._kernels.network_tiles import parameters_before
 from dlkernels._kernels.product import product_work, product_workspace
 from dlkernels._kernels.shallow import Network
 from dlkernels._kernels.shallow_tall import is_tall as shallow_is_tall
 from dlkernels.catalogue import OUTPUTS
 
 NOT_SIMPLE, DONE, LARGE = range(3)
-#: The answers of `network_fits` if all is right, beside NOT_SIMPLE.
+#: What `network_fits` answers instead of NOT_SIMPLE, if all is right.
 NUMBERS, CLASSES = range(1, 3)
 
 #: The serial kernels as pieces, which are compiled once. Otherwise each function below would get a copy.
@@ -181,10 +182,7 @@ _SOFTMAX, _EXP = OUTPUTS["softmax"].code, OUTPUTS["exp"].code
 @loops
 def count_parameters(sizes):
     """The number of a network's parameters."""
-    count = 0
-    for layer in range(1, sizes.shape[0]):
-        count += sizes[layer] * (sizes[layer - 1] + 1)
-    return count
+    return parameters_before(sizes, sizes.shape[0])
 
 
 @shared
@@ -211,9 +209,10 @@ def network_forward(most, theta, sizes, codes, negative_slope, X, X_transposed, 
 
 @entry
 def network_fits(theta, sizes, codes, X, X_transposed, Y, weights, order):
-    """Whether arguments of gradients and epochs are right, so that nothing must be converted or refused.
+    """Check the arguments of gradients and epochs, so that the kernel can take them as they are.
 
-    If so, the answer is CLASSES if Y (1, m) holds class numbers, else NUMBERS.
+    The answer is NOT_SIMPLE if something must be converted or refused; otherwise CLASSES if Y (1, m) holds
+    class numbers, else NUMBERS.
     """
     n, m = (X.shape[1], X.shape[0]) if X_transposed else X.shape
     output, units = codes[-1], sizes[-1]
@@ -261,7 +260,7 @@ def _wrong_indices(order, m):
 
 @loops
 def _weights_have_a_sum(weights, order):
-    """Whether no weight is negative, and those of an epoch have a finite sum in their dtype that isn't 0."""
+    """Whether all weights are finite and not negative, and the sum over the epoch is finite and not 0."""
     zero, negative, total = weights.dtype.type(0), 0, 0.0
     for j in range(weights.shape[0]):
         negative += 0 if weights[j] >= zero and weights[j] - weights[j] == zero else 1

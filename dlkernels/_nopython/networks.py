@@ -1,7 +1,7 @@
-"""As `elementwise`: overloads of the functions of networks of any depth.
+"""The functions of networks of any depth for compiled code, as overloads (see `elementwise`).
 
-Sizes are a tuple of integers here, and X, Y, weights and the order are arrays. `train_epoch` takes what
-`Optimizer.arrays` returns in place of the optimizer. Initial parameters are drawn outside of compiled code.
+In compiled code sizes are a tuple, and X, Y, the weights and the order are arrays. In place of an optimizer
+`train_epoch` takes what `Optimizer.arrays` returns. Initial parameters can't be drawn there.
 """
 
 # mypy: disable-error-code="no-untyped-def, misc, attr-defined"
@@ -41,7 +41,6 @@ from dlkernels._nopython.elementwise import overload_of
 from dlkernels.catalogue import OUTPUTS
 
 _count, _fits = direct.count_parameters, direct.network_fits
-_FEW = "sizes must have at least 2 entries, of features and of outputs"
 
 
 class NetworkRefused(Refused):
@@ -72,10 +71,11 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
     if not (isinstance(sizes, types.BaseTuple) and all(isinstance(s, types.Integer) for s in sizes)):
         raise TypingError(f"{function}: sizes must be a tuple of integers, not {sizes}")
     if len(sizes) < 2:
-        raise TypingError(f"{function}: {_FEW}")
+        raise TypingError(f"{function}: {checks.FEW_SIZES}")
     wrong = f"{function}: sizes must be at least 1"
     constant = tuple(getattr(s, "literal_value", 0) for s in sizes)
-    known = not isinstance(sizes, types.UniTuple)  # the types of a tuple of literals hold its values
+    # A tuple of different literals isn't a UniTuple. It can't be looped over, but its types hold its values.
+    known = not isinstance(sizes, types.UniTuple)
 
     @shared
     def as_array(sizes):
@@ -189,7 +189,7 @@ _predict, _predict_workspace = direct.network_results.linked, predict_workspace
 @overload_of(networks.network_forward)
 def _network_forward(theta, sizes, X, activations="relu", output="sigmoid", negative_slope=0.01, out=None):
     f = "network_forward"
-    number = _vector_of(f, theta)
+    number = _dtype_of(f, theta)
     arrays_of(f, {"X": X})
     need_number(f, "negative_slope", negative_slope)
     layers, sizes_array = _sizes_of(f, sizes)
@@ -222,7 +222,7 @@ _SETTINGS = len(Settings._fields)
 _steps, _workspace = linked.network_steps.linked, kernels.network_workspace
 
 
-def _vector_of(function: str, theta: Any) -> Any:
+def _dtype_of(function: str, theta: Any) -> Any:
     """The dtype of all computing: that of theta, or float64 if that is of integers."""
     if not (isinstance(theta, types.Array) and theta.ndim == 1):
         raise TypingError(f"{function}: theta must be an array with 1 axis, not {theta}")
@@ -254,7 +254,7 @@ def _order_of(function: str, order: Any) -> Any:
         return shared(lambda order: np.empty(0, np.int64))
     if not (isinstance(order, types.Array) and order.ndim == 1 and isinstance(order.dtype, types.Integer)):
         raise TypingError(f"{function}: order must be an array of integers with 1 axis, not {order}")
-    message = f"{function}: order is empty, and the mean over 0 examples is undefined"
+    message = f"{function}: {checks.EMPTY_ORDER}"
 
     @shared
     def checked(order):
@@ -277,7 +277,7 @@ def _network_propagate(
     l2=0.0, out=None,
 ):  # fmt: skip
     f = "network_propagate"
-    number = _vector_of(f, theta)
+    number = _dtype_of(f, theta)
     arrays_of(f, {"X": X, "Y": Y})
     need_number(f, "negative_slope", negative_slope)
     need_number(f, "l2", l2)
@@ -321,7 +321,7 @@ def _train_epoch(
     negative_slope=0.01, sample_weight=None, l2=0.0,
 ):  # fmt: skip
     f = "train_epoch"
-    number = _vector_of(f, theta)
+    number = _dtype_of(f, theta)
     if not (theta.dtype in (types.float32, types.float64) and theta.layout == "C" and theta.mutable):
         raise TypingError(
             f"{f}: theta is updated in place and must be a writeable array of floats, not {theta}"
