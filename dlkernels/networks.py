@@ -112,9 +112,9 @@ def network_propagate(
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     sample_weight : array_like, shape (1, m) or (m,), optional
-        The weights of the examples: not negative, and not all 0. A weight of 2 is the example twice.
+        The weights of the examples: not negative, and not all 0. A weight of 2 counts an example twice.
     l2 : float
-        What the penalty 1/2 sum(W²) of all weights is multiplied by. Biases are not penalised.
+        The factor of the penalty, 1/2 sum(W²) over all weights. Biases are not penalised.
     out : ndarray, shape (num_parameters(sizes),), optional
         Where to write the gradient: an array of theta's dtype that overlaps no input.
 
@@ -123,7 +123,7 @@ def network_propagate(
     gradient : ndarray, shape (num_parameters(sizes),)
         The derivatives of the cost, laid out as theta. It is `out` if `out` was given.
     cost : float
-        The mean of the examples' losses by their weights, and the penalty.
+        The mean of the examples' losses, weighted if there are weights, plus the penalty.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def train_epoch(
         One of `dlkernels.optimizers`. Its state changes with each batch.
     X : array_like, shape (n_0, m)
         Examples as columns, in C or Fortran order; also a memory map larger than memory. A batch's examples
-        are gathered as it is computed. If X has another dtype than theta or another layout, a few megabytes
+        are gathered when its turn comes. If X has another dtype than theta or another layout, a few megabytes
         of it are converted at a time.
     Y : array_like, shape (n_L, m), or (1, m) class numbers
         As for `network_propagate`.
@@ -209,12 +209,13 @@ def train_epoch(
         The weights of the examples: not negative, and not all 0. A batch whose weights are all 0 changes
         nothing.
     l2 : float
-        What the penalty 1/2 sum(W²) is multiplied by.
+        The factor of the penalty, 1/2 sum(W²).
 
     Returns
     -------
     float
-        The mean cost over the epoch, by the weights, of each batch before its update. NaN or infinity if
+        The mean of the batches' costs, each of which is computed before the update by this batch. A batch
+        counts by its number of examples, or by the sum of their weights. The mean is NaN or infinity if
         something has become too large.
 
     Raises

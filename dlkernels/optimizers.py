@@ -32,9 +32,9 @@ class SGD(Optimizer):
     momentum : float
         How much of the last direction is kept, at least 0.
     nesterov : bool
-        Whether the direction is that of the next step. It needs a positive momentum.
+        Whether to take Nesterov's form (see Notes). It needs a positive momentum.
     weight_decay : float
-        It is multiplied by theta and added to the gradient.
+        Its product with theta is added to the gradient.
 
     Raises
     ------
@@ -97,9 +97,9 @@ class RMSprop(Optimizer):
     alpha : float
         How much of the mean of squares is kept, from 0 to 1.
     eps : float
-        It is added to the root, lest a step be divided by 0.
+        It is added to the root, which may be 0.
     weight_decay : float
-        It is multiplied by theta and added to the gradient.
+        Its product with theta is added to the gradient.
     momentum : float
         How much of the last direction is kept, at least 0.
 
@@ -158,9 +158,9 @@ class Adam(Optimizer):
     beta1, beta2 : float
         How much of the mean of gradients, and of that of squares, is kept: from 0, less than 1.
     eps : float
-        It is added to the root, lest a step be divided by 0.
+        It is added to the root, which may be 0.
     weight_decay : float
-        It is multiplied by theta and added to the gradient.
+        Its product with theta is added to the gradient.
 
     Raises
     ------
@@ -218,7 +218,7 @@ class AdamW(Adam):
     learning_rate, beta1, beta2, eps : float
         As for `Adam`.
     weight_decay : float
-        Before each step, theta *= 1 - learning_rate * weight_decay.
+        Before each step theta is multiplied by 1 - learning_rate * weight_decay.
 
     Raises
     ------

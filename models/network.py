@@ -35,13 +35,13 @@ class Network(Model):
         The rule that updates the parameters: a name, or one of `dlkernels.optimizers` with settings of its
         own. `fit` trains with a copy of it, which goes on from its state.
     learning_rate : float
-        The learning rate of an optimizer that is given by its name. One that isn't has its own.
+        The learning rate, if the optimizer is given by its name. Otherwise the optimizer's own is used.
     batch_size : int
         How many examples one step of the optimizer sees.
     num_epochs : int
         How often `fit` goes through all examples. Each epoch takes them in another order.
     l2 : float
-        Half of it times the sum of all squared weights is added to the cost.
+        The factor of the penalty, 1/2 sum(W²) over all weights, which is added to the cost.
     backend : {"numba", "numpy", "python"}
         The implementation: compiled loops, vectorised NumPy, or Python loops.
     seed : int, optional
@@ -62,7 +62,7 @@ class Network(Model):
     optimizer_ : Optimizer
         The optimizer after the last step, with its state.
     costs_ : list of float
-        The mean cost of the examples in each epoch, each batch's before the step that it led to.
+        The mean cost of the examples in each epoch. The cost of a batch is taken before its step.
     n_iter_ : int
         How many epochs were run.
 
@@ -135,14 +135,14 @@ class Network(Model):
         if self.output not in (None, *catalogue.OUTPUTS):
             names = ", ".join(catalogue.OUTPUTS)
             raise ValueError(f"Network: output must be None or one of {names}, not {self.output!r}")
-        self._new_optimizer()
+        self._first_optimizer()
         validation.count("Network", "batch_size", self.batch_size, minimum=1)
         if validation.finite("Network", "l2", self.l2) < 0:
             raise ValueError(f"Network: l2 must be at least 0, not {self.l2}")
         if self.seed is not None:
             validation.count("Network", "seed", self.seed)
 
-    def _new_optimizer(self) -> optimizers.Optimizer:
+    def _first_optimizer(self) -> optimizers.Optimizer:
         """Return the optimizer to start with: a new one by its name, or the one that was given."""
         if isinstance(self.optimizer, optimizers.Optimizer):
             return self.optimizer
@@ -185,7 +185,7 @@ class Network(Model):
             Labels: 0 or 1 for the output "sigmoid", each row a label of its own; numbers for "identity", not
             negative for "exp"; for "softmax" class numbers (1, m), or a row for each class.
         sample_weight : array_like, shape (1, m) or (m,), optional
-            What each example counts. A weight of 2 is the example twice in its batch.
+            The weights of the examples. A weight of 2 counts an example twice in its batch.
         parameters : array_like, shape (P,), optional
             The parameters to start from, in the form of `theta_`. They are copied. By default training starts
             from random weights and zero biases.
@@ -244,7 +244,7 @@ class Network(Model):
             "theta_": theta,
             "sizes_": sizes,
             "output_": given.output,
-            "optimizer_": copy.deepcopy(self._new_optimizer()),
+            "optimizer_": copy.deepcopy(self._first_optimizer()),
         }
         return self._train(start, run, progress=progress, callback=callback)
 
@@ -315,9 +315,9 @@ class Network(Model):
         -------
         float
             For "sigmoid" and "softmax" the accuracy: the share of examples all of whose labels are predicted.
-            For "identity" R², and for "exp" D²: the share of the squared error or of Poisson's deviance that
-            is left by the mean label, and that the model takes away; the mean of the rows, if there are
-            several.
+            For "identity" R², and for "exp" D²: 1 - e / e0, where e is the squared error or Poisson's
+            deviance of the model, and e0 that of predicting the mean label always. If there are several rows,
+            it is the mean of theirs.
 
         Raises
         ------

@@ -37,7 +37,8 @@ _UNWEIGHTED: dict[np.dtype[Any], Array] = {F32: np.empty(0, F32), F64: np.empty(
 class Layout(NamedTuple):
     """What is the same for all calls with one network: its sizes and codes, also as arrays for the kernels.
 
-    `room` is how many numbers of its workspace an epoch has for the gradient.
+    An epoch's workspace begins with `room` numbers for the gradient: those of all `parameters`, rounded up to
+    whole cache lines as by `_kernels.memory.whole_lines`.
     """
 
     sizes: tuple[int, ...]
@@ -102,6 +103,7 @@ def _as_it_lies(X: Array, dtype: np.dtype[Any]) -> bool:
 
 
 def predict(c: checks.Forward) -> None:
+    """Write the results to `out`."""
     n, dtype = c.network, c.network.theta.dtype
     layout = _layout(n.sizes, n.codes)
     whole = [slice(0, c.X.shape[1])]
@@ -120,7 +122,10 @@ def epoch(
     n: checks.Network, e: checks.Examples, order: Array, batch_size: int, settings: Array, state: Array,
     gradient: Array | None,
 ) -> float:  # fmt: skip
-    """Call the kernel for examples that it can read where they are."""
+    """Call `network_epoch` for examples that it can read where they are; return the mean cost.
+
+    Without a `gradient`, it is written to the workspace.
+    """
     X, X_T = in_c_order(e.X)
     dtype, layout = n.theta.dtype, _layout(n.sizes, n.codes)
     kernel, memory, workers = prepared(_epoch_plan(dtype, n.sizes, batch_size, X_T), dtype)
@@ -143,6 +148,7 @@ def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
 
 
 def train(c: checks.Epoch) -> float:
+    """Train on all batches; return the mean cost."""
     n, e = c.network, c.examples
     order = _ALL if c.order is None else c.order
     count = order.size or e.X.shape[1]
@@ -187,7 +193,7 @@ def propagate(c: checks.Propagate) -> float:
 
 
 def _floats_and_indices(*arguments: Any) -> bool:
-    """Whether the arrays of a direct call are in C order and writeable: floats of one dtype, and indices."""
+    """Whether all arrays are in C order and writeable, and hold floats of one dtype or int64."""
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
     floats = [array for array in arrays if array.dtype != I64]
     return all(
@@ -196,7 +202,7 @@ def _floats_and_indices(*arguments: Any) -> bool:
     )
 
 
-#: A direct call is tried for as many numbers in X. For more, the time that it saves doesn't matter.
+#: A direct call is tried for at most so many numbers in X. For more, the time that it saves doesn't matter.
 _DIRECT_NUMBERS = 2**16
 _direct_forward = guarded(direct.network_forward, _floats_and_indices, NOT_SIMPLE)
 _labels_fit = guarded(direct.network_fits, _floats_and_indices, NOT_SIMPLE)

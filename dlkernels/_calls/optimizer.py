@@ -72,14 +72,14 @@ class Optimizer:
         return f"{type(self).__name__}({settings})"
 
     def _row(self, function: str, prefix: str) -> dict[str, float]:
-        """The checked settings, by the names in `Settings`."""
+        """The checked settings, by the names in `Settings`; those that are missing are 0."""
         raise NotImplementedError
 
     def _number(self, function: str, prefix: str, name: str, below: float = np.inf, **how: bool) -> float:
         return values.within(function, f"{prefix}{name}", getattr(self, name), below, **how)
 
     def _keeps_nothing(self) -> bool:
-        """Whether steps depend on nothing that earlier steps have left but their number."""
+        """Whether a step needs nothing of earlier steps but their number."""
         return False
 
     def _set(self, function: str, prefix: str) -> None:
@@ -94,7 +94,10 @@ class Optimizer:
         self._checked = given
 
     def arrays_for(self, function: str, theta: Array, prefix: str = "") -> Arrays:
-        """As `arrays`, for parameters that have been checked; errors name this function."""
+        """As `arrays`, for parameters that have been checked.
+
+        Errors begin with the name of this function; the names of settings in them begin with the prefix.
+        """
         self._set(function, prefix)
         if self._state.size != 2 * theta.size or self._state.dtype != theta.dtype:
             if self._state.size:
@@ -108,7 +111,7 @@ class Optimizer:
         return Arrays(self._settings, self._state)
 
     def arrays(self, theta: Array) -> Arrays:
-        """Give this optimizer in the form that compiled code takes.
+        """Return this optimizer in the form that compiled code takes.
 
         Parameters
         ----------
@@ -167,16 +170,16 @@ class Optimizer:
 
         function = f"{type(self).__name__}.step"
         _need_vector(function, theta)
-        slope = arrays.as_float(function, "gradient", gradient)
-        if slope.shape != theta.shape:
+        gradient_ = arrays.as_float(function, "gradient", gradient)
+        if gradient_.shape != theta.shape:
             raise ValueError(
                 f"{function}: theta and gradient must have the same shape (theta {theta.shape}, "
-                f"gradient {slope.shape})"
+                f"gradient {gradient_.shape})"
             )
         outputs.need_apart(function, [("theta", theta)], [("gradient", gradient)])
         settings, state = self.arrays_for(function, theta)
         work = kernels.update_work(theta.size, theta.itemsize)
-        threads.twin(kernels.update, work)(theta, arrays.c_order(slope, theta.dtype), state, settings)
+        threads.twin(kernels.update, work)(theta, arrays.c_order(gradient_, theta.dtype), state, settings)
 
     @property
     def state(self) -> dict[str, Array]:

@@ -90,7 +90,7 @@ def shallow(
 
 
 class Given(NamedTuple):
-    """The examples of `network_epoch`, as it takes them."""
+    """The examples as `network_epoch` takes them. Here they are one argument."""
 
     X: Table
     X_transposed: Flag

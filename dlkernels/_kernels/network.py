@@ -106,9 +106,14 @@ def network_epoch(
     theta: Row, sizes: Ints, codes: Ints, X: Table, X_transposed: Flag, Y: Table, classes: Flag, weights: Row,
     order: Ints, batch_size: Int, settings: Reals, state: Row, gradient: Row, workspace: Row, workers: Int,
 ):  # fmt: skip
-    """Train on all batches of an epoch; or compute only the gradient, if the rule is NONE and there is one.
+    """Train on all batches of an epoch; or, if the rule is NONE, compute the gradient of a single batch.
 
-    Returns the mean cost, each batch's before its update.
+    theta is (P,): W1 (n_1, n_0), b1, W2 and so on, of n_0 ... n_L = sizes (L + 1,). codes (L,) are those of
+    the hidden activations and of the output. X is (n_0, m), or (m, n_0) if `X_transposed`; Y (n_L, m), or
+    (1, m) if it holds `classes`; weights (m,) or (0,). order (k,) are indices of examples; if it is (0,), all
+    are taken as they stand. settings and state are those of `optimizers`. theta, settings and state change in
+    place; gradient (P,) becomes that of the last batch. Returns the mean of the batches' costs before their
+    updates.
     """
     for i in range(codes.shape[0] - 1):
         need_activation(codes[i])

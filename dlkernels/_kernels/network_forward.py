@@ -52,7 +52,7 @@ def network_predict(
     theta: Row, sizes: Ints, codes: Ints, slope: Real, X: Table, X_transposed: Flag, A: Table, workspace: Row,
     workers: Int,
 ):  # fmt: skip
-    """A (n_L, m) from X (n_0, m), or (m, n_0) if `X_transposed`."""
+    """A_L (n_L, m) from X (n_0, m), or (m, n_0) if `X_transposed`; the rest is as for `network_epoch`."""
     for i in range(codes.shape[0] - 1):
         need_activation(codes[i])
     inputs, results, m, steepness = as_row(X), as_row(A), A.shape[1], theta.dtype.type(slope)

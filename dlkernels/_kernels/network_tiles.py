@@ -2,12 +2,12 @@
 
 The memory of a tile holds three matrices for each layer l = 0 ... L:
 
-    Z   (n_l, width)    W A_prev + b; none for l = 0
+    Z   (n_l, width)    W A_prev + b; for l = 0 its place stays empty
     A   (n_l, width)    g(Z), and the examples themselves for l = 0
     AT  (width, n_l)    A transposed, for the gradient of the next layer, in panels (`tile_products.Panels`)
 
-After the way back, dZ lies where g' doesn't need what was there: over A if the derivative is computed from Z,
-and over Z otherwise (`differences`).
+On the way back dZ takes the place of the one that g' isn't computed from: of A if g' is computed from Z, of Z
+otherwise (`differences`).
 """
 
 from __future__ import annotations

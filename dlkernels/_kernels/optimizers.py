@@ -27,12 +27,10 @@ from dlkernels.catalogue import OPTIMIZERS
 NONE, SGD, RMSPROP = OPTIMIZERS["none"], OPTIMIZERS["sgd"], OPTIMIZERS["rmsprop"]
 ADAM, ADAMW = OPTIMIZERS["adam"], OPTIMIZERS["adamw"]
 
-#: What the row `settings` holds: the code of the rule; alpha; mu or beta1; rho or beta2; eps; lambda; whether
-#: Nesterov's form; the number of steps done; the factor of the penalty; the slope of leaky ReLU. `begin_step`
-#: writes the last two: the learning rate of this step, and the factor of sqrt(s).
+#: Where the row `settings` holds each number (`_calls.optimizer.Settings` has the same names). DECAY1 is mu
+#: or beta1, DECAY2 is rho or beta2, WEIGHT_DECAY is lambda, STEP is the number of steps done. L2 and SLOPE
+#: belong to the network. `begin_step` writes the last two: the rate of this step, and the factor of sqrt(s).
 RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE, RATE, ROOT = range(12)
-#: How many numbers the row has.
-SETTINGS = ROOT + 1
 
 
 class Rule(NamedTuple):
@@ -128,7 +126,7 @@ def update_row(rule: Rule, theta: Row, gradient: Row, v: Row, s: Row):
 
 @twins
 def update(theta, gradient, state, settings):
-    """Do a step: theta (n,) and the state, (2 n,) or (0,), are updated."""
+    """Update theta (n,) and the state, (2 n,) or (0,), by one step; it is counted in the settings."""
     n = theta.shape[0]
     begin_step(settings)
     stateless = state.shape[0] == 0

@@ -3,7 +3,7 @@
     identity   a = z                  loss = 1/2 sum (a - y)²
     sigmoid    a = 1 / (1 + e^-z)     loss = the sum of the cross entropies, from z
     softmax    a = e^z / sum e^z      loss = -sum y log a = sum y (log sum e^z - z)
-    exp        a = e^z                loss = sum (a - y z)   (of Poisson's distribution, without log y!)
+    exp        a = e^z                loss = sum (a - y z), that of Poisson's distribution without its log(y!)
 
 Sums are over the units of one example. Rows of a tile are units, columns are examples. Each example has a
 factor, its share in the mean: 1/m, or its weight divided by the sum of the weights. dZ and the loss are
@@ -65,7 +65,8 @@ def _largest_of_each(out, count, largest):
     for i in range(1, out.n):
         row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
         for c in range(count):
-            # NaN stays, and comes in: no comparison with NaN is true.
+            # A NaN is taken, because no comparison with it is true. The next number replaces it again, but
+            # the sum of e^(z - largest) keeps it.
             largest[c] = largest[c] if largest[c] >= row[c] else row[c]
 
 
@@ -144,7 +145,7 @@ def output_differences(
 
 @loops
 def _softmax_differences(out, Y, factors, with_losses, losses, scratch):
-    """The same for softmax.
+    """`output_differences` for softmax.
 
     A loss is the sum of y (largest z + log of the sum - z). The differences to the largest z come first, so
     that nothing cancels and only a true infinity is infinite.

@@ -1,4 +1,4 @@
-"""The three products of a layer for a tile of examples; nothing is packed.
+"""The three products of a layer for a tile of examples. No weights are packed.
 
 A layer has n units and k inputs. Its weights W (n, k) lie in C order; a tile has a few vectors of examples.
 
@@ -9,7 +9,7 @@ A layer has n units and k inputs. Its weights W (n, k) lie in C order; a tile ha
 In each of them, numbers of the left matrix are spread over vectors, and rows of the right matrix are read as
 vectors. So W is read as it lies in both directions, though it changes at each step of a training: packing it
 for a batch of 32 examples would cost a third of the product. Only A_prev is kept twice, as it is and
-transposed.
+transposed in micro-panels (`Panels`).
 
 Rows are taken MR or half of MR at a time. If rows are left over, `multiply` and `multiply_T` move the last
 tile up over finished rows, and compute these once more. `add_outer` adds to what is there, so it takes the

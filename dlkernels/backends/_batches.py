@@ -32,7 +32,7 @@ def train(c: checks.Epoch, propagate: Propagate, update: Update) -> float:
     return parts.mean(costs, totals)
 
 
-def in_parts(c: checks.Propagate, propagate: Propagate) -> float:
+def gradient_of_all(c: checks.Propagate, propagate: Propagate) -> float:
     """Write the gradient of all examples; return the cost."""
 
     def gradient_of(part: slice, out: Array) -> tuple[float, float]:

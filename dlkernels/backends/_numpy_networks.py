@@ -12,7 +12,7 @@ from dlkernels._inputs import networks as checks
 from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _numpy_formulas as formulas
-from dlkernels.backends._batches import in_parts, train
+from dlkernels.backends._batches import gradient_of_all, train
 from dlkernels.catalogue import ACTIVATIONS, OPTIMIZERS, OUTPUTS, layer_parameter
 from dlkernels.parameters import network_views
 
@@ -214,7 +214,7 @@ def network_propagate(
 ) -> tuple[Array, float]:
     """(gradient, cost): dZ_L = A_L - Y, dW = dZ A_prevᵀ / m, dZ_prev = Wᵀ dZ * g'(Z_prev)."""
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    return c.gradient, in_parts(c, _propagate)
+    return c.gradient, gradient_of_all(c, _propagate)
 
 
 @_quiet

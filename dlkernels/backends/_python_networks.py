@@ -13,7 +13,7 @@ from dlkernels._inputs import networks as checks
 from dlkernels._inputs import parts
 from dlkernels._inputs.arrays import Array
 from dlkernels.backends import _python_formulas as formulas
-from dlkernels.backends._batches import in_parts, train
+from dlkernels.backends._batches import gradient_of_all, train
 from dlkernels.catalogue import ACTIVATIONS, OPTIMIZERS, OUTPUTS, layer_parameter
 from dlkernels.parameters import network_views
 
@@ -41,14 +41,17 @@ _ACTIVATE_OUTPUT: dict[str, Callable[[Vector], Vector]] = {
 }
 
 
-def _loss(output: str, z: Vector, a: Vector, y: Vector, w: float) -> float:
-    """The loss of an example times w, its weight over the sum of all weights."""
-    loss = 0.0
-    top = max(z)
-    # log of the sum of e^(z - top), of which one term is 1
+def _log_of_sum(z: Vector, top: float) -> float:
+    """The log of the sum of e^(z - top), where top is the largest z. One of the terms is 1."""
     others = [formulas.exp(number - top) for number in z]
     others.remove(max(others))
-    log_of_sum = math.log1p(sum(others))
+    return math.log1p(sum(others))
+
+
+def _loss(output: str, z: Vector, a: Vector, y: Vector, w: float) -> float:
+    """The loss of an example times w, its weight over the sum of all weights."""
+    loss, top = 0.0, max(z)
+    log_of_sum = _log_of_sum(z, top) if output == "softmax" else 0.0
     for i in range(len(z)):
         if output == "identity":
             loss += (a[i] - y[i]) * w * (a[i] - y[i]) / 2
@@ -248,7 +251,7 @@ def network_propagate(
 ) -> tuple[Array, float]:
     """(gradient, cost): dZ_L = A_L - Y, dW = dZ A_prevᵀ / m, dZ_prev = Wᵀ dZ * g'(Z_prev)."""
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
-    return c.gradient, in_parts(c, _propagate)
+    return c.gradient, gradient_of_all(c, _propagate)
 
 
 def train_epoch(
