@@ -227,6 +227,7 @@ def ready(
         and 0.0 <= l2 < math.inf
         and forced.get() is None
         and (layout := _known(sizes, activations, output)) is not None
+        and theta.shape == (layout.parameters,)  # compiled code would count up to 2**63 only
     ):
         return None
     weights = _UNWEIGHTED[dtype]
@@ -259,13 +260,13 @@ def predict_directly(
         type(theta) is type(X) is np.ndarray
         and ((dtype := theta.dtype) is F64 or dtype is F32)
         and X.dtype is dtype
-        and theta.ndim == 1
         and X.ndim == 2
         and X.size <= _DIRECT_NUMBERS
         and type(negative_slope) is float
         and (out is None or (type(out) is np.ndarray and out.dtype is dtype and out.ndim == 2))
         and forced.get() is None
         and (layout := _known(sizes, activations, output)) is not None
+        and theta.shape == (layout.parameters,)  # before memory for A is asked for
     ):
         return None
     A = np.empty((sizes[-1], X.shape[1]), dtype) if out is None else out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -71,6 +72,10 @@ class Optimizer:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names)
         return f"{type(self).__name__}({settings})"
 
+    def __copy__(self) -> Optimizer:
+        """Copy the arrays too: two optimizers with one state would each undo the other's steps."""
+        return copy.deepcopy(self)
+
     def _row(self, function: str, prefix: str) -> dict[str, float]:
         """The checked settings, by the names in `Settings`; those that are missing are 0."""
         raise NotImplementedError
@@ -85,13 +90,14 @@ class Optimizer:
     def _set(self, function: str, prefix: str) -> None:
         """Write the settings, if one has changed, to the row that compiled code reads."""
         given = tuple([getattr(self, name) for name in self._names])
-        if given == self._checked:
+        plain = all([type(value) in (float, bool) for value in given])  # others may change, or equal oddly
+        if plain and given == self._checked:
             return
         row = self._row(function, prefix)
         self._settings[0] = OPTIMIZERS[self._rule]
         for i, name in enumerate(Settings._fields[1:STEP], 1):
             self._settings[i] = row.get(name, 0.0)
-        self._checked = given
+        self._checked = given if plain else None
 
     def arrays_for(self, function: str, theta: Array, prefix: str = "") -> Arrays:
         """As `arrays`, for parameters that have been checked.
@@ -166,6 +172,7 @@ class Optimizer:
         array([0., 3.])
         """
         from dlkernels._calls import threads
+        from dlkernels._calls.views import unmarked
         from dlkernels._kernels import optimizers as kernels
 
         function = f"{type(self).__name__}.step"
@@ -179,7 +186,8 @@ class Optimizer:
         outputs.need_apart(function, [("theta", theta)], [("gradient", gradient)])
         settings, state = self.arrays_for(function, theta)
         work = kernels.update_work(theta.size, theta.itemsize)
-        threads.twin(kernels.update, work)(theta, arrays.c_order(gradient_, theta.dtype), state, settings)
+        slope = unmarked(arrays.c_order(gradient_, theta.dtype))
+        threads.twin(kernels.update, work)(theta, slope, state, settings)
 
     @property
     def state(self) -> dict[str, Array]:
@@ -209,7 +217,7 @@ class Optimizer:
         if steps.size != 1:
             raise ValueError(f"{function}: step must be one number but has shape {steps.shape}")
         count = values.count(function, "step", steps.reshape(-1)[0], 0, 2**53)
-        halves = [np.asarray(state[name]) for name in self._halves if name in state]
+        halves = [arrays.as_real(function, name, state[name]) for name in self._halves if name in state]
         for name, half in zip(self._halves, halves, strict=False):
             _need_half(function, name, half, halves[0])
         if count and not halves and not self._keeps_nothing():

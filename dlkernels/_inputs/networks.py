@@ -237,6 +237,7 @@ def _order(function: str, order: Any, X: Array) -> Array | None:
     if array.dtype.kind not in "iu":
         hint = "; for a mask pass np.flatnonzero(order)" if array.dtype.kind == "b" else ""
         raise TypeError(f"{function}: order must hold integers, not {array.dtype}{hint}")
+    arrays.as_real(function, "order", order)  # refuses a masked array
     m = X.shape[1]
     if array.min() < 0 or array.max() >= m:
         wrong = (array < 0) | (array >= m)

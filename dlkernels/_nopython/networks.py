@@ -22,7 +22,7 @@ from dlkernels._kernels import network as kernels
 from dlkernels._kernels.direct import CLASSES, NOT_SIMPLE
 from dlkernels._kernels.linked import Given
 from dlkernels._kernels.network_forward import predict_workspace
-from dlkernels._kernels.optimizers import L2, SLOPE
+from dlkernels._kernels.optimizers import DECAY1, L2, RULE, SGD, SLOPE
 from dlkernels._nopython.arguments import (
     Refused,
     activation_of,
@@ -41,6 +41,8 @@ from dlkernels._nopython.elementwise import overload_of
 from dlkernels.catalogue import OUTPUTS
 
 _count, _fits = direct.count_parameters, direct.network_fits
+#: Counted in float64, as many parameters are surely counted right in int64.
+_MOST_PARAMETERS = 2.0**62
 
 
 class NetworkRefused(Refused):
@@ -72,18 +74,21 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
         raise TypingError(f"{function}: sizes must be a tuple of integers, not {sizes}")
     if len(sizes) < 2:
         raise TypingError(f"{function}: {checks.FEW_SIZES}")
-    wrong = f"{function}: sizes must be at least 1"
+    wrong, many = f"{function}: sizes must be at least 1", f"{function}: sizes are too large for an int64"
     constant = tuple(getattr(s, "literal_value", 0) for s in sizes)
     # A tuple of different literals isn't a UniTuple. It can't be looped over, but its types hold its values.
     known = not isinstance(sizes, types.UniTuple)
 
     @shared
     def as_array(sizes):
-        numbers = np.empty(len(sizes), np.int64)
+        numbers, parameters = np.empty(len(sizes), np.int64), 0.0
         for i, size in enumerate(constant if known else sizes):
             if size < 1:
                 raise ValueError(wrong)
             numbers[i] = size
+            parameters += float(size) * (float(numbers[i - 1]) + 1.0) if i > 0 else 0.0
+        if parameters >= _MOST_PARAMETERS:
+            raise ValueError(many)
         return numbers
 
     return len(sizes) - 1, as_array
@@ -357,7 +362,10 @@ def _train_epoch(
         answer = _fits(theta, n, codes, X_, X_T, Y_, weights, indices)
         if answer == NOT_SIMPLE:
             raise NetworkRefused(f, theta.shape, sizes, X.shape, Y.shape)
-        if state.size not in (0, 2 * theta.size):
+        stateless = settings[RULE] == SGD and settings[DECAY1] == 0.0
+        if settings.size != _SETTINGS or (
+            state.size != 2 * theta.size and not (state.size == 0 and stateless)
+        ):
             raise ValueError(unlike)
         settings[L2], settings[SLOPE] = l2, negative_slope
         size, result = min(batch_size, indices.size if indices.size else m), np.empty(1, np.float64)

@@ -233,6 +233,26 @@ def test_a_step_is_refused():
     assert adam.state["step"].tolist() == [0]
 
 
+def test_more_parameters_than_an_int64_counts():
+    """2**64 + 65533 parameters are not 65533."""
+    sizes, theta, X = (1, 2**32 + 65534, 2**32 - 65537, 1), np.zeros(65533), np.ones((1, 2))
+    adam = optimizers.Adam()
+    assert dk.num_parameters(sizes) == 2**64 + theta.size
+    for name, more in (
+        (FORWARD, {}),
+        (PROPAGATE, {"Y": X}),
+        (EPOCH, {"Y": X, "optimizer": adam, "batch_size": 1}),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: theta has 65533 numbers but sizes"):
+            getattr(dk, name)(theta=theta, sizes=sizes, X=X, **more)
+    assert set(adam.state) == {"step"}
+
+
+def test_no_memory_for_a_result_that_theta_does_not_fit():
+    with pytest.raises(ValueError, match="network_forward: theta has 2 numbers but sizes"):
+        dk.network_forward(np.zeros(2), (1, 2**50), np.zeros((1, 8)))
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -242,6 +262,8 @@ def test_a_step_is_refused():
         ({"step": np.array([1]), "exp_avg": np.zeros(3), "exp_avg_sq": np.zeros(4)}, "exp_avg"),
         ({"step": np.array([1]), "exp_avg": np.zeros(3), "exp_avg_sq": np.zeros(3, np.float32)}, "exp_avg"),
         ({"step": np.array([1]), "square_avg": np.zeros(3)}, "square_avg"),
+        ({"step": np.array([1]), "exp_avg": np.zeros(3), "exp_avg_sq": np.ma.zeros(3)}, "masked"),
+        ({"step": np.array([1]), "exp_avg": [[0], [0, 1]], "exp_avg_sq": np.zeros(2)}, "state: exp_avg"),
         ({"step": np.array([1]), "exp_avg": np.zeros((3, 1)), "exp_avg_sq": np.zeros((3, 1))}, "exp_avg"),
     ],
 )
