@@ -100,6 +100,17 @@ def test_refused():
         train(theta, SIZES, adam.arrays(theta), X, Y, np.array([[0, M]]))
     assert theta.tobytes() == before.tobytes()
     assert adam.state["step"].tolist() == [0]
+    settings, state = adam.arrays(theta)
+    for wrong in (
+        optimizers.Arrays(settings, state[:0]),
+        optimizers.Arrays(settings, state[:-2]),
+        optimizers.Arrays(settings[:3], state),
+    ):
+        with pytest.raises(ValueError, match="train_epoch: the optimizer"):
+            train(theta, SIZES, wrong, X, Y, np.array([[0]]))
+    with pytest.raises(ValueError, match="network_forward: sizes are too large"):
+        forward(np.zeros(65533), (1, 2**32 + 65534, 2**32 - 65537, 1), X[:1])
+    assert theta.tobytes() == before.tobytes()
     with pytest.raises(TypingError, match="sizes must be a tuple of integers"):
         forward(theta, 3, X)
     with pytest.raises(TypingError, match=r"optimizer.arrays"):

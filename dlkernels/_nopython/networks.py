@@ -348,6 +348,7 @@ def _train_epoch(
     weights_view, order_view = _weights_of(f, number, sample_weight), _order_of(f, order)
     bad_l2, bad_size = f"{f}: l2 must be finite and at least 0", f"{f}: batch_size must be at least 1"
     unlike = f"{f}: the optimizer updates other parameters than theta"
+    no_state = f"{f}: the optimizer has no state, which its settings need; take optimizer.arrays(theta) anew"
 
     def implementation(
         theta, sizes, optimizer, X, Y, activations="relu", output="sigmoid", batch_size=0, order=None,
@@ -362,11 +363,10 @@ def _train_epoch(
         answer = _fits(theta, n, codes, X_, X_T, Y_, weights, indices)
         if answer == NOT_SIMPLE:
             raise NetworkRefused(f, theta.shape, sizes, X.shape, Y.shape)
-        stateless = settings[RULE] == SGD and settings[DECAY1] == 0.0
-        if settings.size != _SETTINGS or (
-            state.size != 2 * theta.size and not (state.size == 0 and stateless)
-        ):
+        if settings.size != _SETTINGS or state.size not in (0, 2 * theta.size):
             raise ValueError(unlike)
+        if state.size == 0 and not (settings[RULE] == SGD and settings[DECAY1] == 0.0):
+            raise ValueError(no_state)
         settings[L2], settings[SLOPE] = l2, negative_slope
         size, result = min(batch_size, indices.size if indices.size else m), np.empty(1, np.float64)
         examples = Given(X_, X_T, Y_, answer == CLASSES, weights, indices)
