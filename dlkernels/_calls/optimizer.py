@@ -89,15 +89,16 @@ class Optimizer:
 
     def _set(self, function: str, prefix: str) -> None:
         """Write the settings, if one has changed, to the row that compiled code reads."""
-        given = tuple([getattr(self, name) for name in self._names])
-        plain = all([type(value) in (float, bool) for value in given])  # others may change, or equal oddly
-        if plain and given == self._checked:
+        settings = [getattr(self, name) for name in self._names]
+        given = tuple([(type(value), value) for value in settings])  # for True == 1.0
+        constant = all([kind in (float, int, bool) for kind, _ in given])  # an array may change
+        if constant and given == self._checked:
             return
         row = self._row(function, prefix)
         self._settings[0] = OPTIMIZERS[self._rule]
         for i, name in enumerate(Settings._fields[1:STEP], 1):
             self._settings[i] = row.get(name, 0.0)
-        self._checked = given if plain else None
+        self._checked = given if constant else None
 
     def arrays_for(self, function: str, theta: Array, prefix: str = "") -> Arrays:
         """As `arrays`, for parameters that have been checked.
