@@ -221,7 +221,6 @@ def ready(
         and ((dtype := theta.dtype) is F64 or dtype is F32)
         and X.dtype is dtype
         and (Y.dtype is dtype or Y.dtype.kind in "iub")
-        and theta.ndim == 1
         and X.ndim == Y.ndim == 2
         and type(negative_slope) is type(l2) is float
         and 0.0 <= l2 < math.inf
