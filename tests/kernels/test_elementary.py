@@ -31,6 +31,7 @@ def mapped(function):
 
 
 FUNCTIONS = {
+    "exp": (mapped(exponentials.exp), mpmath.exp),
     "exp_nonpositive": (mapped(exponentials.exp_nonpositive), mpmath.exp),
     "expm1_nonpositive": (mapped(exponentials.expm1_nonpositive), mpmath.expm1),
     "sigmoid": (mapped(exponentials.sigmoid), lambda z: 1 / (1 + mpmath.exp(-z))),
@@ -57,7 +58,12 @@ def arguments(name, dtype, rng):
     lowest = np.log(info.tiny)  # the result is a normal number above it
     tiny_to_1 = 10.0 ** rng.uniform(np.log10(info.tiny), 0, COUNT)
     near_breaks = (np.arange(-20, 20) + 0.5) * np.log(2) * (1 + rng.uniform(-1e-6, 1e-6, 40))
-    if name in ("exp_nonpositive", "expm1_nonpositive"):
+    if name == "exp":
+        highest = np.log(info.max)  # the result is finite below it
+        ends = [lowest, highest * (1 - info.eps)]
+        x = np.concatenate([rng.uniform(lowest, highest, COUNT), tiny_to_1, -tiny_to_1, near_breaks, ends])
+        x = np.concatenate([x, highest - rng.uniform(1e-6, 1, COUNT // 2)])
+    elif name in ("exp_nonpositive", "expm1_nonpositive"):
         x = np.concatenate([rng.uniform(lowest, 0, COUNT), -tiny_to_1, -np.abs(near_breaks), [lowest]])
     elif name in ("sigmoid", "tanh"):
         x = np.concatenate([rng.uniform(-40, 40, COUNT), tiny_to_1, -tiny_to_1, near_breaks / 2, near_breaks])
@@ -93,6 +99,8 @@ def test_within_two_units_in_the_last_place(name, dtype, rng):
         ("sigmoid", lambda z: 1 / (1 + np.exp(-z)), (-87, -1e-4)),
         ("sigmoid", lambda z: 1 / (1 + np.exp(-z)), (1e-4, 20)),
         ("exp_nonpositive", np.exp, (-87, -1e-4)),
+        ("exp", np.exp, (-87, -1e-4)),
+        ("exp", np.exp, (1e-4, 88.7)),
     ],
 )
 def test_float32_densely(name, exact, ends):
@@ -107,7 +115,9 @@ def test_float32_densely(name, exact, ends):
 
 def test_ends(dtype):
     inf, nan = np.inf, np.nan
+    highest = np.log(np.finfo(dtype).max)
     cases = {
+        "exp": ([0.0, -0.0, inf, -inf, nan, 1e30, -1e30, highest * 1.001], [1, 1, inf, 0, nan, inf, 0, inf]),
         "exp_nonpositive": ([0.0, -0.0, -inf, nan, -1e4], [1, 1, 0, nan, 0]),
         "expm1_nonpositive": ([0.0, -inf, nan, -1e4], [0, -1, nan, -1]),
         "sigmoid": ([0.0, -0.0, inf, -inf, nan, 1e30, -1e30], [0.5, 0.5, 1, 0, nan, 1, 0]),
@@ -140,8 +150,9 @@ def test_never_falls_where_it_saturates(name, dtype):
     assert (y <= 1).all()
 
 
-def test_subnormal_results_are_gradual():
-    got = FUNCTIONS["exp_nonpositive"][0](np.array([-720.0, -745.0]))
+@pytest.mark.parametrize("name", ["exp", "exp_nonpositive"])
+def test_subnormal_results_are_gradual(name):
+    got = FUNCTIONS[name][0](np.array([-720.0, -745.0]))
     np.testing.assert_allclose(got, np.exp([-720.0, -745.0]), rtol=1e-8)
 
 
@@ -260,6 +271,25 @@ def activation_and_slope(activation):
         return times_slope(type(saved)(1), saved, type(saved)(default))
 
     return mapped(scalar(lambda z: g(z, type(z)(default)))), mapped(scalar(slope))
+
+
+@pytest.mark.parametrize("name", ["relu", "relu_from_A"])
+def test_no_slope_of_relu_gives_minus_zero(name, dtype):
+    """-0 becomes +0 on either side of the kink; what isn't 0 keeps its sign, and infinity is not NaN."""
+    times_slope = getattr(activations, f"times_{name}_slope")
+
+    @loops
+    def run(x, z):
+        for i in range(x.shape[0]):
+            x[i] = times_slope(x[i], z[i], z[i])
+
+    x = np.tile(np.array([-0.0, 0.0, -2, 3, -np.inf, np.inf, np.nan], dtype), (2, 1))
+    run(x[0], np.full(7, 2, dtype))
+    run(x[1], np.full(7, -2, dtype))
+    expected = np.array([[0, 0, -2, 3, -np.inf, np.inf, np.nan], [0] * 7], dtype)
+    np.testing.assert_array_equal(x, expected)
+    assert not np.signbit(x[:, :2]).any()
+    assert not np.signbit(x[1]).any()
 
 
 def roots(function):

@@ -1,4 +1,4 @@
-"""Packed products against the formulas that their docstrings state."""
+"""Products, packed or not, against the formulas that their docstrings state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels._kernels import gradient_sums, micro_kernel, packing, sharing
+from dlkernels._kernels import gradient_sums, micro_kernel, packing, sharing, tile_products
 from dlkernels._simd import tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
@@ -143,3 +143,64 @@ def test_merge(slots, dtype, rng):
     expected = parts.sum(axis=0)
     sharing.merge(slots, 3, parts.reshape(-1), 0, 3)
     np.testing.assert_array_equal(parts[0], expected)
+
+
+# -- a layer for a tile of examples ----------------------------------------------------------------------
+
+#: Units, inputs, vectors of examples: whole tiles, half ones, and what is left over.
+LAYERS = [(1, 1, 1), (3, 2, 2), (4, 4, 1), (5, 9, 3), (8, 13, 4), (11, 8, 5)]
+if not numba.config.DISABLE_JIT:
+    LAYERS += [(7, 3, 6), (16, 49, 3), (13, 100, 4), (30, 97, 7), (100, 23, 2), (3, 600, 1)]
+
+
+def tiles(matrix, rows_apart):
+    """A matrix among NaN, its rows `rows_apart` numbers apart, and the same as kernels take it."""
+    memory = np.full((matrix.shape[0] + 2, rows_apart), np.nan, matrix.dtype)
+    memory[1:-1, : matrix.shape[1]] = matrix
+    return memory, tile_products.Tiles(memory.reshape(-1), rows_apart, rows_apart, 0)
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_product_with_a_tile(layer, back, dtype, rng):
+    """W A_prev + b, or W^T dZ; nothing is written beside it."""
+    n, k, vectors = layer
+    width = vectors * tile.lanes(np.zeros(1, dtype))
+    W, bias = whole_numbers(rng, dtype, n, k), whole_numbers(rng, dtype, n)
+    _, given = tiles(right := whole_numbers(rng, dtype, n if back else k, width), width + 5)
+    memory, out = tiles(np.full((k if back else n, width), np.nan, dtype), width + 3)
+    if back:
+        tile_products.multiply_T(W.reshape(-1), k, given, out, width)
+        expected = W.T @ right
+    else:
+        tile_products.multiply(W.reshape(-1), k, bias, given, out, width)
+        expected = W @ right + bias[:, None]
+    np.testing.assert_array_equal(memory[1:-1, :width], expected)
+    memory[1:-1, :width] = np.nan
+    assert np.isnan(memory).all()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_outer_of_tiles_is_added(layer, fresh, dtype, rng):
+    """dW of examples in three parts, the last one short: all rows, and a share of them."""
+    n, k, length = layer[0], layer[1], 10 * layer[2]
+    across, examples = tile.nr(np.zeros(1, dtype)), tile_products.Sums(3, length, length - 3)
+    memory = np.full((3 * n + tile.half_mr(np.zeros(1, dtype)) - 1, length), np.nan, dtype)
+    D, A = memory[: 3 * n].reshape(3, n, length), whole_numbers(rng, dtype, 3, length, k)
+    D[...] = whole_numbers(rng, dtype, 3, n, length)
+    D[-1, :, -3:] = A[-1, -3:] = np.nan  # not among the examples
+    panels = tile_products.panels(k, D)
+    packed = np.zeros((3, panels // across, length, across), dtype)
+    for c in range(k):
+        packed[:, c // across, :, c % across] = A[:, :, c]
+    left = tile_products.Tiles(memory.reshape(-1), 0, length, n * length)
+    right = tile_products.Panels(packed.reshape(-1), 0, length, length * panels)
+    expected = sum(d @ a for d, a in zip([*D[:2], D[2, :, :-3]], [*A[:2], A[2, :-3]], strict=True))
+    for first, last in {(0, n), (n // 2, n), (n // 3, n - n // 3)}:
+        G = np.full((n + 2, k), np.nan, dtype)
+        G[1:-1] = before = whole_numbers(rng, dtype, n, k)
+        tile_products.add_outer(left, first, last, right, k, examples, G[1:-1].reshape(-1), fresh)
+        before[first:last] = expected[first:last] + (0 if fresh else before[first:last])
+        np.testing.assert_array_equal(G[1:-1], before)
+        assert np.isnan(G[[0, -1]]).all()

@@ -30,7 +30,17 @@ def half_vector(c):
     return tile.outer_vector(tile.outer_zeros_half(c))
 
 
-FORMS = (whole, half, vector, half_vector)
+@loops
+def pair(c):
+    return tile.outer_pair(tile.outer_zeros(c))
+
+
+@loops
+def half_pair(c):
+    return tile.outer_pair(tile.outer_zeros_half(c))
+
+
+FORMS = (whole, half, vector, half_vector, pair, half_pair)
 
 
 def size_of(zeros, like):
@@ -105,6 +115,8 @@ def test_forms(dtype):
     assert size_of(half, like) == (tile.half_mr(like), across)
     assert size_of(vector, like) == (height, step)
     assert size_of(half_vector, like) == (tile.half_mr(like), step)
+    assert size_of(pair, like) == (height, 2 * step)
+    assert size_of(half_pair, like) == (tile.half_mr(like), 2 * step)
 
 
 @pytest.mark.parametrize("zeros", FORMS)
