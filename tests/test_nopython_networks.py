@@ -87,7 +87,7 @@ def test_same_bits(dtype, order):
 @pytest.mark.slow
 def test_refused():
     theta, X, Y, weights = examples(np.float64)
-    with pytest.raises(ValueError, match=r"network_forward: theta has 84 numbers but sizes .* need 85"):
+    with pytest.raises(ValueError, match=r"network_forward: theta has 108 numbers but sizes .* need 109"):
         forward(theta[:-1].copy(), SIZES, X)
     with pytest.raises(ValueError, match="network_forward: X has 4 rows but sizes"):
         forward(theta, SIZES, X[:4].copy())
