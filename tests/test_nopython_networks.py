@@ -115,3 +115,13 @@ def test_refused():
         forward(theta, 3, X)
     with pytest.raises(TypingError, match=r"optimizer.arrays"):
         train(theta, SIZES, 3, X, Y, np.array([[0]]))
+
+
+def test_sizes_may_mix_numbers_and_literals():
+    """(X.shape[0], 2, 1) is a tuple of three types for Numba."""
+
+    @njit
+    def count(X):
+        return dk.num_parameters((X.shape[0], 2, 1))
+
+    assert count(np.ones((3, 4))) == 11

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import TypingError, types
+from numba import TypingError, literal_unroll, types
 
 from dlkernels import networks, parameters
 from dlkernels._calls.optimizer import Arrays, Settings
@@ -74,21 +74,16 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
         raise TypingError(f"{function}: sizes must be a tuple of integers, not {sizes}")
     if len(sizes) < 2:
         raise TypingError(f"{function}: {checks.FEW_SIZES}")
-    wrong, many = f"{function}: sizes must be at least 1", f"{function}: sizes are too large for an int64"
-    constant = tuple(getattr(s, "literal_value", 0) for s in sizes)
-    # A tuple of different literals isn't a UniTuple. It can't be looped over, but its types hold its values.
-    known = not isinstance(sizes, types.UniTuple)
+    wrong = f"{function}: sizes must be at least 1"
 
     @shared
     def as_array(sizes):
-        numbers, parameters = np.empty(len(sizes), np.int64), 0.0
-        for i, size in enumerate(constant if known else sizes):
+        numbers, i = np.empty(len(sizes), np.int64), 0
+        for size in literal_unroll(sizes):  # of several types, if some sizes are literals
             if size < 1:
                 raise ValueError(wrong)
             numbers[i] = size
-            parameters += float(size) * (float(numbers[i - 1]) + 1.0) if i > 0 else 0.0
-        if parameters >= _MOST_PARAMETERS:
-            raise ValueError(many)
+            i += 1  # noqa: SIM113  (enumerate would hide the types from literal_unroll)
         return numbers
 
     return len(sizes) - 1, as_array
