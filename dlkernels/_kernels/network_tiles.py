@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dlkernels._compiler.options import FALSE, TRUE, ZERO, loops
+from dlkernels._compiler.options import FALSE, ONE, TRUE, ZERO, loops
 from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Row, piece
 from dlkernels._kernels.activations import activate_into, derived_from_A, in_layer, times_derivative
 from dlkernels._kernels.memory import whole_lines
@@ -74,12 +74,6 @@ def _matrix_numbers(n, width, like):
 def layer_numbers(n, width, like):
     """How many numbers the three matrices of a layer take."""
     return 2 * _matrix_numbers(n, width, like) + whole_lines(panels(n, like) * width)
-
-
-@loops
-def rows_of_labels(net, classes):
-    """How many rows of Y a tile has."""
-    return 1 if classes else net.sizes[-1]
 
 
 @loops
@@ -176,10 +170,8 @@ def gather_labels(examples: Examples, rows: Int, tile: Tile, Y: Row, factors: Ro
         for c in range(tile.count):
             factors[c] = one
     for r in range(rows):
-        row, source = (
-            Y[r * tile.width : (r + 1) * tile.width],
-            examples.Y[r * examples.m : (r + 1) * examples.m],
-        )
+        row = Y[r * tile.width : (r + 1) * tile.width]
+        source = examples.Y[r * examples.m : (r + 1) * examples.m]
         if examples.order.shape[0] > 0:
             order = examples.order[tile.first : tile.first + tile.count]
             for c in range(tile.count):
@@ -243,7 +235,8 @@ def backward(net: Net, tile: Tile):
         W = net.theta[W_at : W_at + n * k]
         multiply_T(W, k, Tiles(memory, D, width, 0), Tiles(memory, D_prev, width, 0), used)
         Z, A, _ = place(net.sizes, width, layer - 1, memory)
-        saved, g = Z + A - D_prev, in_layer(net.codes[layer - 2], net.slope)
+        saved = A if D_prev == Z else Z
+        g = in_layer(net.codes[layer - 2], net.slope)
         if used == width:
             times_derivative(g, memory[saved : saved + k * width], memory[D_prev : D_prev + k * width])
         else:
@@ -264,14 +257,14 @@ def through(net: Net, examples: Examples, tile: Tile) -> Number:
     losses = memory[rest + whole_lines(width) : rest + whole_lines(width) + count]
     scratch = memory[rest + 2 * whole_lines(width) :]
     gather(examples, sizes[0], tile, FALSE)
-    gather_labels(examples, rows_of_labels(net, examples.classes), tile, Y, factors)
+    gather_labels(examples, ONE if examples.classes else n, tile, Y, factors)
     if examples.weights.shape[0] > 0:
         _leave_out(sizes[0], tile, factors)
     forward(net, tile)
     transpose_activations(net, tile)
     Z, _, _ = place(sizes, width, last, memory)
     output_differences(
-        net.codes[last - 1], Outputs(memory, Z, width, n), Labels(Y, width, examples.classes), factors, True,
+        net.codes[last - 1], Outputs(memory, Z, width, n), Labels(Y, width, examples.classes), factors,
         losses, scratch,
     )  # fmt: skip
     for i in range(n):

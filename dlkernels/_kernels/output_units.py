@@ -106,20 +106,17 @@ def output_activations(code: Int, out: Outputs, count: Int, scratch: Row):
 
 
 @piece
-def output_differences(
-    code: Int, out: Outputs, Y: Labels, factors: Row, with_losses: Flag, losses: Row, scratch: Row
-):
+def output_differences(code: Int, out: Outputs, Y: Labels, factors: Row, losses: Row, scratch: Row):
     """dZ = (A - Y) times the factors, over Z; losses[c] = the loss of example c times its factor.
 
-    Without `with_losses` the losses are left as they are. The scratch has 2 `length` numbers.
+    The scratch has 2 `length` numbers.
     """
     widest_vectors()
     count = factors.shape[0]
     zero, one, half = losses.dtype.type(0), losses.dtype.type(1), losses.dtype.type(0.5)
-    if with_losses:
-        clear(losses)
+    clear(losses)
     if code == SOFTMAX:
-        _softmax_differences(out, Y, factors, with_losses, losses, scratch)
+        _softmax_differences(out, Y, factors, losses, scratch)
         return
     for i in range(out.n):
         row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
@@ -144,7 +141,7 @@ def output_differences(
 
 
 @loops
-def _softmax_differences(out, Y, factors, with_losses, losses, scratch):
+def _softmax_differences(out, Y, factors, losses, scratch):
     """`output_differences` for softmax.
 
     A loss is the sum of y (largest z + log of the sum - z). The differences to the largest z come first, so
@@ -152,29 +149,27 @@ def _softmax_differences(out, Y, factors, with_losses, losses, scratch):
     """
     count, zero, one = factors.shape[0], factors.dtype.type(0), factors.dtype.type(1)
     largest, total = scratch[:count], scratch[out.length : out.length + count]
-    if with_losses:
-        _largest_of_each(out, count, largest)
-        if Y.classes:
+    _largest_of_each(out, count, largest)
+    if Y.classes:
+        for c in range(count):
+            z = out.numbers[out.at + int(Y.numbers[c]) * out.length + c]
+            losses[c] = (largest[c] - z) * factors[c]
+    else:
+        for i in range(out.n):
+            row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
+            y = Y.numbers[i * Y.length : i * Y.length + count]
             for c in range(count):
-                z = out.numbers[out.at + int(Y.numbers[c]) * out.length + c]
-                losses[c] = (largest[c] - z) * factors[c]
-        else:
-            for i in range(out.n):
-                row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
-                y = Y.numbers[i * Y.length : i * Y.length + count]
-                for c in range(count):
-                    # 0 where y is 0, even if z is -inf.
-                    losses[c] += zero if y[c] == zero else y[c] * ((largest[c] - row[c]) * factors[c])
+                # 0 where y is 0, even if z is -inf.
+                losses[c] += zero if y[c] == zero else y[c] * ((largest[c] - row[c]) * factors[c])
     _softmax(out, count, largest, total)
-    if with_losses:
-        if Y.classes:
+    if Y.classes:
+        for c in range(count):
+            losses[c] += log(total[c]) * factors[c]
+    else:
+        for i in range(out.n):
+            y = Y.numbers[i * Y.length : i * Y.length + count]
             for c in range(count):
-                losses[c] += log(total[c]) * factors[c]
-        else:
-            for i in range(out.n):
-                y = Y.numbers[i * Y.length : i * Y.length + count]
-                for c in range(count):
-                    losses[c] += y[c] * (log(total[c]) * factors[c])
+                losses[c] += y[c] * (log(total[c]) * factors[c])
     for c in range(count):
         total[c] = one / total[c]
     for i in range(out.n):
