@@ -230,7 +230,8 @@ class Network(Model):
         theta = backend.network_parameters(sizes, self.seed, dtype=given.dtype)
         if parameters is not None:
             theta = validation.parameter(name, None, parameters, theta)
-        orders = np.random.default_rng(self.seed)
+        # Another part of the sequence than that from which the weights were drawn.
+        orders = np.random.Generator(np.random.PCG64(self.seed).jumped())
 
         def run(state: State, epochs: int) -> float:
             cost = backend.train_epoch(

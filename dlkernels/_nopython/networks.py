@@ -120,6 +120,10 @@ def _codes_of(function: str, layers: int, activations: Any, output: Any) -> Any:
             return codes
 
         return several
+    if not all(hasattr(g, "literal_value") for g in activations):
+        raise TypingError(
+            f"{function}: activations must be all variables or all literal strings, not {activations}"
+        )
     constant = (*(checks.activation_code(function, g.literal_value) for g in activations), 0)
 
     @shared
