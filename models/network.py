@@ -30,7 +30,8 @@ class Network(Model):
         The activation of all hidden layers, or one for each; names are in `dlkernels.catalogue.ACTIVATIONS`.
     output : {None, "sigmoid", "softmax", "identity", "exp"}
         What the last layer computes, and with it the cost (see Notes). By default it follows from the labels:
-        "sigmoid" for one row of 0 and 1, "softmax" for one row of class numbers 0, 1, 2 and so on.
+        "sigmoid" for one row of 0 and 1, "softmax" for one row of class numbers 0, 1, 2 and so on. Counts
+        look like class numbers, so choose "exp" for them.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or Optimizer
         The rule that updates the parameters: a name, or one of `dlkernels.optimizers` with settings of its
         own. `fit` trains with a copy of it, which goes on from its state.
@@ -52,7 +53,7 @@ class Network(Model):
     Attributes
     ----------
     theta_ : ndarray, shape (P,)
-        All parameters: W1 (n_1, n_0) in C order, b1, W2, b2 and so on.
+        All P parameters: W1 (n_1, n_0) in C order, b1, W2, b2 and so on.
     parameters_ : list of tuple
         (W, b) for each layer, W (n, n_prev) and b (n, 1): views of `theta_`.
     sizes_ : tuple of int
@@ -74,6 +75,13 @@ class Network(Model):
 
     Initial weights are those of `dlkernels.network_parameters`: uniform, by Glorot. To start from others, by
     He for instance, pass them to `fit` as `parameters`. An epoch is a call of `dlkernels.train_epoch`.
+
+    Scale features to about one size (`dlkernels.data.Standardizer`), and for "identity" the numbers of Y
+    too.
+
+    Each `fit` starts anew. To train a fitted model for more epochs, make another of the same layers with its
+    optimizer and another seed (which draws other orders), and pass its parameters:
+    ``Network(layers, optimizer=model.optimizer_, seed=2).fit(X, Y, parameters=model.theta_)``.
 
     Examples
     --------
@@ -183,7 +191,8 @@ class Network(Model):
             so that a table in a file may be larger than memory.
         Y : array_like, shape (n_L, m)
             Labels: 0 or 1 for the output "sigmoid", each row a label of its own; numbers for "identity", not
-            negative for "exp"; for "softmax" class numbers (1, m), or a row for each class.
+            negative for "exp"; for "softmax" class numbers (1, m), or a row for each class. For words
+            ``np.unique(words, return_inverse=True)`` returns the classes and their numbers.
         sample_weight : array_like, shape (1, m) or (m,), optional
             The weights of the examples. A weight of 2 counts an example twice in its batch.
         parameters : array_like, shape (P,), optional
