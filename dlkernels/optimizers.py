@@ -11,7 +11,13 @@ An optimizer is passed to `dlkernels.train_epoch`, on any backend, or its `step`
     True
 
 What an optimizer keeps from step to step is its `state`, a dict of arrays. To go on in another process, save
-it beside the parameters, for instance by ``numpy.savez(file, theta=theta, **optimizer.state)``.
+it beside the parameters, for instance by ``numpy.savez(file, theta=theta, **optimizer.state)``. There make
+an optimizer with the same settings, which aren't saved, and assign to its `state` a dict of the same entries,
+without theta:
+
+    >>> saved = {"theta": theta, **optimizer.state}
+    >>> theta, optimizer = saved.pop("theta"), optimizers.Adam(learning_rate=0.1)
+    >>> optimizer.state = saved
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Optimizer:
         return Arrays(self._settings, self._state)
 
     def arrays(self, theta: Array) -> Arrays:
-        """Return this optimizer in the form that compiled code takes.
+        """Return this optimizer in the form that `dlkernels.train_epoch` takes in your own `@njit` code.
 
         Parameters
         ----------
@@ -128,7 +128,8 @@ class Optimizer:
         Returns
         -------
         Arrays
-            They share memory with the optimizer: steps that compiled code does are the optimizer's own.
+            They share memory with the optimizer: steps that compiled code does are the optimizer's own. After
+            a change of a setting, or of `state`, call `arrays` again.
 
         Raises
         ------
