@@ -103,7 +103,8 @@ def network_propagate(
     Y : array_like, shape (n_L, m)
         Labels: for "sigmoid" usually 0 or 1, several rows being several labels of an example; for "softmax"
         probabilities of the classes, or a row (1, m) of class numbers from 0 to n_L - 1; for "exp" counts, or
-        other numbers that aren't negative.
+        other numbers that aren't negative. Probabilities must sum to 1 in each column, which isn't checked:
+        otherwise the result is not the gradient of the cost.
     activations : str or tuple of str
         The name of g, the activation of all hidden layers, in `dlkernels.catalogue.ACTIVATIONS`; or a tuple
         with a name for each hidden layer. relu and leaky_relu take g'(0) = 1, as the course does.

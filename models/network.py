@@ -191,8 +191,9 @@ class Network(Model):
             so that a table in a file may be larger than memory.
         Y : array_like, shape (n_L, m)
             Labels: 0 or 1 for the output "sigmoid", each row a label of its own; numbers for "identity", not
-            negative for "exp"; for "softmax" class numbers (1, m), or a row for each class. For words
-            ``np.unique(words, return_inverse=True)`` returns the classes and their numbers.
+            negative for "exp"; for "softmax" class numbers (1, m), or a row for each class (columns must sum
+            to 1, which isn't checked). For words ``np.unique(words, return_inverse=True)`` returns the
+            classes and their numbers.
         sample_weight : array_like, shape (1, m) or (m,), optional
             The weights of the examples. A weight of 2 counts an example twice in its batch.
         parameters : array_like, shape (P,), optional
