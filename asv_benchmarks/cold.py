@@ -24,8 +24,9 @@ import dlkernels as dk
 X, Y = np.ones((2, 8), "{dtype}"), np.ones((1, 8), "{dtype}")
 W, b, w, v = (np.ones(shape, "{dtype}") for shape in ((3, 2), (3, 1), (2, 1), (1, 3)))
 A = np.ones((3, 8), "{dtype}")
+sizes, theta = (2, 3, 1), np.ones(13, "{dtype}")
 """
-#: A first call of each public function that computes something.
+#: A first call of each function that the backends share.
 FIRST_CALLS = {
     **{name: f"dk.{name}(Y)" for name in ACTIVATIONS},
     **{f"{name}_backward": f"dk.{name}_backward(Y, Y, Z=Y)" for name in ACTIVATIONS},
@@ -39,6 +40,12 @@ FIRST_CALLS = {
     "logistic_descent": "dk.logistic_descent(w, 0.0, X, Y, 0.1, 1)",
     "shallow_propagate": "dk.shallow_propagate(W, b, v, Y[:, :1], X, Y)",
     "shallow_descent": "dk.shallow_descent(W, b, v, Y[:, :1].copy(), X, Y, 0.1, 1)",
+    "num_parameters": "dk.num_parameters(sizes)",
+    "network_parameters": "dk.network_parameters(sizes, dtype=X.dtype)",
+    "network_views": "dk.network_views(theta, sizes)",
+    "network_forward": "dk.network_forward(theta, sizes, X)",
+    "network_propagate": "dk.network_propagate(theta, sizes, X, Y)",
+    "train_epoch": "dk.train_epoch(theta, sizes, dk.optimizers.Adam(), X, Y, batch_size=4)",
 }
 
 
