@@ -189,7 +189,7 @@ def train_epoch(
         (n_0, n_1, ..., n_L): the numbers of features, of units of each hidden layer, and of outputs.
     optimizer : SGD, RMSprop, Adam or AdamW
         One of `dlkernels.optimizers`. Its state changes with each batch. In a function that you compile with
-        ``@njit``, pass what its `arrays` returns instead.
+        Numba, pass what its `arrays` returns instead.
     X : array_like, shape (n_0, m)
         Examples as columns, in C or Fortran order; also a memory map larger than memory. A batch's examples
         are gathered when its turn comes. If X has another dtype than theta or another layout, a few megabytes

@@ -118,7 +118,7 @@ class Optimizer:
         return Arrays(self._settings, self._state)
 
     def arrays(self, theta: Array) -> Arrays:
-        """Return this optimizer in the form that `dlkernels.train_epoch` takes in your own `@njit` code.
+        """Return this optimizer in the form that `dlkernels.train_epoch` takes in compiled functions.
 
         Parameters
         ----------
