@@ -74,7 +74,7 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
         raise TypingError(f"{function}: sizes must be a tuple of integers, not {sizes}")
     if len(sizes) < 2:
         raise TypingError(f"{function}: {checks.FEW_SIZES}")
-    wrong = f"{function}: sizes must be at least 1"
+    wrong, many = f"{function}: sizes must be at least 1", f"{function}: sizes are too large for an int64"
 
     @shared
     def as_array(sizes):
@@ -84,6 +84,11 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
                 raise ValueError(wrong)
             numbers[i] = size
             i += 1  # noqa: SIM113  (enumerate would hide the types from literal_unroll)
+        parameters = 0.0
+        for layer in range(1, len(sizes)):
+            parameters += float(numbers[layer]) * (float(numbers[layer - 1]) + 1.0)
+        if parameters >= _MOST_PARAMETERS:
+            raise ValueError(many)
         return numbers
 
     return len(sizes) - 1, as_array
