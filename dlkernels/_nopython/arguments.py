@@ -136,20 +136,28 @@ def flag_of(function: str, name: str, argument: Any) -> bool:
 
 
 def activation_of(function: str, argument: Any) -> Any:
-    """A function from an activation's name to its code; if the name is a literal, the code is constant."""
+    """A function from an activation's name to its code (`code_of`)."""
+    return code_of(function, "activation", argument, ACTIVATIONS)
+
+
+def code_of(function: str, name: str, argument: Any, entries: Any) -> Any:
+    """A function from the name of an entry of the catalogue to its code.
+
+    If the argument is a literal, the code is constant. Messages call the argument by `name`.
+    """
     value = getattr(argument, "literal_value", getattr(argument, "value", argument))
-    if isinstance(value, str) and value in ACTIVATIONS:
-        code = ACTIVATIONS[value].code
-        return shared(lambda name: code)
+    if isinstance(value, str) and value in entries:
+        code = entries[value].code
+        return shared(lambda given: code)
     if not isinstance(types.unliteral(argument), types.UnicodeType):
-        raise TypingError(f"{function}: activation must be a string, not {argument}")
-    names = tuple(ACTIVATIONS)
-    message = f"{function}: activation must be one of {', '.join(names)}"
+        raise TypingError(f"{function}: {name} must be a string, not {argument}")
+    names = tuple(entries)
+    message = f"{function}: {name} must be one of {', '.join(names)}"
 
     @shared
-    def compared(name):
+    def compared(given):
         for code in range(len(names)):
-            if names[code] == name:
+            if names[code] == given:
                 return code
         raise ValueError(message)
 

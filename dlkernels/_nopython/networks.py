@@ -30,6 +30,7 @@ from dlkernels._nopython.arguments import (
     as_matrix,
     as_matrix_or_transpose,
     as_vector,
+    code_of,
     given,
     need_number,
     number_of,
@@ -97,14 +98,14 @@ def _sizes_of(function: str, sizes: Any) -> tuple[int, Any]:
 def _codes_of(function: str, layers: int, activations: Any, output: Any) -> Any:
     """A function from the names of the activations and of the output to an array of their codes."""
     hidden = layers - 1
-    output_code = _output_of(function, output)
+    output_code = code_of(function, "output", output, OUTPUTS)
     if not isinstance(activations, types.BaseTuple):
-        code_of = activation_of(function, activations)
+        hidden_code = activation_of(function, activations)
 
         @shared
         def one_name(activations, output):
             codes = np.empty(layers, np.int64)
-            codes[:] = code_of(activations)
+            codes[:] = hidden_code(activations)
             codes[hidden] = output_code(output)
             return codes
 
@@ -138,27 +139,6 @@ def _codes_of(function: str, layers: int, activations: Any, output: Any) -> Any:
         return codes
 
     return known
-
-
-def _output_of(function: str, output: Any) -> Any:
-    """A function from the name of an output to its code; if the name is a literal, the code is constant."""
-    value = getattr(output, "literal_value", getattr(output, "value", output))
-    if isinstance(value, str) and value in OUTPUTS:
-        code = OUTPUTS[value].code
-        return shared(lambda name: code)
-    if not isinstance(types.unliteral(output), types.UnicodeType):
-        raise TypingError(f"{function}: output must be a string, not {output}")
-    names = tuple(OUTPUTS)
-    message = f"{function}: output must be one of {', '.join(names)}"
-
-    @shared
-    def compared(name):
-        for code in range(len(names)):
-            if names[code] == name:
-                return code
-        raise ValueError(message)
-
-    return compared
 
 
 @overload_of(parameters.num_parameters)
