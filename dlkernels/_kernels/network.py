@@ -202,15 +202,19 @@ def blocks_share(
     worker: Int, workers: Int, net: Net, plan: Plan, part: Part, settings: Reals, state: Row, gradient: Row,
     penalties: Row, tiles: Row,
 ):  # fmt: skip
-    """Form a worker's share of the blocks of the gradient, and update the parameters if it is complete."""
-    first, last = share(worker, workers, plan.blocks)
+    """Form a worker's share of the blocks of the gradient, and update the parameters if it is complete.
+
+    A block belongs to the worker in whose share of the parameters its middle lies, since its work grows with
+    its parameters. (Equal numbers of blocks gave one of two workers all 784 inputs of 784-100-100-10.)
+    """
+    low, high = share(worker, workers, net.theta.shape[0])
     block, begin = ZERO, ZERO
     for layer in range(1, net.sizes.shape[0]):
         n, k = net.sizes[layer], net.sizes[layer - 1]
         rows = _block_rows(n, k, plan.tiles * plan.width, gradient)
         for i in range(0, n, rows):
-            if first <= block < last:
-                stop = min(n, i + rows)
+            stop = min(n, i + rows)
+            if low <= begin + (i + stop) * k // 2 < high:
                 _form(net, plan, part, layer, i, stop, begin, gradient, tiles)
                 if part.complete:
                     penalties[block] = _finish(net, k, i, stop, n, begin, settings, state, gradient)
