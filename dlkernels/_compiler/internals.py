@@ -192,6 +192,23 @@ def declared(builder: Any, kind: ir.FunctionType, name: str) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def on_stack(builder: Any, kind: ir.Type, count: int) -> Any:
+    """The address of memory for `count` values, which the function has until it returns.
+
+    `alloca_once` asks for it at the beginning of the function, so that a loop doesn't ask for more and more.
+    It was last seen in Numba 0.68.
+    """
+    return cgutils.alloca_once(builder, kind, size=count)
+
+
+def counted(builder: Any, count: Any) -> Any:
+    """A context in which instructions are those of a loop that runs `count` times; it gives the index.
+
+    `for_range` was last seen in Numba 0.68.
+    """
+    return cgutils.for_range(builder, count)
+
+
 def compiled_for(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
     """What Numba knows of a function that is compiled for these types, above all its machine code.
 

@@ -166,12 +166,6 @@ def outer_store(typing_context, tile, c, i, stride):
     return _on_block(tile, None, (tile, c, i, stride), generate)
 
 
-def _masks(code, places, tall, wide):
-    """Each place of a block, with the mask of its lanes in the first `tall` rows and `wide` columns."""
-    for place, r, first in places:
-        yield place, r, first, code.first_if(r, tall, code.builder.sub(wide, code.index(first)))
-
-
 @intrinsic
 def outer_plus(typing_context, tile, c, i, stride):
     def generate(code, places, tile, c, i, stride):
@@ -187,7 +181,8 @@ def outer_plus(typing_context, tile, c, i, stride):
 @intrinsic
 def outer_plus_part(typing_context, tile, c, i, stride, tall, wide):
     def generate(code, places, tile, c, i, stride, tall, wide):
-        for place, r, first, mask in _masks(code, places, tall, wide):
+        for place, r, first in places:
+            mask = code.first_if(r, tall, code.builder.sub(wide, code.index(first)))
             part = code.load_where(mask, code.at(code.at(c, i, stride, r), code.index(first)))
             part = code.builder.fadd(part, code.builder.extract_value(tile, place))
             tile = code.builder.insert_value(tile, part, place)
@@ -211,10 +206,12 @@ def outer_prefetch(typing_context, tile, c, i, stride):
 @intrinsic
 def outer_store_part(typing_context, tile, c, i, stride, tall, wide):
     def generate(code, places, tile, c, i, stride, tall, wide):
-        for place, r, first, mask in _masks(code, places, tall, wide):
-            part = code.builder.extract_value(tile, place)
-            code.store_where(mask, part, code.at(code.at(c, i, stride, r), code.index(first)))
+        vectors = [code.builder.extract_value(tile, place) for place, _, _ in places]
+        across = tile_type.vectors
+        rows = [vectors[r : r + across] for r in range(0, len(vectors), across)]
+        code.store_part(rows, tall, wide, c, i, stride)
 
+    tile_type = tile
     return _on_block(tile, None, (tile, c, i, stride, tall, wide), generate)
 
 
@@ -234,8 +231,8 @@ def transpose_part(typing_context, a, i, a_stride, out, j, out_stride, tall, wid
     def generate(code, a, i, a_stride, out, j, out_stride, tall, wide):
         order = range(code.shape.lanes)
         rows = [code.load_where(code.first_if(r, tall, wide), code.at(a, i, a_stride, r)) for r in order]
-        for p, column in enumerate(code.interleaved(rows)):
-            code.store_where(code.first_if(p, wide, tall), column, code.at(out, j, out_stride, p))
+        columns = [[column] for column in code.interleaved(rows)]
+        code.store_part(columns, wide, tall, out, j, out_stride)
 
     return operation(_sums, None, (a, i, a_stride, out, j, out_stride, tall, wide), generate)
 
