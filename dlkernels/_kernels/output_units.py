@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dlkernels._compiler.options import loops, scalar
+from dlkernels._compiler.options import ZERO, loops, scalar
 from dlkernels._compiler.pieces import Flag, Int, Row, piece
 from dlkernels._elementary.exponentials import exp, exp_nonpositive, sigmoid
 from dlkernels._elementary.logarithms import log, log1p_unit
@@ -150,37 +150,34 @@ def _softmax_differences(out, Y, factors, losses, scratch):
     count, zero, one = factors.shape[0], factors.dtype.type(0), factors.dtype.type(1)
     largest, total = scratch[:count], scratch[out.length : out.length + count]
     _largest_of_each(out, count, largest)
-    if Y.classes:
+    clear(total)
+    for i in range(out.n):
+        row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
+        start, unit = (ZERO if Y.classes else i * Y.length), factors.dtype.type(i)
+        labels = Y.numbers[start : start + count]
         for c in range(count):
-            z = out.numbers[out.at + int(Y.numbers[c]) * out.length + c]
-            losses[c] = (largest[c] - z) * factors[c]
-    else:
-        for i in range(out.n):
-            row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
-            y = Y.numbers[i * Y.length : i * Y.length + count]
-            for c in range(count):
-                # 0 where y is 0, even if z is -inf.
-                losses[c] += zero if y[c] == zero else y[c] * ((largest[c] - row[c]) * factors[c])
-    _softmax(out, count, largest, total)
-    if Y.classes:
-        for c in range(count):
-            losses[c] += log(total[c]) * factors[c]
-    else:
-        for i in range(out.n):
-            y = Y.numbers[i * Y.length : i * Y.length + count]
-            for c in range(count):
-                losses[c] += y[c] * (log(total[c]) * factors[c])
+            y = _label(labels[c], unit, Y.classes, zero, one)
+            d = row[c] - largest[c]
+            e = exp_nonpositive(d)
+            # 0 where y is 0, even if z is -inf.
+            losses[c] -= zero if y == zero else y * (d * factors[c])
+            total[c] += e
+            row[c] = e
+    logarithms = largest
     for c in range(count):
+        logarithms[c] = log(total[c]) * factors[c]
         total[c] = one / total[c]
     for i in range(out.n):
         row = out.numbers[out.at + i * out.length : out.at + i * out.length + count]
-        if Y.classes:
-            for c in range(count):
-                row[c] = row[c] * total[c] * factors[c]
-        else:
-            y = Y.numbers[i * Y.length : i * Y.length + count]
-            for c in range(count):
-                row[c] = (row[c] * total[c] - y[c]) * factors[c]
-    if Y.classes:
+        start, unit = (ZERO if Y.classes else i * Y.length), factors.dtype.type(i)
+        labels = Y.numbers[start : start + count]
         for c in range(count):
-            out.numbers[out.at + int(Y.numbers[c]) * out.length + c] -= factors[c]
+            y = _label(labels[c], unit, Y.classes, zero, one)
+            losses[c] += y * logarithms[c]
+            row[c] = (row[c] * total[c] - y) * factors[c]
+
+
+@scalar
+def _label(label, unit, classes, zero, one):
+    """What Y says of a unit: 1 for its own class number and 0 for others, or the number that is given."""
+    return (one if label == unit else zero) if classes else label
