@@ -62,7 +62,7 @@ NC_BYTES = 2**22
 #: rows of L that a block has, where each block reads or packs R for itself.
 FEWEST_PANELS, FEWEST_ROWS = 4, 64
 #: From this many numbers on, packing is shared out among threads.
-PACKED_IN_PARALLEL = 2**18
+PACKED_IN_PARALLEL = 2**14
 #: R is packed in tasks of so many terms of so many micro-panels.
 _PACKED_TERMS, _PACKED_PANELS = 64, 5
 
