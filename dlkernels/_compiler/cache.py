@@ -146,7 +146,7 @@ class _Format(internals.CacheFormat):
             super().__init__(py_func)
 
     def reduce(self, compiled: Any) -> Any:
-        return names.needed(compiled.library), super().reduce(compiled)
+        return names.needed(compiled.library), internals.reduced(compiled)
 
     def check_cachable(self, compiled: Any) -> bool:
         # With NUMBA_OPT=0 the addresses of called functions stay in the machine code. Nothing reads them, but
@@ -157,7 +157,7 @@ class _Format(internals.CacheFormat):
         needed, data = kept
         for name in needed:
             names.publish(name)
-        return uninterrupted(lambda: super(_Format, self).rebuild(target_context, data))
+        return uninterrupted(lambda: internals.rebuilt(target_context, data))
 
 
 class _Files:
@@ -233,8 +233,10 @@ class KernelCache(internals.Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         self._open()
-        internals.refresh(target_context)
-        return self._load_overload(sig, target_context)
+        loaded = self._load_overload(sig, target_context)
+        if loaded is None:
+            internals.refresh(target_context)  # Numba will compile now, and would do this without protection
+        return loaded
 
     def save_overload(self, sig: Any, data: Any) -> None:
         self._open()

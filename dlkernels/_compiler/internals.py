@@ -18,6 +18,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu_options import ParallelOptions
 from numba.core.registry import CPUDispatcher, cpu_target
@@ -134,6 +136,86 @@ def has_cache(dispatcher: Any) -> bool:
     return hasattr(dispatcher, "_cache")
 
 
+class _LoadedLibrary(JITCodeLibrary):
+    """A library whose machine code was read from the cache.
+
+    A library also has LLVM code, which Numba links into functions that call this one. Numba's own loading
+    parses it at once, which takes most of the time, although nothing is compiled in most processes. Here it
+    is parsed when it is first asked for. The methods and attributes used here were last seen in Numba 0.68.
+    """
+
+    _shared_module: Any
+
+    def __init__(self, codegen: Any, kept: Any, defined: Sequence[str]) -> None:
+        name, _, (machine_code, self._llvm_code) = kept
+        super().__init__(codegen, name)
+        self.enable_object_caching()
+        self._set_compiled_object(machine_code)
+        self._finalize_final_module()
+        codegen._engine._defined_symbols.update(defined)
+
+    def _get_module_for_linking(self) -> Any:
+        if self._shared_module is None:
+            self._shared_module = llvmlite.binding.parse_bitcode(self._llvm_code)
+        return self._shared_module
+
+
+def reduced(compiled: Any) -> Any:
+    """What the cache keeps of a compiled function, for `rebuilt`.
+
+    The annotated source, which `inspect_types` would print, isn't kept: it was a third of a file.
+    `get_defined_functions`, `_reduce` and `type_annotation` were last seen in Numba 0.68.
+    """
+    defined = [function.name for function in compiled.library.get_defined_functions()]
+    return defined, undefined(compiled.library), compiled._replace(type_annotation="")._reduce()
+
+
+def rebuilt(context: Any, kept: Any) -> Any:
+    """The compiled function that `reduced` was given.
+
+    As Numba's `CompileResult._rebuild`, but with a `_LoadedLibrary`. All names were last seen in Numba 0.68.
+    """
+    defined, needed, (library_data, description, environment, signature, *_, prepare, environments) = kept
+    for function in prepare:
+        function()
+    _make_known(context, needed)
+    library = _LoadedLibrary(context.codegen(), library_data, defined)
+    entry_point = context.get_executable(library, description, environment)
+    for other in environments:
+        context.codegen().set_env(other.env_name, other)
+    return compile_result(
+        target_context=context,
+        typing_context=context.typing_context,
+        library=library,
+        environment=environment,
+        entry_point=entry_point,
+        fndesc=description,
+        type_annotation="",
+        signature=signature,
+        objectmode=False,
+        lifted=(),
+        reload_init=prepare,
+        referenced_envs=environments,
+    )
+
+
+#: Names that LLVM knows, or that Numba doesn't define.
+_known: set[str] = set()
+
+
+def _make_known(context: Any, needed: Sequence[str]) -> None:
+    """Let Numba tell LLVM the addresses of its functions, if LLVM doesn't know one of these names yet.
+
+    LLVM ends the process if it loads code that needs an unknown name. Our kernels need only names that LLVM
+    is told as soon as Numba is imported, or its thread pool started. So no process spends 0.3 s here.
+    `refresh` was last seen in Numba 0.68.
+    """
+    new = set(needed) - _known
+    if any(llvmlite.binding.address_of_symbol(name) is None for name in new):
+        context.refresh()
+    _known.update(new)
+
+
 def user_cache_folder(name: str) -> str:
     """The system's folder for the caches of this user's programs.
 
@@ -243,18 +325,14 @@ def publish(name: str, compiled: Any) -> None:
     llvmlite.binding.add_symbol(name, address)
 
 
-def names_needed(library: Any, prefix: str) -> list[str]:
-    """The names with this prefix that compiled code declares but doesn't define: the pieces that it calls.
+def undefined(library: Any) -> list[str]:
+    """The names of functions and variables that compiled code uses, but doesn't define.
 
     Only the LLVM module of a library knows them. `_get_module_for_linking` was last seen in Numba 0.68.
     """
-    return [function.name for function in _declarations(library._get_module_for_linking(), prefix)]
-
-
-def _declarations(module: Any, prefix: str) -> Iterator[Any]:
-    for function in list(module.functions):
-        if function.is_declaration and function.name.startswith(prefix):
-            yield function
+    module = library._get_module_for_linking()
+    declared = [value for kind in (module.functions, module.global_variables) for value in kind]
+    return [value.name for value in declared if value.is_declaration and not value.name.startswith("llvm.")]
 
 
 class LinkableCopy:

@@ -28,7 +28,7 @@ def add_piece(function: str, publish_for: Callable[[str], Any]) -> None:
 
 def needed(library: Any) -> list[str]:
     """The names of the pieces that compiled code calls."""
-    return internals.names_needed(library, PUBLISHED)
+    return [name for name in internals.undefined(library) if name.startswith(PUBLISHED)]
 
 
 def publish(name: str) -> Any:
