@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlkernels._compiler import internals, names
+from dlkernels._compiler import internals, loading, names
 from dlkernels._compiler.errors import reraise_foreign
 from dlkernels._compiler.key import PACKAGE, key
 from dlkernels._compiler.uninterrupted import uninterrupted
@@ -146,7 +146,7 @@ class _Format(internals.CacheFormat):
             super().__init__(py_func)
 
     def reduce(self, compiled: Any) -> Any:
-        return names.needed(compiled.library), internals.reduced(compiled)
+        return names.needed(compiled.library), loading.reduced(compiled)
 
     def check_cachable(self, compiled: Any) -> bool:
         # With NUMBA_OPT=0 the addresses of called functions stay in the machine code. Nothing reads them, but
@@ -157,7 +157,7 @@ class _Format(internals.CacheFormat):
         needed, data = kept
         for name in needed:
             names.publish(name)
-        return uninterrupted(lambda: internals.rebuilt(target_context, data))
+        return uninterrupted(lambda: loading.rebuilt(target_context, data))
 
 
 class _Files:

@@ -36,6 +36,12 @@ from dlkernels._compiler.uninterrupted import restoring, uninterrupted
 #: calls: `_cache_file`, `_impl`, `_impl_class`, `_load_overload`, `_locator_classes` and `check_cachable`.
 CacheFormat, Cache, Locator = CompileResultCacheImpl, FunctionCache, _CacheLocator
 
+#: The class of compiled code, and what describes a compiled function; `loading` makes both from a file. They
+#: were last seen in Numba 0.68, as were the names that `loading` overrides or calls: `_defined_symbols`,
+#: `_engine`, `_finalize_final_module`, `_get_module_for_linking`, `_reduce`, `_set_compiled_object`,
+#: `_shared_module`, `enable_object_caching`, `get_defined_functions`, `get_executable`, `set_env`.
+Library, result_of = JITCodeLibrary, compile_result
+
 #: Turns what Numba knows of a compiled function into bytes, which `pickle` can read. `dumps` was last seen in
 #: Numba 0.68.
 pickled = dumps
@@ -134,86 +140,6 @@ def has_cache(dispatcher: Any) -> bool:
     `_cache` was last seen in Numba 0.68.
     """
     return hasattr(dispatcher, "_cache")
-
-
-class _LoadedLibrary(JITCodeLibrary):
-    """A library whose machine code was read from the cache.
-
-    A library also has LLVM code, which Numba links into functions that call this one. Numba's own loading
-    parses it at once, which takes most of the time, although nothing is compiled in most processes. Here it
-    is parsed when it is first asked for. The methods and attributes used here were last seen in Numba 0.68.
-    """
-
-    _shared_module: Any
-
-    def __init__(self, codegen: Any, kept: Any, defined: Sequence[str]) -> None:
-        name, _, (machine_code, self._llvm_code) = kept
-        super().__init__(codegen, name)
-        self.enable_object_caching()
-        self._set_compiled_object(machine_code)
-        self._finalize_final_module()
-        codegen._engine._defined_symbols.update(defined)
-
-    def _get_module_for_linking(self) -> Any:
-        if self._shared_module is None:
-            self._shared_module = llvmlite.binding.parse_bitcode(self._llvm_code)
-        return self._shared_module
-
-
-def reduced(compiled: Any) -> Any:
-    """What the cache keeps of a compiled function, for `rebuilt`.
-
-    The annotated source, which `inspect_types` would print, isn't kept: it was a third of a file.
-    `get_defined_functions`, `_reduce` and `type_annotation` were last seen in Numba 0.68.
-    """
-    defined = [function.name for function in compiled.library.get_defined_functions()]
-    return defined, undefined(compiled.library), compiled._replace(type_annotation="")._reduce()
-
-
-def rebuilt(context: Any, kept: Any) -> Any:
-    """The compiled function that `reduced` was given.
-
-    As Numba's `CompileResult._rebuild`, but with a `_LoadedLibrary`. All names were last seen in Numba 0.68.
-    """
-    defined, needed, (library_data, description, environment, signature, *_, prepare, environments) = kept
-    for function in prepare:
-        function()
-    _make_known(context, needed)
-    library = _LoadedLibrary(context.codegen(), library_data, defined)
-    entry_point = context.get_executable(library, description, environment)
-    for other in environments:
-        context.codegen().set_env(other.env_name, other)
-    return compile_result(
-        target_context=context,
-        typing_context=context.typing_context,
-        library=library,
-        environment=environment,
-        entry_point=entry_point,
-        fndesc=description,
-        type_annotation="",
-        signature=signature,
-        objectmode=False,
-        lifted=(),
-        reload_init=prepare,
-        referenced_envs=environments,
-    )
-
-
-#: Names that LLVM knows, or that Numba doesn't define.
-_known: set[str] = set()
-
-
-def _make_known(context: Any, needed: Sequence[str]) -> None:
-    """Let Numba tell LLVM the addresses of its functions, if LLVM doesn't know one of these names yet.
-
-    LLVM ends the process if it loads code that needs an unknown name. Our kernels need only names that LLVM
-    is told as soon as Numba is imported, or its thread pool started. So no process spends 0.3 s here.
-    `refresh` was last seen in Numba 0.68.
-    """
-    new = set(needed) - _known
-    if any(llvmlite.binding.address_of_symbol(name) is None for name in new):
-        context.refresh()
-    _known.update(new)
 
 
 def user_cache_folder(name: str) -> str:
