@@ -351,6 +351,40 @@ def test_threads_that_import_at_once(program, expected):
         assert (done.returncode, done.stdout) == (0, expected), done.stderr
 
 
+#: Forks while another thread's first call imports numpy.ma, which takes it a second here.
+FORK_DURING_AN_IMPORT = """
+import os, signal, sys, threading, time
+import dlkernels as dk
+dk.sigmoid
+importing = threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy.ma.core":
+            importing.set()
+            time.sleep(1)
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=lambda: dk.sigmoid([0.0]))
+thread.start()
+importing.wait(10)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(0 if dk.sigmoid([0.0])[0] == 0.5 else 1)
+print(os.waitpid(child, 0)[1])
+thread.join()
+"""
+
+
+@needs_compiled
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_during_the_import_of_a_first_call():
+    """The child would wait for ever for the end of the import."""
+    done = new_process(FORK_DURING_AN_IMPORT)
+    assert done.stdout == "0\n", done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 def test_a_fork_where_numba_cannot_be_imported():
     """The hook tried to import it for ever."""

@@ -33,6 +33,10 @@ _holders: list[Iterator[None]] = []
 def _holder() -> Iterator[None]:
     with FIRST_USE:  # no other thread imports the following module for us in this moment
         internals = sys.modules.get("dlkernels._compiler.internals")
+    if internals is not None:
+        # Numba's first call imports this. If another thread is just doing so, this waits for it, because the
+        # child would wait for ever.
+        import numpy.ma  # noqa: F401
     # Without the module no thread compiles a kernel. To take the same lock twice does no harm.
     with getattr(internals, "compiler_lock", FIRST_USE), FIRST_USE:
         yield

@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
-import numpy.ma  # noqa: F401  (Numba's first call would import it, which a fork could interrupt)
 
 from dlkernels._calls import cpus, forks
 from dlkernels._compiler import internals
