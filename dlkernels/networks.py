@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from dlkernels._calls import networks as calls
 from dlkernels._calls.optimizer import Optimizer
 from dlkernels._inputs import networks as checks
@@ -153,12 +151,11 @@ def network_propagate(
     >>> bool(dk.network_propagate(theta - gradient, (2, 3, 3), X, Y, "tanh", "softmax")[1] < cost)
     True
     """
-    if out is None:
-        given = (theta, sizes, X, Y, activations, output, None, negative_slope, sample_weight, l2)
-        if ready := calls.ready(*given):
-            network, examples, _ = ready
-            gradient = np.empty_like(theta)
-            return gradient, calls.propagate(checks.Propagate(network, examples, l2, gradient))
+    given = (theta, sizes, X, Y, activations, output, None, negative_slope, sample_weight, l2)
+    if ready := calls.ready(*given):
+        network, examples, _ = ready
+        gradient = checks.gradient_for(theta, theta, X, Y, sample_weight, out)
+        return gradient, calls.propagate(checks.Propagate(network, examples, l2, gradient))
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
     return c.gradient, calls.propagate(c)
 
@@ -195,7 +192,7 @@ def train_epoch(
         are gathered when its turn comes. If X has another dtype than theta or another layout, a few megabytes
         of it are converted at a time.
     Y : array_like, shape (n_L, m), or (1, m) class numbers
-        As for `network_propagate`.
+        As for `network_propagate`. If it has another dtype than theta, each call converts it.
     activations : str or tuple of str
     output : {"sigmoid", "identity", "softmax", "exp"}
         As for `network_propagate`.

@@ -198,7 +198,7 @@ def test_calls_that_need_no_conversion_are_checked_by_compiled_code(name, n, k, 
 #: one for each array that is passed to compiled code, too, which are counted here and taken away; NumPy is
 #: given functions that count.
 COUNTING = """
-import ctypes, sys
+import ctypes, sys, tracemalloc
 import numba
 import numpy as np
 from numpy._core import _multiarray_umath
@@ -290,8 +290,27 @@ def steps(n, k, m, dtype, order):
     yield "two layers", two_layers
     yield "one pass", one_pass
 
-def check(count, shape, dtype, order):
-    for name, step in steps(*shape, dtype, order):
+def networks(sizes, m, dtype, order):
+    X = np.asarray(rng.normal(size=(sizes[0], m)).astype(dtype), order=order)
+    classes = rng.integers(sizes[-1], size=(1, m)).astype(dtype)
+    labels = (np.arange(sizes[-1])[:, np.newaxis] == classes).astype(dtype)
+    weights, indices = rng.uniform(size=m).astype(dtype), rng.permutation(m)
+    theta, rule = dk.network_parameters(sizes, 0, dtype=dtype), dk.optimizers.Adam()
+    gradient, A = np.empty_like(theta), np.empty((sizes[-1], m), dtype)
+    yield "network_forward", lambda: dk.network_forward(theta, sizes, X, out=A)
+    for output, Y in (("sigmoid", labels), ("softmax", classes)):
+        names = "relu", output
+        for more in ({}, {"sample_weight": weights, "l2": 0.1}):
+            yield "network_propagate", lambda: dk.network_propagate(
+                theta, sizes, X, Y, *names, **more, out=gradient
+            )
+            for taken in (None, indices):
+                yield "train_epoch", lambda: dk.train_epoch(
+                    theta, sizes, rule, X, Y, *names, **more, batch_size=32, order=taken
+                )
+
+def check(count, steps, *given):
+    for name, step in steps(*given):
         with threads.always(parallel):
             step()
             numpys, numbas = allocated, rtsys.get_allocation_stats().alloc
@@ -299,13 +318,25 @@ def check(count, shape, dtype, order):
                 step()
             numpys = allocated - numpys
             numbas = rtsys.get_allocation_stats().alloc - numbas
-        assert (numpys, numbas) == (0, 0), (name, shape, dtype, order, numpys, numbas)
+            tracemalloc.start()
+            step()
+            peak = tracemalloc.get_traced_memory()[1]  # also of lists and the like
+            tracemalloc.stop()
+        # A gradient is computed by a row of 12 settings.
+        wanted = count * (name == "network_propagate"), 0
+        assert (numpys, numbas) == wanted, (name, *given, numpys, numbas)
+        assert peak < 4096, (name, *given, peak)
 
 for order in ("C", "F"):
-    check(100, (4, 2, 400), "float64", order)
-    check(100, (9, 30, 569), "float32", order)
+    check(100, steps, 4, 2, 400, "float64", order)
+    check(100, steps, 9, 30, 569, "float32", order)
     for shape in ((70, 64, 1797), (6, 1500, 33), (130, 250, 300)):
-        check(5, shape, "float32", order)
+        check(5, steps, *shape, "float32", order)
+    # A twin that is chosen by hand is called in the way that checks and converts all arguments.
+    for count in (1, threads.maximum()) if parallel is None else ():
+        with dk.threads(count):
+            check(20, networks, (30, 16, 3), 569, "float64", order)
+            check(5, networks, (64, 100, 10), 1797, "float32", order)
 print("counted")
 """
 

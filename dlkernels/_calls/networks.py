@@ -29,7 +29,8 @@ from dlkernels._kernels.optimizers import L2, SLOPE
 
 I64 = np.dtype(np.int64)
 _ALL = np.empty(0, I64)
-_UNWEIGHTED: dict[np.dtype[Any], Array] = {F32: np.empty(0, F32), F64: np.empty(0, F64)}
+#: The weights of examples that have none, and the state of no optimizer.
+_NO_NUMBERS: dict[np.dtype[Any], Array] = {F32: np.empty(0, F32), F64: np.empty(0, F64)}
 
 # -- networks by their sizes and names -------------------------------------------------------------------
 
@@ -176,7 +177,7 @@ def _train_part(c: checks.Epoch, which: Any, size: int) -> tuple[float, float]:
 def propagate(c: checks.Propagate) -> float:
     """Write the gradient; return the cost."""
     n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
-    settings, state = np.zeros(len(Settings._fields)), np.empty(0, n.theta.dtype)
+    settings, state = np.zeros(len(Settings._fields)), _NO_NUMBERS[n.theta.dtype]
     settings[L2], settings[SLOPE] = c.l2, n.slope
 
     def gradient_of(examples: checks.Examples, out: Array) -> float:
@@ -229,7 +230,7 @@ def ready(
         and theta.shape == (layout.parameters,)  # compiled code would count up to 2**63 only
     ):
         return None
-    weights = _UNWEIGHTED[dtype]
+    weights = _NO_NUMBERS[dtype]
     if sample_weight is not None:
         if type(sample_weight) is not np.ndarray or sample_weight.dtype is not dtype:
             return None

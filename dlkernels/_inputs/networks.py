@@ -275,6 +275,15 @@ class Propagate(NamedTuple):
     gradient: Array
 
 
+def gradient_for(like: Array, theta: Any, X: Any, Y: Any, sample_weight: Any, out: Any) -> Array:
+    """`out` if the gradient may be written to it, an array like these parameters; a new one if it is None."""
+    if out is None:
+        return np.empty_like(like)
+    given = [("theta", theta), ("X", X), ("Y", Y)]
+    given += [] if sample_weight is None else [("sample_weight", sample_weight)]
+    return outputs.check_out("network_propagate", out, like.shape, like.dtype, given, in_place=False)
+
+
 def propagate(
     theta: Any, sizes: Any, X: Any, Y: Any, activations: Any, output: Any, negative_slope: Any,
     sample_weight: Any, l2: Any, out: Any,
@@ -285,12 +294,7 @@ def propagate(
     examples = _examples(f, X, Y, sample_weight, n)
     need_weight(f, examples.weights, None)
     penalty = values.within(f, "l2", l2)
-    if out is None:
-        return Propagate(n, examples, penalty, np.empty_like(n.theta))
-    given = [("theta", theta), ("X", X), ("Y", Y)]
-    given += [] if sample_weight is None else [("sample_weight", sample_weight)]
-    out = outputs.check_out(f, out, n.theta.shape, n.theta.dtype, given, in_place=False)
-    return Propagate(n, examples, penalty, out)
+    return Propagate(n, examples, penalty, gradient_for(n.theta, theta, X, Y, sample_weight, out))
 
 
 class Epoch(NamedTuple):
