@@ -218,6 +218,65 @@ first.join()
 print("statuses", *statuses)
 """
 
+#: Trains with a network's functions and with the model, from a seed.
+TRAINING = """
+import hashlib, os, sys, threading
+import numpy as np
+import dlkernels as dk
+from dlkernels._calls import threads as _threads
+
+sizes, m = (20, 64, 3), 3000
+random = np.random.default_rng(0)
+X, Y = random.normal(size=(20, m)), random.integers(3, size=(1, m))
+
+def trained(seed, parallel):
+    theta, rule = dk.network_parameters(sizes, seed), dk.optimizers.Adam()
+    orders, names = np.random.default_rng(seed), ("relu", "softmax")
+    with _threads.always(parallel):
+        costs = [
+            dk.train_epoch(theta, sizes, rule, X, Y, *names, batch_size=500, order=orders.permutation(m))
+            for _ in range(3)
+        ]
+        results = dk.network_forward(theta, sizes, X, *names)
+        gradient, cost = dk.network_propagate(theta, sizes, X, Y, *names)
+        model = dk.models.Network((64,), batch_size=500, num_epochs=2, seed=seed).fit(X, Y)
+    arrays = (theta, *rule.state.values(), results, gradient, model.theta_)
+    numbers = np.array([*costs, cost, *model.costs_])
+    return hashlib.sha256(b"".join(array.tobytes() for array in (*arrays, numbers))).hexdigest()
+"""
+
+CONCURRENT_TRAINING = """
+expected = [trained(seed, False) for seed in range(4)]
+assert _threads.layer() == sys.argv[1], _threads.layer()
+wrong = []
+
+def work(seed):
+    for parallel in (True, None) * 3:
+        if trained(seed, parallel) != expected[seed]:
+            wrong.append((seed, parallel))
+
+workers = [threading.Thread(target=work, args=[seed]) for seed in (*range(4), *range(4))]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print("wrong", *wrong)
+"""
+
+#: A child trains before its parent does, two after it.
+FORKED_TRAINING = """
+def in_child(parallel):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, trained(1, parallel).encode())
+        os._exit(0)
+    print("status", os.waitpid(child, 0)[1])
+    return os.read(read, 64).decode()
+
+found = [in_child(True), trained(1, True), in_child(True), in_child(None), trained(1, None), trained(1, False)]
+assert _threads.layer() == sys.argv[1], _threads.layer()
+print("different", len(set(found)))
+"""
+
 JOBLIB_SHARES = """
 import os, sys
 from joblib import Parallel, cpu_count, delayed
@@ -241,6 +300,8 @@ PROGRAMS = {
     "layer started by others, import after it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
     "layer started by others, import before it: fork": (OTHERS_STARTED_THE_LAYER, "status 0\n" * 2),
     "beside others": (BESIDE_OTHERS, "wrong 0\n"),
+    "training in several threads": (TRAINING + CONCURRENT_TRAINING, "wrong\n"),
+    "training in forks": (TRAINING + FORKED_TRAINING, "status 0\n" * 3 + "different 1\n"),
     "joblib": (JOBLIB, "loky wrong 0\nthreading wrong 0\n"),
 }
 
@@ -259,6 +320,18 @@ def test_concurrent_launches_and_forks(name, layer):
     wanted = "default" if layer == "tbb" and "after" in name else layer
     result = new_process(program, {**os.environ, "NUMBA_THREADING_LAYER": wanted}, layer, order)
     assert (result.returncode, result.stdout) == (0, expected), result.stderr
+
+
+@needs_compiled
+def test_training_has_the_same_bits_with_any_numba_num_threads():
+    program = TRAINING + "print(trained(1, None), trained(1, True), _threads.maximum())"
+    found = set()
+    for count in ("1", "2", "3"):
+        done = new_process(program, {**os.environ, "NUMBA_NUM_THREADS": count})
+        *digests, maximum = done.stdout.split()
+        assert maximum == count, done.stderr
+        found |= set(digests)
+    assert len(found) == 1
 
 
 def test_a_joblib_worker_gets_its_share_of_the_cpus():

@@ -15,7 +15,9 @@ from processes import new_process
 from strikes import Strike, lines_of, struck
 
 import dlkernels as dk
-from dlkernels._calls import forks, workspaces
+from dlkernels import networks
+from dlkernels._calls import forks, optimizer, plans, views, workspaces
+from dlkernels._calls import networks as network_calls
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler import cache, errors, internals, names, options, pieces, uninterrupted
 
@@ -65,6 +67,39 @@ def test_a_launch_leaves_numba_as_it_was():
             assert numba.get_num_threads() == 1
     finally:
         numba.set_num_threads(_threads.maximum())
+
+
+@pytest.mark.parametrize("parallel", [None, True])
+@pytest.mark.parametrize("rule", ["SGD", "Adam"])
+def test_an_epoch_is_trained_as_a_whole_or_not_at_all(rule, parallel):
+    """Theta and the optimizer stay what they were, or are those after the epoch, and can be trained on."""
+    random = np.random.default_rng(2)
+    X, Y, sizes = random.normal(size=(3, 50)), random.integers(2, size=(2, 50)), (3, 4, 2)
+    modules = (networks, network_calls, networks.checks, optimizer, plans, views, workspaces, _threads)
+
+    class Training:
+        def __init__(self):
+            self.theta, self.rule = dk.network_parameters(sizes, 1), getattr(dk.optimizers, rule)()
+
+        def epoch(self):
+            with _threads.always(parallel):
+                return dk.train_epoch(self.theta, sizes, self.rule, X, Y, batch_size=20)
+
+        def bits(self):
+            return self.theta.tobytes(), self.rule.state["step"][0]
+
+    whole = Training()
+    wanted = [(whole.bits(), whole.epoch()) for _ in range(3)]
+    places = lines_of(Training().epoch, *modules)
+    assert len(places) > 20
+    done = set()
+    for place in places:
+        struck_one = Training()
+        assert struck(struck_one.epoch, place, *modules) == "the strike"
+        epochs = [bits for bits, _ in wanted].index(struck_one.bits())
+        assert struck_one.epoch() == wanted[epochs][1]
+        done.add(epochs)
+    assert done == {0, 1}
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import signal
+import threading
 import tracemalloc
 import warnings
 
@@ -13,7 +15,7 @@ from sklearn.metrics import d2_tweedie_score, r2_score
 
 import dlkernels as dk
 from dlkernels import backends, data, optimizers
-from dlkernels._calls import threads
+from dlkernels._calls.threads import always
 from dlkernels.models import ConvergenceWarning, Network
 
 RANDOM = np.random.default_rng(3)
@@ -148,10 +150,10 @@ def test_same_bits_on_any_number_of_threads(dtype):
             Network((40, 30), backend="numba", batch_size=500, num_epochs=2, seed=0).fit(many, labels)
         )
 
-    with threads.always(False):
+    with always(False):
         expected = fitted()
     for n in (1, 2, 3, 8):
-        with dk.threads(n), threads.always(True):
+        with dk.threads(n), always(True):
             assert fitted() == expected
         with dk.threads(n):
             assert fitted() == expected
@@ -433,6 +435,27 @@ def test_an_interrupted_epoch_leaves_no_trace(backend, fits, epoch, monkeypatch)
         assert state(model) == state(network(backend=backend, num_epochs=epoch).fit(X, Y["softmax"]))
     else:
         assert pickle.dumps(vars(model)) == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there are no such signals")
+@pytest.mark.parametrize("fast", ["numpy", "numba"])
+def test_ctrl_c_leaves_a_network_that_agrees_with_itself(fast):
+    model = network(backend=fast, num_epochs=10**8)
+    timer = threading.Timer(0.2, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+
+    def start(epoch, cost):  # once the kernels are compiled
+        if epoch == 0:
+            timer.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y["softmax"], callback=start)
+    assert 0 < model.n_iter_ == len(model.costs_)
+    assert state(model) == state(network(backend=fast, num_epochs=model.n_iter_).fit(X, Y["softmax"]))
+    # The interrupted model can be trained on, and can start anew.
+    onwards = network(backend=fast, optimizer=model.optimizer_).fit(X, Y["softmax"], parameters=model.theta_)
+    assert onwards.optimizer_.state["step"] == model.optimizer_.state["step"] + 3 * 4
+    model.num_epochs = 3
+    assert state(model.fit(X, Y["softmax"])) == state(network(backend=fast).fit(X, Y["softmax"]))
 
 
 @pytest.mark.parametrize(
