@@ -50,7 +50,8 @@ class Work:
     `order` is the memory order of X: "F" are the rows of a table. `target` is the least speed-up over the
     fastest other library that the project promises itself, and `sklearn_target` that over scikit-learn, where
     it promises one. `limit` names the hardware's limit: "copy", "read" or "fma" (multiply-adds), see
-    `libraries.with_limit`. `batch` is the number of examples in a batch of an epoch.
+    `libraries.with_limit`. `steps` are those of a descent or a fit, and epochs for `Network`. `batch` is the
+    number of examples in a batch of an epoch.
     """
 
     group: str

@@ -1,4 +1,4 @@
-"""A network of three layers, 30-16-8-1, on rows of a table: predictions, gradients and epochs.
+"""A network of three layers, 30-16-8-1, on rows of a table: predictions, gradients, epochs and fits.
 
 A size is a number of examples, given by its exponent of two.
 """
@@ -32,3 +32,12 @@ class TrainEpoch(_Network):
     operation = "train_epoch"
     batch = 32
     peers = ("torch", "jax", "sklearn")
+
+
+class NetworkFit(_Network):
+    """`Network.fit`, two epochs of Adam in batches of 32."""
+
+    operation = "Network"
+    steps = 2
+    batch = 32
+    peers = ("sklearn",)

@@ -51,7 +51,17 @@ def _descent(work: Any, g: dict[str, Any], functions: Any) -> Callable[[], Any]:
     return chosen
 
 
+def _fit_network(work: Any, g: dict[str, Any], backend: str) -> Callable[[], Any]:
+    model = models.Network(
+        work.sizes[1:-1], output=work.output, optimizer=optimizers.Adam(g["learning_rate"], eps=g["epsilon"]),
+        batch_size=work.batch, num_epochs=work.steps, backend=backend, seed=1,
+    )  # fmt: skip
+    return lambda: model.fit(g["X"], g["Y"], parameters=g["theta"]).parameters_
+
+
 def _fit(work: Any, g: dict[str, Any], backend: str) -> Callable[[], Any]:
+    if work.operation == "Network":
+        return _fit_network(work, g, backend)
     settings = {"learning_rate": LEARNING_RATE, "num_iterations": work.steps, "backend": backend}
     if work.operation == "ShallowNetwork":
         settings["hidden_units"] = work.shape[1]

@@ -206,14 +206,18 @@ class _Network:
     """
 
     def __init__(self, work: Any, theta: Any, most: int) -> None:
-        self.theta, self.gradient = theta.copy(), np.empty_like(theta)
+        self.theta, self.gradient = np.empty_like(theta), np.empty_like(theta)
         self.layers = layers(self.theta, work.sizes)
         self.gradients = layers(self.gradient, work.sizes)
         self.A = [np.empty((most, n), theta.dtype) for n in work.sizes]
         self.dZ = [np.empty_like(A) for A in self.A]
         self.ones = np.ones(most, theta.dtype)
-        self.moments = np.zeros((2, theta.size), theta.dtype)
-        self.scratch, self.steps = np.empty_like(theta), 0
+        self.moments, self.scratch = np.empty((2, theta.size), theta.dtype), np.empty_like(theta)
+        self.start(theta)
+
+    def start(self, theta: Any) -> None:
+        """Begin with these parameters, and with Adam's state before its first step."""
+        self.theta[...], self.moments[...], self.steps = theta, 0, 0
 
     def forward(self, rows: Any) -> Any:
         """Return Z of the last layer, which the caller may overwrite."""
@@ -298,7 +302,13 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
         cost = network.propagate(rows, Y)
         return network.gradient, float(cost)
 
-    chosen = {"train_epoch": train_epoch, "network_forward": lambda: network.predict(rows).T}
+    def fit() -> Any:
+        network.start(g["theta"])
+        for _ in range(work.steps):
+            train_epoch()
+        return network.layers
+
+    chosen = {"train_epoch": train_epoch, "network_forward": lambda: network.predict(rows).T, "Network": fit}
     return [chosen.get(work.operation, propagate)]
 
 

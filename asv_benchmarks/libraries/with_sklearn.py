@@ -13,8 +13,19 @@ from sklearn.neural_network import MLPClassifier
 from asv_benchmarks.works import LEARNING_RATE, LOGISTIC_FITS, NETWORKS, SHALLOW_FITS, layers
 
 
+def _quiet(fit: Callable[[], Any]) -> Callable[[], Any]:
+    """The fit, without the warning that it took as many steps as it was allowed."""
+
+    def quiet() -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return fit()
+
+    return quiet
+
+
 def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
-    """`partial_fit`, an epoch of Adam, and `predict_proba`. Both check and convert as they always do."""
+    """`partial_fit`, an epoch of Adam; `fit`; `predict_proba`. All check and convert as they always do."""
     rows, labels, m = np.ascontiguousarray(g["X"].T), g["Y"][0].astype(int), work.shape[-1]
     model = MLPClassifier(
         hidden_layer_sizes=work.sizes[1:-1], activation="relu", solver="adam", alpha=0.0, batch_size=1,
@@ -22,9 +33,14 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
     )  # fmt: skip
     classes = np.arange(max(2, work.sizes[-1]))
     model.partial_fit(rows[:1], labels[:1], classes=classes)  # makes the attributes that follow
-    del model._optimizer  # it holds the parameters of this first fit
-    network = [(W.T.copy(), b.copy()) for W, b in layers(g["theta"], work.sizes)]
-    model.coefs_, model.intercepts_ = (list(arrays) for arrays in zip(*network, strict=True))
+
+    def start() -> None:
+        network = [(W.T.copy(), b.copy()) for W, b in layers(g["theta"], work.sizes)]
+        model.coefs_, model.intercepts_ = (list(arrays) for arrays in zip(*network, strict=True))
+        if hasattr(model, "_optimizer"):
+            del model._optimizer  # it holds the parameters of the last fit
+
+    start()
     # It shuffles with this older generator only, and draws from it anew in each epoch.
     random = g["random"] if isinstance(g["random"], np.random.RandomState) else np.random.RandomState(1)
     model.set_params(batch_size=min(work.batch or m, m), random_state=random)
@@ -36,7 +52,13 @@ def _network(work: Any, g: dict[str, Any]) -> list[Callable[[], Any]]:
         chances = model.predict_proba(rows).T
         return chances[1:] if work.output == "sigmoid" else chances
 
-    forms = {"train_epoch": [train_epoch], "network_forward": [network_forward]}
+    def fit() -> Any:
+        start()
+        model.set_params(max_iter=work.steps, warm_start=True, tol=0.0, n_iter_no_change=work.steps + 1)
+        model.fit(rows, labels)
+        return [*(weights.T for weights in model.coefs_), *model.intercepts_]
+
+    forms = {"train_epoch": [train_epoch], "network_forward": [network_forward], "Network": [_quiet(fit)]}
     return forms.get(work.operation, [])
 
 
@@ -73,9 +95,4 @@ def build(work: Any, given: dict[str, Any]) -> list[Callable[[], Any]]:
         model.set_params(max_iter=1).fit(rows, labels)  # makes the attributes that `fit` sets
     model.set_params(max_iter=work.steps)
 
-    def quiet() -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return fit()
-
-    return [quiet]
+    return [_quiet(fit)]

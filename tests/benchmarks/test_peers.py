@@ -34,7 +34,7 @@ def given(work):
     Adam's epsilon is next to nothing, as scikit-learn adds it before the second moment is corrected.
     """
     found = arrays(work, "float64")
-    if work.operation == "train_epoch":
+    if work.operation in ("train_epoch", "Network"):
         found |= {"random": np.random.RandomState(1), "learning_rate": 1e-2, "epsilon": 1e-30}
     return found
 
@@ -68,6 +68,8 @@ DASHBOARD = [
     *(Work("dashboard", name, (5, 40), steps=5) for name in LOGISTIC_FITS),
     *(Work("dashboard", name, (5, 4, 40), steps=5) for name in SHALLOW_FITS),
     Work("dashboard", "network_propagate", (5, 4, 3, 40)),
+    # One batch, because a model draws orders of its own.
+    *(Work("dashboard", "Network", (5, 4, classes, 40), steps=5, batch=40) for classes in (1, 3)),
 ]
 
 
