@@ -56,12 +56,16 @@ def warn_if_diverged(
     parameters: Mapping[str, Any],
     learning_rate: Any,
     costs: Costs = STEPS,
+    scaled: str = "the features",
 ) -> None:
-    """Warn once, at the line that called `fit`, if training diverged by the rule of `what_went_wrong`."""
+    """Warn once, at the line that called `fit`, if training diverged by the rule of `what_went_wrong`.
+
+    `scaled` says what should be scaled.
+    """
     what = what_went_wrong(seen, parameters, costs)
     if what:
         warnings.warn(
-            f"{function} diverged: {what}. Scale the features (dlkernels.data.Standardizer), or take a "
+            f"{function} diverged: {what}. Scale {scaled} (dlkernels.data.Standardizer), or take a "
             f"learning_rate below {real(function, 'learning_rate', learning_rate):g}",
             ConvergenceWarning,
             stacklevel=4,

@@ -68,6 +68,10 @@ class Model(ABC):
         """Return the learning rate of the last fit."""
         return self.learning_rate
 
+    def _scaled(self) -> str:
+        """Say what should be scaled, so that training doesn't diverge."""
+        return "the features"
+
     @abstractmethod
     def predict_proba(self, X: Any) -> Array:
         """Return what the model computes for each example."""
@@ -132,7 +136,7 @@ class Model(ABC):
                 if stop:
                     break
         self._hold(state, costs, done)
-        warn_if_diverged(name, seen, self._learned(), self._rate(), self._runs.costs)
+        warn_if_diverged(name, seen, self._learned(), self._rate(), self._runs.costs, self._scaled())
         return self
 
     @contextlib.contextmanager

@@ -172,6 +172,9 @@ class Network(Model):
     def _rate(self) -> Any:
         return self.optimizer_.learning_rate  # type: ignore[attr-defined]
 
+    def _scaled(self) -> str:
+        return "the features and Y" if self.output_ == "identity" else super()._scaled()
+
     def fit(
         self,
         X: Any,

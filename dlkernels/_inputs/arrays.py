@@ -133,6 +133,8 @@ def alike(arrays: list[Array]) -> list[Array]:
 
 
 def _hint(name: str, array: Array) -> str:
+    if array.ndim > 2 and name == "X":
+        return "; examples are columns: if they lie along the first axis, pass X.reshape(len(X), -1).T"
     if array.ndim != 1:
         return ""
     if name == "Y":

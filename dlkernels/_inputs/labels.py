@@ -95,8 +95,8 @@ class Words(NamedTuple):
     limit: str
 
 
-def need_0_and_1(function: str, Y: Any, Y_: Array) -> None:
-    """Raise an error unless the labels, whose array is Y_, are 0 and 1."""
+def need_0_and_1(function: str, Y: Any, Y_: Array, hint: str = "") -> None:
+    """Raise an error, which ends with the hint, unless the labels, whose array is Y_, are 0 and 1."""
     name = _array("Y", Y)
     words = Words(
         f"for two classes pass {name} == {{last}}",
@@ -104,7 +104,7 @@ def need_0_and_1(function: str, Y: Any, Y_: Array) -> None:
         f"for instance {name} > {{median:.3g}}",
     )
     if message := not_0_and_1("Y", Y_, words):
-        raise ValueError(f"{function}: {message}")
+        raise ValueError(f"{function}: {message}{hint}")
 
 
 def classes(Y: Array) -> int:

@@ -142,7 +142,7 @@ def _units(function: str, Y: Any, Y_: Array, converted: Array, output: str, unit
     if units is not None and rows != units:
         raise ValueError(f"{function}: Y has {rows} rows but the network has {units} outputs (Y {Y_.shape})")
     if output == "sigmoid":
-        labels.need_0_and_1(function, Y, Y_)
+        labels.need_0_and_1(function, Y, Y_, networks.FOR_CLASSES if rows == 1 and labels.classes(Y_) else "")
     networks.need_labels(function, kind, 0, Y_, converted)
     return rows
 

@@ -23,6 +23,8 @@ _OUTPUTS = tuple(OUTPUTS.values())
 #: Errors that compiled code raises as well.
 FEW_SIZES = "sizes must have at least 2 entries, of features and of outputs"
 EMPTY_ORDER = "order is empty, and the mean over 0 examples is undefined"
+#: The hint for class numbers, where another output was chosen.
+FOR_CLASSES = '; for class numbers pass output="softmax"'
 
 
 class Network(NamedTuple):
@@ -169,20 +171,29 @@ def _labels(function: str, Y: Any, X: Array, n: Network) -> tuple[Array, bool]:
     if array.shape != (1 if classes else units, m):
         wanted = f"{(units, m)}{f' or {(1, m)}' if output.takes_classes and units > 1 else ''}"
         turned = array.T.shape in ((units, m), (1, m) if output.takes_classes else (units, m))
+        hint = "; Y looks transposed: examples are columns, so pass Y.T" if turned else ""
+        if array.shape == (1, m) and not _no_classes(array, units).any():
+            hint = FOR_CLASSES
         raise ValueError(
             f"{function}: Y must have shape {wanted} but has shape {array.shape} (Y {array.shape}, "
-            f"X {X.shape}){'; Y looks transposed: examples are columns, so pass Y.T' if turned else ''}"
+            f"X {X.shape}){hint}"
         )
     converted = arrays.c_order(finite.finite(function, "Y", array, n.theta.dtype))
     need_labels(function, output, units if classes else 0, array, converted)
     return converted, classes
 
 
+def _no_classes(Y: Array, classes: int) -> Array:
+    """Which labels are no numbers of so many classes."""
+    wrong: Array = (Y < 0) | (classes <= Y) | (np.floor(Y) != Y)
+    return wrong
+
+
 def need_labels(function: str, output: Output, classes: int, Y: Array, converted: Array) -> None:
     """Raise an error unless the output takes these labels: numbers of `classes`, or, if that is 0, others."""
     if classes:
-        wrong = (converted < 0) | (converted >= classes) | (converted != np.floor(converted))
-        need_none(function, "Y", f"class numbers from 0 to {classes - 1}", Y, wrong)
+        wanted = f"class numbers from 0 to {classes - 1}"
+        need_none(function, "Y", wanted, Y, _no_classes(converted, classes))
     if output.not_negative:
         need_none(function, "Y", "numbers that are not negative", Y, converted < 0)
 

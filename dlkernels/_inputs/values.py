@@ -13,6 +13,17 @@ import numpy as np
 _NO_NUMBERS = (bool, np.bool_, np.timedelta64)
 #: The largest integer in compiled code, where counts are int64.
 _LARGEST = 2**63 - 1
+#: What other libraries call the same.
+_ELSEWHERE = {
+    "swish": "silu",
+    "logistic": "sigmoid",
+    "linear": "identity",
+    "poisson": "exp",
+    "xavier_uniform": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+}
 
 
 def real(function: str, argument: str, value: Any) -> float:
@@ -78,5 +89,16 @@ def name(function: str, argument: str, value: Any, names: Iterable[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{function}: {argument} must be a string, not {type(value).__name__}")
     if value not in (names := tuple(names)):
-        raise ValueError(f"{function}: {argument} must be one of {', '.join(names)}, not {value!r}")
+        raise ValueError(
+            f"{function}: {argument} must be one of {', '.join(names)}, not {value!r}{meant(value, names)}"
+        )
     return value
+
+
+def meant(value: str, names: Iterable[str]) -> str:
+    """The hint which of these names somebody may have meant who wrote another, or nothing."""
+    import difflib
+
+    written = value.lower().replace("-", "_").replace(" ", "_")
+    found = difflib.get_close_matches(_ELSEWHERE.get(written, written), names, 1, 0.7)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -263,6 +263,7 @@ WORDS = np.array(["ant", "bee", "cow"])[Y["softmax"]]
         (Y["softmax"] - 1, "softmax", "Y must hold class numbers from 0 to 1, but "),
         (X[:1], "softmax", "Y must hold class numbers from 0 to "),
         (Y["softmax"], "sigmoid", "Y must hold 0 and 1 only, but "),
+        (Y["softmax"], "sigmoid", '; for class numbers pass output="softmax"'),
         (X, "sigmoid", "Y must hold 0 and 1 only, but "),
         (X[:1], "exp", "Y must hold numbers that are not negative, but "),
         (np.where(Y["sigmoid"], np.nan, 0), None, "Y must hold finite numbers, but "),
@@ -279,6 +280,19 @@ def test_labels_that_do_not_fit(labels, output, message):
         model.fit(X, labels)
     assert str(caught.value).startswith("Network.fit: ")
     assert not hasattr(model, "theta_")
+
+
+def test_images_and_rows():
+    images = np.ones((60, 4, 5))
+    with pytest.raises(ValueError, match=re.escape("pass X.reshape(len(X), -1).T")):
+        network().fit(images, Y["softmax"])
+    model = network(backend="numpy").fit(images.reshape(len(images), -1).T, Y["softmax"])
+    with pytest.raises(ValueError, match=re.escape("pass X.reshape(len(X), -1).T")):
+        model.predict(images)
+    with pytest.raises(ValueError, match=r"so pass X\.T"):
+        network().fit(X.T, Y["softmax"])
+    with pytest.raises(ValueError, match=r"so pass X\.T"):
+        network(backend="numpy").fit(X, Y["softmax"]).predict(X.T)
 
 
 def test_rows_of_examples_and_of_labels():
@@ -470,7 +484,8 @@ def test_a_fit_that_diverges_is_said_once(rate, what, backend):
         model.fit(X, Y["identity"] * 10)
     (warning,) = caught
     assert warning.filename == __file__  # the line that called `fit`
-    assert re.match(rf"Network\.fit diverged: {what}\. Scale the features", str(warning.message))
+    advice = "Scale the features and Y"
+    assert re.match(rf"Network\.fit diverged: {what}\. {advice} ", str(warning.message))
     assert str(warning.message).endswith(f"take a learning_rate below {rate:g}")
 
 

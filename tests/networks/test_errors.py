@@ -77,18 +77,22 @@ ALL = [
     ({"theta": zeros(43).astype(complex)}, TypeError, ["theta", "complex128"]),
     ({"theta": np.array(["a"] * 43)}, TypeError, ["theta", "<U1"]),
     ({"X": zeros(5, M)}, ValueError, ["X has 5 rows", "4", "(5, 6)"]),
-    ({"X": zeros(M, 4)}, ValueError, ["X", "(6, 4)"]),
+    ({"X": zeros(M, 4)}, ValueError, ["X", "(6, 4)", "examples are columns, so pass X.T"]),
     ({"X": zeros(4)}, ValueError, ["X must have 2 axes", "(4,)"]),
+    ({"X": zeros(M, 2, 2)}, ValueError, ["X must have 2 axes", "(6, 2, 2)", "pass X.reshape(len(X), -1).T"]),
     ({"X": zeros(4, M).astype(complex)}, TypeError, ["X", "complex128"]),
     ({"X": np.full((4, M), "a")}, TypeError, ["X", "<U1"]),
     ({"X": [[1.0], [1.0, 2.0], [], []]}, ValueError, ["X is no array"]),
-    ({"activations": "swish"}, ValueError, ["activations", "'swish'", "leaky_relu"]),
+    ({"activations": "swish"}, ValueError, ["activations", "'swish'", "leaky_relu", "did you mean 'silu'?"]),
+    ({"activations": "Leaky-ReLU"}, ValueError, ["activations", "did you mean 'leaky_relu'?"]),
     ({"activations": ("tanh", "relu")}, ValueError, ["activations", "1", "2"]),
     ({"activations": ()}, ValueError, ["activations", "1", "0"]),
-    ({"activations": ("Tanh",)}, ValueError, ["activations[0]", "'Tanh'"]),
+    ({"activations": ("Tanh",)}, ValueError, ["activations[0]", "'Tanh'; did you mean 'tanh'?"]),
+    ({"activations": "maxout"}, ValueError, ["gelu, softplus, not 'maxout'"]),
     ({"activations": (2,)}, TypeError, ["activations[0]", "int"]),
     ({"activations": None}, TypeError, ["activations", "NoneType"]),
     ({"output": "tanh"}, ValueError, ["output", "'tanh'", "softmax"]),
+    ({"output": "linear"}, ValueError, ["output", "did you mean 'identity'?"]),
     ({"output": 1}, TypeError, ["output", "int"]),
     ({"negative_slope": "0.1"}, TypeError, ["negative_slope"]),
 ]  # fmt: skip
@@ -289,6 +293,20 @@ def test_out(name):
         (np.zeros(shape).tolist(), TypeError, "plain NumPy array, not list"),
     ):
         assert_error(name, {"out": bad}, kind, word)
+
+
+@pytest.mark.parametrize("output", ["identity", "sigmoid", "exp"])
+@pytest.mark.parametrize("name", [PROPAGATE, EPOCH])
+def test_class_numbers_belong_to_softmax(name, output):
+    for Y, hint in (
+        (np.array([[0, 1, 2, 0, 0, 1]]), '; for class numbers pass output="softmax"'),
+        (np.array([[0, 1, 3, 0, 0, 1]]), ""),
+        (np.array([[0, 1, 0.5, 0, 0, 1]]), ""),
+    ):
+        words = f"Y must have shape (3, 6) but has shape (1, 6) (Y (1, 6), X (4, 6)){hint}"
+        given = base(name) | {"Y": Y, "output": output}
+        for backend in backends.NAMES:
+            assert error_of(backend, name, given) == (ValueError, f"{name}: {words}")
 
 
 def test_out_overlaps_an_input():
