@@ -22,11 +22,14 @@ without theta:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from dlkernels._calls.optimizer import Arrays, Optimizer
 
-__all__ = ["SGD", "Adam", "AdamW", "Arrays", "Optimizer", "RMSprop"]
+__all__ = ["BY_NAME", "SGD", "Adam", "AdamW", "Arrays", "Optimizer", "RMSprop"]
 
 
 class SGD(Optimizer):
@@ -255,3 +258,7 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(learning_rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+
+#: The optimizers by their names in `catalogue.OPTIMIZERS`. Each takes a learning rate.
+BY_NAME: dict[str, Callable[[Any], Optimizer]] = {rule._rule: rule for rule in (SGD, RMSprop, Adam, AdamW)}

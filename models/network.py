@@ -14,10 +14,6 @@ from ._convergence import Costs
 from ._scores import predicted, score
 from ._training import Array, Callback, Model, Runs, State
 
-_RULES = (optimizers.SGD, optimizers.RMSprop, optimizers.Adam, optimizers.AdamW)
-#: The optimizers by the names that a network takes.
-OPTIMIZERS = {rule.__name__.lower(): rule for rule in _RULES}
-
 
 class Network(Model):
     """Dense layers, trained by mini-batches: for two classes, for several, or for numbers.
@@ -154,10 +150,11 @@ class Network(Model):
         """Return the optimizer to start with: a new one by its name, or the one that was given."""
         if isinstance(self.optimizer, optimizers.Optimizer):
             return self.optimizer
-        if isinstance(self.optimizer, str) and self.optimizer in OPTIMIZERS:
-            return OPTIMIZERS[self.optimizer](self.learning_rate)
+        if isinstance(self.optimizer, str) and self.optimizer in optimizers.BY_NAME:
+            return optimizers.BY_NAME[self.optimizer](self.learning_rate)
+        names = ", ".join(optimizers.BY_NAME)
         raise ValueError(
-            f"Network: optimizer must be one of {', '.join(OPTIMIZERS)}, or made by dlkernels.optimizers, as "
+            f"Network: optimizer must be one of {names}, or made by dlkernels.optimizers, as "
             f"Adam(1e-3) is, not {self.optimizer!r}"
         )
 

@@ -69,6 +69,9 @@ class Optimizer:
     def __init_subclass__(cls) -> None:
         cls._given = operator.attrgetter(*cls._names)
 
+    def __init__(self) -> None:
+        raise TypeError("Optimizer: make one of its classes in dlkernels.optimizers, for instance Adam(1e-3)")
+
     def _start(self) -> None:
         """Check the settings. A new optimizer has made no step."""
         self._settings, self._state = np.zeros(len(Settings._fields)), np.empty(0)

@@ -121,6 +121,7 @@ def test_outputs_and_rules():
         ("identity", 0), ("sigmoid", 1), ("softmax", 2), ("exp", 3)
     ]  # fmt: skip
     assert OPTIMIZERS == {"none": 0, "sgd": 1, "rmsprop": 2, "adam": 3, "adamw": 4}
+    assert ["none", *optimizers.BY_NAME] == list(OPTIMIZERS)
 
 
 def test_a_row_of_settings_is_what_kernels_read():

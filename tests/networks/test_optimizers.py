@@ -30,6 +30,11 @@ def test_a_copy_goes_its_own_way(copied):
     assert np.array_equal(step(first), step(expected))
 
 
+def test_what_optimizers_have_in_common_is_no_optimizer():
+    with pytest.raises(TypeError, match=r"^Optimizer: .* for instance Adam\(1e-3\)"):
+        optimizers.Optimizer()
+
+
 def test_a_setting_may_be_an_array_that_changes():
     rate = np.array(0.5)
     sgd = optimizers.SGD(rate)
