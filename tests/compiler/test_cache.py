@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import functools
 import os
 import shutil
 import subprocess
@@ -146,10 +147,23 @@ def test_only_what_kernels_are_compiled_from_decides_the_key(what, copy):
     assert (key() != before) == matters
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Caches that a process has filled, by the program. Tests take copies."""
+
+    @functools.cache
+    def fill(program):
+        folder = tmp_path_factory.mktemp("filled")
+        run(environment(folder), program=program)
+        return folder
+
+    return fill
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "zeroed page"])
-def test_damaged_files_are_compiled_anew(tmp_path, damage):
+def test_damaged_files_are_compiled_anew(filled, tmp_path, damage):
     env = environment(tmp_path)
-    run(env)
+    shutil.copytree(filled(PROGRAM), tmp_path, dirs_exist_ok=True)
     files = [file for file in tmp_path.rglob("*.nb?") if file.is_file()]
     assert files
     for file in files:
@@ -181,10 +195,10 @@ print(result, len(recorder.buffer))
 
 
 @pytest.mark.parametrize("function", ["elementwise.activation-", "activations.activate_into-"])
-def test_files_of_other_types_are_compiled_anew(tmp_path, function):
+def test_files_of_other_types_are_compiled_anew(filled, tmp_path, function):
     """Each of two processes may give its file the name that the other one's index has for it."""
     env = environment(tmp_path)
-    assert run(env, program=BOTH_DTYPES)[0] == 8
+    shutil.copytree(filled(BOTH_DTYPES), tmp_path, dirs_exist_ok=True)
     assert run(env, program=BOTH_DTYPES)[:2] == (8, 0)
     first, second = sorted(file for file in tmp_path.rglob("*.nbc") if file.name.startswith(function))
     content = first.read_bytes()
