@@ -1,0 +1,327 @@
+"""Logistic regression with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import log_expit, log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+import dlkernels as dk
+from dlkernels.estimators._base import (
+    FLOATS,
+    Array,
+    refuse,
+    rows_to_predict,
+    validate_data,
+    weights_of,
+    with_class_weight,
+)
+from dlkernels.estimators._lbfgs import lbfgs
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):
+    """scikit-learn's `sklearn.linear_model.LogisticRegression` with its solver "lbfgs".
+
+    Parameters
+    ----------
+    penalty : {"l2", None}, default="l2"
+        Whether there is a penalty. scikit-learn's "deprecated" means "l2".
+    C : float, default=1.0
+        The inverse of the strength of the penalty. Infinity means no penalty.
+    l1_ratio : float, default=0.0
+        Only 0 and None are supported: there is no L1 penalty.
+    dual : bool, default=False
+        Only False is supported.
+    tol : float, default=1e-4
+        The search ends where no derivative of the mean loss is larger.
+    fit_intercept : bool, default=True
+        Whether there is an intercept. It isn't penalised.
+    intercept_scaling : float, default=1
+        Only 1 is supported: the intercept is no feature.
+    class_weight : dict or "balanced", default=None
+        The weight of each class, by its label; 1 for those that are missing. "balanced" means n_samples /
+        (n_classes * examples of the class). They are multiplied by `sample_weight`.
+    random_state : int, RandomState instance or None, default=None
+        Nothing is random: it has no effect, as in scikit-learn with this solver.
+    solver : {"lbfgs"}, default="lbfgs"
+        SciPy's L-BFGS-B.
+    max_iter : int, default=100
+        The most iterations.
+    verbose : int, default=0
+        Whether to show a progress bar on a terminal, and to print a line for each iteration elsewhere.
+    warm_start : bool, default=False
+        Whether `fit` begins with the coefficients of the last one.
+    n_jobs : None, default=None
+        Only None is supported: kernels take the threads that `dlkernels.set_num_threads` allows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels of the classes.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        The coefficients; one row if there are two classes.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        The intercepts, 0 without `fit_intercept`.
+    n_features_in_ : int
+        The number of features that `fit` has seen.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if all columns of X have a string for a name.
+    n_iter_ : ndarray of shape (1,)
+        How many iterations were made.
+
+    See Also
+    --------
+    dlkernels.logistic_propagate : The cost and its gradient for two classes.
+    MLPClassifier : A network with hidden layers.
+
+    Notes
+    -----
+    The cost is sum(s_i loss_i) / sum(s_i) + 1/2 sum(W²) / (C sum(s_i)), with the weights s of the examples; it
+    is scikit-learn's, divided by C sum(s_i). The loss is the cross-entropy of a sigmoid for two classes, of a
+    softmax for more. In float64 the coefficients are scikit-learn's up to rounding. X is read where it lies,
+    in C or Fortran order.
+
+    Examples
+    --------
+    >>> from dlkernels.estimators import LogisticRegression
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=200).fit(X, y)
+    >>> model.predict(X[:2])
+    array([0, 0])
+    >>> round(model.score(X, y), 2)
+    0.97
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "penalty": [StrOptions({"l1", "l2", "elasticnet", "deprecated"}), None],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+    }
+
+    def __init__(
+        self,
+        penalty: Any = "l2",
+        *,
+        C: float = 1.0,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: str = "lbfgs",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: None = None,
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    def _refuse_settings(self) -> None:
+        if self.solver != "lbfgs":
+            refuse(self, "solver", self.solver, "the only solver is 'lbfgs'")
+        if self.penalty in ("l1", "elasticnet"):
+            refuse(self, "penalty", self.penalty, "Solver lbfgs supports only 'l2' or None penalties")
+        if self.l1_ratio:
+            refuse(self, "l1_ratio", self.l1_ratio, "Solver lbfgs supports only 'l2' or None penalties")
+        if self.dual:
+            refuse(self, "dual", True, "Solver lbfgs supports only dual=False, got dual=True")
+        if self.intercept_scaling != 1:
+            refuse(self, "intercept_scaling", self.intercept_scaling, "the intercept is no feature; take 1")
+        if self.n_jobs is not None:
+            refuse(self, "n_jobs", self.n_jobs, "limit threads by dlkernels.set_num_threads")
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from a table.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The features of an example in each row; float32 is computed in float32, all else in float64.
+        y : array-like of shape (n_samples,)
+            The labels, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights of the examples, not negative. A weight of 2 counts an example twice.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a setting is wrong or not supported, X and y don't fit, a number in X is not finite, or there is
+            only one class.
+        """
+        self._refuse_settings()
+        X, y = validate_data(self, X, y, dtype=FLOATS)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+                f"class: {self.classes_[0]!r}"
+            )
+        weights = with_class_weight(self.class_weight, self.classes_, codes, weights_of(sample_weight, X), X)
+        units, n = 1 if len(self.classes_) == 2 else len(self.classes_), X.shape[1]
+        total = len(X) if weights is None else float(weights.sum(dtype=np.float64))
+        l2 = 0.0 if self.penalty is None else 1.0 / (self.C * total)
+        length = units * (n + 1 if self.fit_intercept else n)
+        found = lbfgs(
+            _cost(X.T, codes.reshape(1, -1).astype(X.dtype), weights, units, l2),
+            self._start(units, n, X.dtype)[:length],
+            estimator=self,
+            max_iter=self.max_iter,
+            options={"maxls": 50, "gtol": self.tol, "ftol": 64 * np.finfo(float).eps},
+        )
+        theta = np.zeros(units * (n + 1), X.dtype)
+        theta[:length] = found.x
+        self.coef_, self.intercept_ = theta[: units * n].reshape(units, n), theta[units * n :]
+        self.n_iter_ = np.array([found.iterations], np.int32)
+        return self
+
+    def _start(self, units: int, n: int, dtype: Any) -> Array:
+        if not (self.warm_start and hasattr(self, "coef_")):
+            return np.zeros(units * (n + 1), dtype)
+        if self.coef_.shape != (units, n) or self.intercept_.shape != (units,):
+            raise ValueError(
+                f"warm_start needs coefficients of the same shape, but coef_ has shape {self.coef_.shape} and "
+                f"intercept_ {self.intercept_.shape}, where X and y need {(units, n)} and {(units,)}"
+            )
+        return self._theta().astype(dtype)
+
+    def _theta(self) -> Array:
+        """Coefficients and intercepts as the parameters of a network without hidden layers."""
+        return np.concatenate([np.ravel(self.coef_), np.ravel(self.intercept_)])
+
+    def _outputs(self, X: Any, output: str) -> Array:
+        """What a network without hidden layers returns for each row."""
+        check_is_fitted(self)
+        theta, (units, n) = self._theta(), self.coef_.shape
+        rows = rows_to_predict(self, X, theta.dtype)
+        return dk.network_forward(theta, (n, units), rows.T, (), output).T
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the logarithm of the odds, or, for more than two classes, the score of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The features of an example in each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes one number, positive where `classes_[1]` is predicted.
+        """
+        Z = self._outputs(X, "identity")
+        return Z.ravel() if Z.shape[1] == 1 else Z
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The features of an example in each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels of `classes_`.
+        """
+        Z = self.decision_function(X)
+        return self.classes_[(Z > 0).astype(int) if Z.ndim == 1 else Z.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The features of an example in each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Rows add up to 1, in the order of `classes_`.
+        """
+        if len(getattr(self, "classes_", ())) > 2:
+            return self._outputs(X, "softmax")
+        A = self._outputs(X, "sigmoid")
+        return np.hstack([1 - A, A])
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the probability of each class, which is finite also where that is 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The features of an example in each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        Z = self._outputs(X, "identity")
+        return log_softmax(Z, axis=1) if Z.shape[1] > 1 else log_expit(np.hstack([-Z, Z]))
+
+
+def _cost(
+    X: Array, Y: Array, weights: Array | None, units: int, l2: float
+) -> Callable[[Array], tuple[float, Array]]:
+    """The cost of parameters, with its gradient. A vector without intercepts stands for intercepts 0."""
+    n, output = X.shape[0], "sigmoid" if units == 1 else "softmax"
+
+    def binary(theta: Array) -> tuple[float, Array]:
+        w = theta[:n]
+        dw, db, cost = dk.logistic_propagate(w.reshape(n, 1), float(theta[n:].sum()), X, Y)
+        gradient = np.append(dw.ravel() + l2 * w, db).astype(theta.dtype)[: theta.size]
+        return cost + 0.5 * l2 * float(w @ w), gradient
+
+    def general(theta: Array) -> tuple[float, Array]:
+        whole = theta
+        if theta.size < units * (n + 1):
+            whole = np.concatenate([theta, np.zeros(units, theta.dtype)])
+        gradient, cost = dk.network_propagate(
+            whole, (n, units), X, Y, (), output, sample_weight=weights, l2=l2
+        )  # fmt: skip
+        return cost, gradient[: theta.size]
+
+    return binary if units == 1 and weights is None else general
