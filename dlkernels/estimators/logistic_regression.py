@@ -231,7 +231,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _outputs(self, X: Any, output: str) -> Array:
         """What a network without hidden layers returns for each row."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coef_")
         theta, (units, n) = self._theta(), self.coef_.shape
         rows = rows_to_predict(self, X, theta.dtype)
         return dk.network_forward(theta, (n, units), rows.T, (), output).T

@@ -1,0 +1,221 @@
+"""What MLPClassifier and MLPRegressor have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+import dlkernels as dk
+from dlkernels import catalogue
+from dlkernels.estimators import _weights
+from dlkernels.estimators._base import Array, rows_to_predict, weights_of
+from dlkernels.estimators._lbfgs import lbfgs
+from dlkernels.estimators._problem import Problem
+from dlkernels.estimators._stochastic import Training, optimizer_of
+from dlkernels.estimators._validation import Validation, split
+
+#: scikit-learn's names of what a network computes at its end, and ours.
+OUTPUTS = {"identity": "identity", "logistic": "sigmoid", "softmax": "softmax", "exp": "exp"}
+_HIDDEN = {"logistic", *catalogue.ACTIVATIONS}
+
+
+def by_batches(estimator: Any) -> bool:
+    """Whether there is a `partial_fit`."""
+    if estimator.solver not in ("sgd", "adam"):
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class MultilayerPerceptron(BaseEstimator, ABC):
+    """Dense layers, trained by scikit-learn's rules. Subclasses say what labels are, and hold the settings."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(_HIDDEN), tuple, list],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    @abstractmethod
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        """A table and its labels, checked by scikit-learn."""
+
+    @abstractmethod
+    def _learn_labels(self, y: Array, incremental: bool) -> None:
+        """Find out what labels there are, or whether they are those of the last fit."""
+
+    @abstractmethod
+    def _rows(self, y: Array) -> Array:
+        """The labels as rows, (n_outputs_, m), or (1, m) class numbers."""
+
+    @abstractmethod
+    def _units(self, rows: Array) -> tuple[int, str]:
+        """The number of outputs, and scikit-learn's name of what the last layer computes."""
+
+    def _example_weights(self, weights: Array | None, rows: Array, X: Array) -> Array | None:
+        """The weights of the examples, with those of their classes."""
+        return weights
+
+    # -- parameters --------------------------------------------------------------------------------------
+
+    def _hidden(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        hidden = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
+        if any(size <= 0 for size in hidden):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {list(hidden)}.")
+        return tuple(map(int, hidden))
+
+    def _activations(self, layers: int) -> tuple[str, ...]:
+        """A name of `dlkernels.catalogue.ACTIVATIONS` for each of the hidden layers."""
+        given = self.activation
+        names = (given,) * layers if isinstance(given, str) else tuple(given)
+        names = tuple("sigmoid" if name == "logistic" else name for name in names)
+        dk.validation.activations(type(self).__name__, names, layers)
+        return names
+
+    def _network(self) -> tuple[Array, tuple[int, ...]]:
+        """The parameters theta of `coefs_` and `intercepts_`, which may have been set by hand; and the sizes."""
+        theta, sizes, arrays = self.__dict__.get("_shared", (None, (), ()))
+        now = [*self.coefs_, *self.intercepts_]
+        if len(now) == len(arrays) and all(a is b for a, b in zip(now, arrays, strict=True)):
+            return theta, sizes
+        return _weights.packed(self.coefs_, self.intercepts_)
+
+    def _keep(self, theta: Array, sizes: tuple[int, ...]) -> None:
+        """Make `coefs_` and `intercepts_` views of theta, unless they are already."""
+        if self.__dict__.get("_shared", (None,))[0] is not theta:
+            self.coefs_, self.intercepts_ = _weights.views(theta, sizes)
+            self._shared = theta, sizes, (*self.coefs_, *self.intercepts_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what shares memory, because a pickle would hold the weights twice."""
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_shared"}
+
+    # -- training ----------------------------------------------------------------------------------------
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool = False
+    ) -> Self:
+        hidden = self._hidden()
+        first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+        X, y = self._checked(X, y, reset=first)
+        self._learn_labels(y, incremental)
+        rows, weights = self._rows(y), weights_of(sample_weight, X)
+        self.n_outputs_, self.out_activation_ = self._units(rows)
+        sizes, names = (X.shape[1], *hidden, self.n_outputs_), self._activations(len(hidden))
+        self.n_layers_ = len(sizes)
+        random = check_random_state(self.random_state)
+        theta = _weights.drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
+        problem = Problem(
+            X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes, names,
+            OUTPUTS[self.out_activation_], float(self.alpha), float(self.epsilon),
+        )  # fmt: skip
+        validation = self._own_validation(X_val, y_val, theta.dtype)
+        if self.solver == "lbfgs":
+            self._search(problem, theta)
+        else:
+            self._train(problem, theta, weights, validation, random, first, incremental)
+        self._keep(theta, sizes)
+        return self
+
+    def _theta_for(self, sizes: tuple[int, ...]) -> Array:
+        """The parameters to go on from."""
+        theta, found = self._network()
+        if found != sizes:
+            raise ValueError(
+                f"coefs_ and intercepts_ are those of layers with {found} units, but hidden_layer_sizes, X and y "
+                f"need {sizes}"
+            )
+        return theta
+
+    def _own_validation(self, X_val: Any, y_val: Any, dtype: Any) -> Validation | None:
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be given together")
+        if self.solver == "lbfgs":
+            raise ValueError("X_val and y_val are not supported by solver='lbfgs', which has no epochs")
+        X_val, y_val = self._checked(X_val, y_val, reset=False)
+        return Validation(X_val.T, np.ascontiguousarray(self._rows(y_val), dtype), None)
+
+    def _search(self, problem: Problem, theta: Array) -> None:
+        """Train by L-BFGS."""
+        self.t_ = 0
+        options = {"maxfun": self.max_fun, "gtol": self.tol}
+        found = lbfgs(
+            problem.cost_and_gradient, theta, estimator=self, max_iter=self.max_iter, options=options
+        )
+        theta[:], self.n_iter_ = found.x, found.iterations
+        everything = slice(None)
+        penalty = problem.penalty(theta, problem.alpha / problem.total(everything))
+        self.loss_ = problem.reported(found.cost, penalty, everything)
+
+    def _train(
+        self, problem: Problem, theta: Array, weights: Array | None, validation: Validation | None, random: Any,
+        first: bool, incremental: bool,
+    ) -> None:  # fmt: skip
+        """Train by batches."""
+        if not (incremental and hasattr(self, "_optimizer")):
+            self._optimizer = optimizer_of(self)
+        train = np.arange(problem.X.shape[1])
+        if self.early_stopping and validation is None and not incremental:
+            fraction, stratified = self.validation_fraction, self._stratifies()
+            train, validation = split(problem, weights, fraction, stratified, random)
+        scored = validation is not None
+        by_score = self.early_stopping and scored
+        fresh = {
+            "t_": 0,
+            "loss_curve_": [],
+            "_no_improvement_count": 0,
+            "best_loss_": None if by_score else np.inf,
+            "validation_scores_": [] if scored else None,
+            "best_validation_score_": -np.inf if scored else None,
+        }
+        for name, value in fresh.items():
+            if first or getattr(self, name, None) is None:
+                setattr(self, name, value)
+        Training(self, problem, theta, train, validation).run(
+            random, epochs=self.max_iter, incremental=incremental, stops_by_score=by_score
+        )
+
+    def _stratifies(self) -> bool:
+        """Whether a validation set has as many examples of each class as the others, in proportion."""
+        return False
+
+    # -- prediction --------------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any, output: str | None = None) -> Array:
+        """What the network returns for each row, (n_samples, n_outputs_)."""
+        check_is_fitted(self, "coefs_")
+        theta, sizes = self._network()
+        rows, names = rows_to_predict(self, X, theta.dtype), self._activations(len(sizes) - 2)
+        return dk.network_forward(theta, sizes, rows.T, names, output or OUTPUTS[self.out_activation_]).T

@@ -1,0 +1,111 @@
+"""What a network is to learn, and an epoch of it with scikit-learn's penalty, losses and formulas."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import xlogy
+
+import dlkernels as dk
+from dlkernels import optimizers
+from dlkernels.estimators._base import Array
+
+
+class Problem(NamedTuple):
+    """Examples as columns, labels and weights as `dlkernels.train_epoch` takes them, and the network.
+
+    Attributes
+    ----------
+    X, Y : ndarray
+        In the shapes of `train_epoch`, Y in the dtype of the parameters.
+    weights : ndarray of shape (m,) or None
+        The weights of the examples.
+    sizes, activations, output
+        The network.
+    alpha : float
+        scikit-learn's penalty: of a batch it is divided by the number of examples, or by their weights.
+    epsilon : float
+        scikit-learn's epsilon of Adam.
+    """
+
+    X: Array
+    Y: Array
+    weights: Array | None
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    output: str
+    alpha: float
+    epsilon: float
+
+    @property
+    def averages_outputs(self) -> bool:
+        """Whether scikit-learn's loss is the mean over several outputs, though its gradient is of the sum."""
+        return self.output == "identity" and self.sizes[-1] > 1
+
+    def total(self, part: Any) -> float:
+        """The sum of the weights of some examples."""
+        if self.weights is None:
+            return float(self.Y[0, part].size)
+        return float(self.weights[part].sum(dtype=np.float64))
+
+    def penalty(self, theta: Array, l2: float) -> float:
+        """1/2 l2 sum(W²)."""
+        squares = [float(np.vdot(W, W)) for W, _ in dk.network_views(theta, self.sizes)]
+        return 0.5 * l2 * sum(squares)
+
+    def reported(self, cost: float, penalty: float, part: Any) -> float:
+        """A cost of some examples as scikit-learn reports it."""
+        if self.averages_outputs:
+            return (cost - penalty) / self.sizes[-1] + penalty
+        if self.output == "exp":  # half of the deviance: a constant more
+            Y = self.Y[:, part]
+            constants = (xlogy(Y, Y) - Y).sum(axis=0, dtype=np.float64)
+            return cost + float(np.average(constants, weights=_part_of(self.weights, part)))
+        return cost
+
+    def cost_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """The cost of all examples and its gradient."""
+        gradient, cost = dk.network_propagate(
+            theta, self.sizes, self.X, self.Y, self.activations, self.output, sample_weight=self.weights,
+            l2=self.alpha / self.total(slice(None)),
+        )  # fmt: skip
+        return cost, gradient
+
+    def _goes_by_batch(self, optimizer: optimizers.Optimizer) -> bool:
+        """Whether something changes from batch to batch, so that an epoch can't be one compiled call."""
+        adam = isinstance(optimizer, optimizers.Adam)
+        return adam or self.weights is not None or (self.averages_outputs and self.alpha > 0)
+
+    def epoch(self, theta: Array, optimizer: optimizers.Optimizer, order: Array, batch_size: int) -> float:
+        """Train on the examples in this order; return the mean loss as scikit-learn reports it.
+
+        The penalty of a batch is divided by its length, or by the sum of its weights. So a last batch that is
+        smaller takes a call of its own.
+        """
+        m = len(order)
+        step = batch_size if self._goes_by_batch(optimizer) else m - m % batch_size
+        adam, count = isinstance(optimizer, optimizers.Adam), int(optimizer.state["step"][0])
+        mean = 0.0
+        for first in range(0, m, step):
+            part = order[first : first + step]
+            size = min(batch_size, len(part))
+            total = float(size) if self.weights is None else self.total(part)
+            if total == 0.0:
+                continue
+            count += 1
+            if adam:  # scikit-learn doesn't correct epsilon for the first steps, as PyTorch does
+                optimizer.eps = self.epsilon / math.sqrt(1.0 - optimizer.beta2**count)
+            l2 = self.alpha / total
+            penalty = self.penalty(theta, l2) if self.averages_outputs else 0.0
+            cost = dk.train_epoch(
+                theta, self.sizes, optimizer, self.X, self.Y, self.activations, self.output, batch_size=size,
+                order=part, sample_weight=self.weights, l2=l2,
+            )  # fmt: skip
+            mean += self.reported(cost, penalty, part) * (len(part) / m)
+        return mean
+
+
+def _part_of(weights: Array | None, part: Any) -> Array | None:
+    return None if weights is None else weights[part]

@@ -1,0 +1,149 @@
+"""Training by batches: scikit-learn's rules of when to stop, and of how the learning rate changes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from dlkernels import optimizers
+from dlkernels.estimators._base import Array, reports
+from dlkernels.estimators._problem import Problem
+from dlkernels.estimators._validation import Validation
+
+
+def optimizer_of(estimator: Any) -> optimizers.Optimizer:
+    """A new optimizer with the estimator's settings."""
+    rate = float(estimator.learning_rate_init)
+    if estimator.solver == "adam":
+        beta1, beta2 = float(estimator.beta_1), float(estimator.beta_2)
+        return optimizers.Adam(rate, beta1=beta1, beta2=beta2, eps=float(estimator.epsilon))
+    momentum = float(estimator.momentum)
+    return optimizers.SGD(rate, momentum=momentum, nesterov=bool(estimator.nesterovs_momentum) and momentum > 0)
+
+
+def batch_size_of(estimator: Any, examples: int) -> int:
+    """The batch size, at most the number of examples."""
+    if estimator.batch_size == "auto":
+        return min(200, examples)
+    if estimator.batch_size > examples:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
+        )
+    return min(int(estimator.batch_size), examples)
+
+
+class Training:
+    """The epochs of one `fit` or `partial_fit`. What scikit-learn shows as attributes, the estimator holds."""
+
+    def __init__(
+        self, estimator: Any, problem: Problem, theta: Array, train: Array, validation: Validation | None
+    ) -> None:
+        self.estimator, self.problem, self.theta = estimator, problem, theta
+        self.train, self.validation = train, validation
+        #: What to return to: the parameters of the lowest loss, and those of the best validation score.
+        self.safe, self.safe_loss = theta.copy(), math.inf
+        self.best = theta.copy()
+
+    def run(self, random: Any, *, epochs: int, incremental: bool, stops_by_score: bool) -> None:
+        """Train until a rule says stop. Then theta holds the parameters to keep."""
+        e = self.estimator
+        m, order = len(self.train), np.arange(len(self.train))
+        size, e.n_iter_ = batch_size_of(e, m), 0
+        try:
+            with reports(e.verbose, type(e).__name__, epochs) as report:
+                for _ in range(epochs):
+                    if e.shuffle:  # as sklearn.utils.shuffle: each epoch shuffles the order of the last
+                        indices = np.arange(m)
+                        random.shuffle(indices)
+                        order = order[indices]
+                    loss = self._epoch(order, size)
+                    report(e.n_iter_, loss)
+                    if not self._is_finite(loss):
+                        return
+                    if self._stops(stops_by_score) or incremental:
+                        break
+                    if e.n_iter_ == epochs:
+                        warnings.warn(
+                            f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the "
+                            "optimization hasn't converged yet.",
+                            ConvergenceWarning,
+                            stacklevel=2,
+                        )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        if self.validation is not None and not incremental:
+            self.theta[:] = self.best
+
+    def _epoch(self, order: Array, size: int) -> float:
+        e = self.estimator
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = self.problem.epoch(self.theta, e._optimizer, self.train[order], size)
+            e.n_iter_ += 1
+            e.t_ += len(order)
+            e.loss_ = loss
+            e.loss_curve_.append(loss)
+            if self.validation is not None:
+                score = self.validation.score(self.theta, self.problem)
+                e.validation_scores_.append(score)
+                if e.verbose:
+                    print(f"Validation score: {score:f}")
+        return loss
+
+    def _is_finite(self, loss: float) -> bool:
+        """Keep the parameters if they are the best so far. If they diverged, go back, and say so."""
+        e = self.estimator
+        if math.isfinite(loss) and np.isfinite(self.theta).all():
+            if loss < self.safe_loss:
+                self.safe[:], self.safe_loss = self.theta, loss
+            return True
+        scored = self.validation is not None and math.isfinite(e.best_validation_score_)
+        self.theta[:] = self.best if scored else self.safe
+        del e._optimizer  # its averages aren't finite either
+        warnings.warn(
+            f"{type(e).__name__} diverged: something became infinite or NaN in epoch {e.n_iter_}. The best "
+            "finite weights are kept. Scale the features, for instance with "
+            f"sklearn.preprocessing.StandardScaler, or take a smaller learning_rate_init than "
+            f"{e.learning_rate_init}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        return False
+
+    def _stops(self, by_score: bool) -> bool:
+        """Count epochs without progress, change the learning rate, and tell whether training is over."""
+        e = self.estimator
+        if self.validation is not None:
+            score = e.validation_scores_[-1]
+            without = score < e.best_validation_score_ + e.tol
+            if score > e.best_validation_score_:
+                e.best_validation_score_ = score
+                self.best[:] = self.theta
+        if not by_score:
+            without = e.loss_ > e.best_loss_ - e.tol
+            e.best_loss_ = min(e.loss_, e.best_loss_)
+        e._no_improvement_count = e._no_improvement_count + 1 if without else 0
+        if e.solver == "sgd" and e.learning_rate == "invscaling":
+            self._set_rate(float(e.learning_rate_init) / (e.t_ + 1) ** e.power_t)
+        if e._no_improvement_count <= e.n_iter_no_change:
+            return False
+        what = "Validation score" if by_score else "Training loss"
+        message = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
+        stops = e.solver != "sgd" or e.learning_rate != "adaptive" or e._optimizer.learning_rate <= 1e-6
+        if e.verbose:
+            print(message + (" Stopping." if stops else " The learning rate is divided by 5."))
+        if not stops:
+            self._set_rate(e._optimizer.learning_rate / 5.0)
+            e._no_improvement_count = 0
+        return stops
+
+    def _set_rate(self, rate: float) -> None:
+        """Change the learning rate. scikit-learn's velocity is ours times the rate, and must stay as it is."""
+        optimizer = self.estimator._optimizer
+        state = optimizer.arrays(self.theta).state
+        if rate > 0:
+            state *= optimizer.learning_rate / rate
+        optimizer.learning_rate = rate

@@ -1,0 +1,49 @@
+"""Examples that an estimator doesn't learn from, but is scored by after each epoch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import r2_score
+from sklearn.model_selection import train_test_split
+
+import dlkernels as dk
+from dlkernels.estimators._base import Array
+from dlkernels.estimators._problem import Problem
+
+
+class Validation(NamedTuple):
+    """Examples as columns, labels in the form of `Problem.Y`, and weights."""
+
+    X: Array
+    Y: Array
+    weights: Array | None
+
+    def score(self, theta: Array, problem: Problem) -> float:
+        """The accuracy, or R² of a regression; NaN if a prediction is not finite."""
+        A = dk.network_forward(theta, problem.sizes, self.X, problem.activations, problem.output)
+        if not np.isfinite(A).all():
+            return float("nan")
+        if problem.output in ("identity", "exp"):
+            return float(r2_score(self.Y.T, A.T, sample_weight=self.weights))
+        right = A.argmax(axis=0) == self.Y[0] if problem.output == "softmax" else ((A > 0.5) == self.Y).all(axis=0)
+        return float(np.average(right, weights=self.weights))
+
+
+def split(
+    problem: Problem, sample_weight: Array | None, fraction: float, stratified: bool, random: Any
+) -> tuple[Array, Validation]:
+    """The numbers of the examples to learn from, and the others; drawn as scikit-learn draws them."""
+    train, held = train_test_split(
+        np.arange(problem.X.shape[1]),
+        random_state=random,
+        test_size=fraction,
+        stratify=problem.Y.T.astype(bool) if stratified else None,
+    )
+    if len(held) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        )
+    weights = None if sample_weight is None else sample_weight[held]
+    return train, Validation(problem.X[:, held], np.ascontiguousarray(problem.Y[:, held]), weights)
