@@ -1,4 +1,4 @@
-"""What all estimators share: checked tables, class weights, refused settings, and reports while they train."""
+"""What all estimators share: checked tables, class weights, refused settings, reports of training."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.utils import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import compute_class_weight, validation
 
 from dlkernels.progress import progress
-
-try:
-    from sklearn.utils.validation import validate_data
-except ImportError:  # before scikit-learn 1.6 it was a method
-
-    def validate_data(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-        return estimator._validate_data(*args, **kwargs)
-
 
 Array = np.ndarray[Any, Any]
 #: What tables may hold. All other numbers become float64, as in scikit-learn.
 FLOATS = (np.float64, np.float32)
+
+
+def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
+    """scikit-learn's `validate_data`, which was a method before 1.6."""
+    if hasattr(validation, "validate_data"):
+        return validation.validate_data(estimator, X, *y, **how)
+    return estimator._validate_data(X, *y, **how)
 
 
 def rows_to_predict(estimator: Any, X: Any, dtype: Any) -> Array:
@@ -44,14 +42,14 @@ def rows_to_predict(estimator: Any, X: Any, dtype: Any) -> Array:
         and np.isfinite(X).all()
     ):
         return X
-    return validate_data(estimator, X, dtype=FLOATS, reset=False)
+    return checked(estimator, X, dtype=FLOATS, reset=False)
 
 
 def weights_of(sample_weight: Any, X: Array) -> Array | None:
     """The weights of the examples in the dtype of X, not negative and not all 0; or None."""
     if sample_weight is None:
         return None
-    weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    weights = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`: each must be at least 0")
     if not weights.any():
@@ -59,7 +57,9 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
     return weights
 
 
-def with_class_weight(class_weight: Any, classes: Array, codes: Array, weights: Array | None, X: Array) -> Any:
+def with_class_weight(
+    class_weight: Any, classes: Array, codes: Array, weights: Array | None, X: Array
+) -> Any:
     """The weights of the examples times those of their classes.
 
     `codes` (n_samples,) are the numbers of the classes. "balanced" makes the sums of the weights of all

@@ -72,7 +72,9 @@ def lbfgs(
 
 
 def _warn(found: Any, max_iter: int) -> None:
-    message = f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n{found.message}"
+    message = (
+        f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}):\n{found.message}"
+    )
     if found.nit >= max_iter:
         message += f"\n\nIncrease the number of iterations to improve the convergence (max_iter={max_iter})."
     message += (

@@ -30,13 +30,13 @@ def by_batches(estimator: Any) -> bool:
     """Whether there is a `partial_fit`."""
     if estimator.solver not in ("sgd", "adam"):
         raise AttributeError(
-            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+            f"partial_fit is only available for stochastic optimizers, not for {estimator.solver}"
         )
     return True
 
 
 class MultilayerPerceptron(BaseEstimator, ABC):
-    """Dense layers, trained by scikit-learn's rules. Subclasses say what labels are, and hold the settings."""
+    """Dense layers, trained by scikit-learn's rules. Subclasses know about labels, and hold settings."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -102,7 +102,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         return names
 
     def _network(self) -> tuple[Array, tuple[int, ...]]:
-        """The parameters theta of `coefs_` and `intercepts_`, which may have been set by hand; and the sizes."""
+        """theta of `coefs_` and `intercepts_`, which may have been set by hand; and the sizes."""
         theta, sizes, arrays = self.__dict__.get("_shared", (None, (), ()))
         now = [*self.coefs_, *self.intercepts_]
         if len(now) == len(arrays) and all(a is b for a, b in zip(now, arrays, strict=True)):
@@ -136,8 +136,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         random = check_random_state(self.random_state)
         theta = _weights.drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
         problem = Problem(
-            X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes, names,
-            OUTPUTS[self.out_activation_], float(self.alpha), float(self.epsilon),
+            X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
+            names, OUTPUTS[self.out_activation_], float(self.alpha), float(self.epsilon),
         )  # fmt: skip
         validation = self._own_validation(X_val, y_val, theta.dtype)
         if self.solver == "lbfgs":
@@ -152,8 +152,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         theta, found = self._network()
         if found != sizes:
             raise ValueError(
-                f"coefs_ and intercepts_ are those of layers with {found} units, but hidden_layer_sizes, X and y "
-                f"need {sizes}"
+                f"coefs_ and intercepts_ are those of layers with {found} units, but hidden_layer_sizes, X "
+                f"and y need {sizes}"
             )
         return theta
 
@@ -180,8 +180,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         self.loss_ = problem.reported(found.cost, penalty, everything)
 
     def _train(
-        self, problem: Problem, theta: Array, weights: Array | None, validation: Validation | None, random: Any,
-        first: bool, incremental: bool,
+        self, problem: Problem, theta: Array, weights: Array | None, validation: Validation | None,
+        random: Any, first: bool, incremental: bool,
     ) -> None:  # fmt: skip
         """Train by batches."""
         if not (incremental and hasattr(self, "_optimizer")):

@@ -86,7 +86,7 @@ class Problem(NamedTuple):
         """
         m = len(order)
         step = batch_size if self._goes_by_batch(optimizer) else m - m % batch_size
-        adam, count = isinstance(optimizer, optimizers.Adam), int(optimizer.state["step"][0])
+        count = int(optimizer.state["step"][0])
         mean = 0.0
         for first in range(0, m, step):
             part = order[first : first + step]
@@ -95,7 +95,9 @@ class Problem(NamedTuple):
             if total == 0.0:
                 continue
             count += 1
-            if adam:  # scikit-learn doesn't correct epsilon for the first steps, as PyTorch does
+            if isinstance(
+                optimizer, optimizers.Adam
+            ):  # scikit-learn doesn't correct epsilon for the first steps, as PyTorch does
                 optimizer.eps = self.epsilon / math.sqrt(1.0 - optimizer.beta2**count)
             l2 = self.alpha / total
             penalty = self.penalty(theta, l2) if self.averages_outputs else 0.0

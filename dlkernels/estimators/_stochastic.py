@@ -22,7 +22,9 @@ def optimizer_of(estimator: Any) -> optimizers.Optimizer:
         beta1, beta2 = float(estimator.beta_1), float(estimator.beta_2)
         return optimizers.Adam(rate, beta1=beta1, beta2=beta2, eps=float(estimator.epsilon))
     momentum = float(estimator.momentum)
-    return optimizers.SGD(rate, momentum=momentum, nesterov=bool(estimator.nesterovs_momentum) and momentum > 0)
+    return optimizers.SGD(
+        rate, momentum=momentum, nesterov=bool(estimator.nesterovs_momentum) and momentum > 0
+    )
 
 
 def batch_size_of(estimator: Any, examples: int) -> int:
@@ -37,7 +39,7 @@ def batch_size_of(estimator: Any, examples: int) -> int:
 
 
 class Training:
-    """The epochs of one `fit` or `partial_fit`. What scikit-learn shows as attributes, the estimator holds."""
+    """The epochs of one `fit` or `partial_fit`. The attributes that scikit-learn has are the estimator's."""
 
     def __init__(
         self, estimator: Any, problem: Problem, theta: Array, train: Array, validation: Validation | None
@@ -131,7 +133,9 @@ class Training:
         if e._no_improvement_count <= e.n_iter_no_change:
             return False
         what = "Validation score" if by_score else "Training loss"
-        message = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
+        message = (
+            f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
+        )
         stops = e.solver != "sgd" or e.learning_rate != "adaptive" or e._optimizer.learning_rate <= 1e-6
         if e.verbose:
             print(message + (" Stopping." if stops else " The learning rate is divided by 5."))
@@ -141,7 +145,7 @@ class Training:
         return stops
 
     def _set_rate(self, rate: float) -> None:
-        """Change the learning rate. scikit-learn's velocity is ours times the rate, and must stay as it is."""
+        """Change the learning rate. scikit-learn's velocity is ours times the rate, and must not change."""
         optimizer = self.estimator._optimizer
         state = optimizer.arrays(self.theta).state
         if rate > 0:

@@ -27,7 +27,11 @@ class Validation(NamedTuple):
             return float("nan")
         if problem.output in ("identity", "exp"):
             return float(r2_score(self.Y.T, A.T, sample_weight=self.weights))
-        right = A.argmax(axis=0) == self.Y[0] if problem.output == "softmax" else ((A > 0.5) == self.Y).all(axis=0)
+        right = (
+            A.argmax(axis=0) == self.Y[0]
+            if problem.output == "softmax"
+            else ((A > 0.5) == self.Y).all(axis=0)
+        )
         return float(np.average(right, weights=self.weights))
 
 

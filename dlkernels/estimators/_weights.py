@@ -40,7 +40,7 @@ def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> tuple[Array, tupl
     """A new theta from `coefs_` and `intercepts_`, which may have been set by hand; and the sizes."""
     layers = [np.asarray(array) for pair in zip(coefs, intercepts, strict=True) for array in pair]
     dtype = np.result_type(*layers)
-    sizes = tuple(W.shape[0] for W in layers[::2]) + (len(layers[-1]),)
+    sizes = (*[W.shape[0] for W in layers[::2]], len(layers[-1]))
     for layer, (W, b) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
         if W.shape != sizes[layer : layer + 2] or b.shape != sizes[layer + 1 : layer + 2]:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -17,9 +18,9 @@ import dlkernels as dk
 from dlkernels.estimators._base import (
     FLOATS,
     Array,
+    checked,
     refuse,
     rows_to_predict,
-    validate_data,
     weights_of,
     with_class_weight,
 )
@@ -83,9 +84,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    The cost is sum(s_i loss_i) / sum(s_i) + 1/2 sum(W²) / (C sum(s_i)), with the weights s of the examples; it
-    is scikit-learn's, divided by C sum(s_i). The loss is the cross-entropy of a sigmoid for two classes, of a
-    softmax for more. In float64 the coefficients are scikit-learn's up to rounding. X is read where it lies,
+    The cost is sum(s_i loss_i) / sum(s_i) + 1/2 sum(W²) / (C sum(s_i)), with the weights s of the examples;
+    scikit-learn's is C sum(s_i) times as large. The loss is the cross-entropy of a sigmoid for two classes,
+    of a softmax for more. In float64 the coefficients are scikit-learn's up to rounding. X is read where it lies,
     in C or Fortran order.
 
     Examples
@@ -163,6 +164,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             refuse(self, "intercept_scaling", self.intercept_scaling, "the intercept is no feature; take 1")
         if self.n_jobs is not None:
             refuse(self, "n_jobs", self.n_jobs, "limit threads by dlkernels.set_num_threads")
+        if self.penalty is None and self.C != 1.0:
+            warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=3)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -185,11 +188,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a setting is wrong or not supported, X and y don't fit, a number in X is not finite, or there is
-            only one class.
+            If a setting is wrong or not supported, X and y don't fit, a number in X is not finite, or there
+            is only one class.
         """
         self._refuse_settings()
-        X, y = validate_data(self, X, y, dtype=FLOATS)
+        X, y = checked(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -220,8 +223,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             return np.zeros(units * (n + 1), dtype)
         if self.coef_.shape != (units, n) or self.intercept_.shape != (units,):
             raise ValueError(
-                f"warm_start needs coefficients of the same shape, but coef_ has shape {self.coef_.shape} and "
-                f"intercept_ {self.intercept_.shape}, where X and y need {(units, n)} and {(units,)}"
+                f"warm_start needs coefficients of the same shape, but coef_ has shape {self.coef_.shape} "
+                f"and intercept_ {self.intercept_.shape}, where X and y need {(units, n)} and {(units,)}"
             )
         return self._theta().astype(dtype)
 

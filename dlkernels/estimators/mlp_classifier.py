@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from dlkernels.estimators._base import FLOATS, Array, refuse, validate_data, with_class_weight
+from dlkernels.estimators._base import FLOATS, Array, checked, refuse, with_class_weight
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -42,8 +42,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     batch_size : int or "auto", default="auto"
         How many examples one step sees; "auto" is 200, or all if they are fewer. Not used by "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
-        How the rate of "sgd" changes: not; to learning_rate_init / (t_ + 1)**power_t after each epoch; or it is
-        divided by 5 when n_iter_no_change epochs in a row have made no progress.
+        How the rate of "sgd" changes: not at all; after each epoch, to learning_rate_init /
+        (t_ + 1)**power_t; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
     learning_rate_init : float, default=0.001
         The first learning rate of "adam" and "sgd".
     power_t : float, default=0.5
@@ -122,10 +122,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     Notes
     -----
-    With the same `random_state`, in float64, weights, losses and predictions are scikit-learn's up to rounding.
-    relu and leaky_relu take g'(0) = 1 where scikit-learn takes 0, which matters where an input is exactly 0.
-    The loss is the cross-entropy, computed from the last layer's inputs. X is read where it lies, in C or
-    Fortran order.
+    With the same `random_state`, in float64, weights, losses and predictions are scikit-learn's up to
+    rounding. relu and leaky_relu take g'(0) = 1 where scikit-learn takes 0, which matters where an input is
+    exactly 0. The loss is the cross-entropy, computed from the last layer's inputs. X is read where it lies,
+    in C or Fortran order.
 
     Examples
     --------
@@ -273,7 +273,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     # -- labels ------------------------------------------------------------------------------------------
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, multi_output=True, dtype=FLOATS, reset=reset)
+        X, y = checked(self, X, y, multi_output=True, dtype=FLOATS, reset=reset)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn_labels(self, y: Array, incremental: bool) -> None:
@@ -292,7 +292,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             )
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+                f"`y` has classes not in `self.classes_`, which are {self.classes_}: `y` has {classes}"
             )
 
     def _rows(self, y: Array) -> Array:

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from dlkernels.estimators._base import FLOATS, Array, validate_data
+from dlkernels.estimators._base import FLOATS, Array, checked
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -36,8 +36,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     batch_size : int or "auto", default="auto"
         How many examples one step sees; "auto" is 200, or all if they are fewer. Not used by "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
-        How the rate of "sgd" changes: not; to learning_rate_init / (t_ + 1)**power_t after each epoch; or it is
-        divided by 5 when n_iter_no_change epochs in a row have made no progress.
+        How the rate of "sgd" changes: not at all; after each epoch, to learning_rate_init /
+        (t_ + 1)**power_t; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
     learning_rate_init : float, default=0.001
         The first learning rate of "adam" and "sgd".
     power_t : float, default=0.5
@@ -111,10 +111,11 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
 
     Notes
     -----
-    With the same `random_state`, in float64, weights, losses and predictions are scikit-learn's up to rounding.
-    relu and leaky_relu take g'(0) = 1 where scikit-learn takes 0, which matters where an input is exactly 0.
-    As in scikit-learn, the gradient is that of the squared errors' sum over several outputs, and the loss that
-    is reported their mean. Scale y to about 1, too. X is read where it lies, in C or Fortran order.
+    With the same `random_state`, in float64, weights, losses and predictions are scikit-learn's up to
+    rounding. relu and leaky_relu take g'(0) = 1 where scikit-learn takes 0, which matters where an input is
+    exactly 0. As in scikit-learn, the gradient is that of the squared errors' sum over several outputs, and
+    the loss that is reported is their mean. Scale y to about 1, too. X is read where it lies, in C or Fortran
+    order.
 
     Examples
     --------
@@ -245,7 +246,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS, reset=reset)
+        X, y = checked(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS, reset=reset)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn_labels(self, y: Array, incremental: bool) -> None:
