@@ -46,8 +46,9 @@ class Training:
     ) -> None:
         self.estimator, self.problem, self.theta = estimator, problem, theta
         self.train, self.validation = train, validation
-        #: What to return to: the parameters of the lowest loss, and those of the best validation score.
-        self.safe, self.safe_loss = theta.copy(), math.inf
+        #: What to return to: the parameters with which the epoch of the lowest loss began (those with which it
+        #: ended may already be on their way to infinity), and those of the best validation score.
+        self.before, self.safe, self.safe_loss = theta.copy(), theta.copy(), math.inf
         self.best = theta.copy()
 
     def run(self, random: Any, *, epochs: int, incremental: bool, stops_by_score: bool) -> None:
@@ -82,6 +83,7 @@ class Training:
 
     def _epoch(self, order: Array, size: int) -> float:
         e = self.estimator
+        self.before[:] = self.theta
         with np.errstate(over="ignore", invalid="ignore"):
             loss = self.problem.epoch(self.theta, e._optimizer, self.train[order], size)
             e.n_iter_ += 1
@@ -100,7 +102,7 @@ class Training:
         e = self.estimator
         if math.isfinite(loss) and np.isfinite(self.theta).all():
             if loss < self.safe_loss:
-                self.safe[:], self.safe_loss = self.theta, loss
+                self.before, self.safe, self.safe_loss = self.safe, self.before, loss
             return True
         scored = self.validation is not None and math.isfinite(e.best_validation_score_)
         self.theta[:] = self.best if scored else self.safe

@@ -86,8 +86,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     -----
     The cost is sum(s_i loss_i) / sum(s_i) + 1/2 sum(W²) / (C sum(s_i)), with the weights s of the examples;
     scikit-learn's is C sum(s_i) times as large. The loss is the cross-entropy of a sigmoid for two classes,
-    of a softmax for more. In float64 the coefficients are scikit-learn's up to rounding. X is read where it lies,
-    in C or Fortran order.
+    of a softmax for more. In float64 the coefficients are scikit-learn's up to rounding. X is read where it
+    lies, in C or Fortran order.
 
     Examples
     --------

@@ -122,7 +122,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     >>> from dlkernels.estimators import MLPRegressor
     >>> from sklearn.datasets import make_regression
     >>> X, y = make_regression(200, 5, random_state=0)
-    >>> model = MLPRegressor((16,), solver="lbfgs", max_iter=500, tol=0.1, random_state=0).fit(X, y)
+    >>> model = MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", max_iter=500, random_state=0)
+    >>> model = model.set_params(tol=0.1).fit(X, y)
     >>> bool(model.score(X, y) > 0.98)
     True
     """
