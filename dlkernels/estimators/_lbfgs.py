@@ -35,14 +35,22 @@ def lbfgs(
     The search is in float64, whatever the dtype of `start`, in which the cost is computed. If it ends where
     something isn't finite, the best finite vector that it met is returned.
     """
-    dtype, best = start.dtype, (math.inf, start)
+    dtype = start.dtype
+    best, last, gradient = (math.inf, start), start, start
 
-    def evaluate(x: Array) -> tuple[float, Array]:
-        nonlocal best
-        cost, gradient = cost_and_gradient(x.astype(dtype, copy=False))
+    def cost_of(x: Array) -> float:
+        nonlocal best, last, gradient
+        cost, found = cost_and_gradient(x.astype(dtype, copy=False))
+        last, gradient = x.copy(), found.astype(np.float64, copy=False)
         if cost < best[0]:
-            best = cost, x.copy()
-        return cost, gradient.astype(np.float64, copy=False)
+            best = cost, last
+        return cost
+
+    # With `jac=True` SciPy's own wrapper does this, in three times the time.
+    def gradient_of(x: Array) -> Array:
+        if not (x == last).all():
+            cost_of(x)
+        return gradient
 
     name, verbose = type(estimator).__name__, estimator.verbose
     with reports(verbose, name, max_iter) as report, np.errstate(over="ignore", invalid="ignore"):
@@ -54,7 +62,7 @@ def lbfgs(
             report(count, float(intermediate_result.fun))
 
         found = minimize(
-            evaluate, start, method="L-BFGS-B", jac=True, callback=iterated if verbose else None,
+            cost_of, start, method="L-BFGS-B", jac=gradient_of, callback=iterated if verbose else None,
             options={"maxiter": max_iter, **options},
         )  # fmt: skip
     x, cost = found.x, float(found.fun)

@@ -46,8 +46,8 @@ class Training:
     ) -> None:
         self.estimator, self.problem, self.theta = estimator, problem, theta
         self.train, self.validation = train, validation
-        #: What to return to: the parameters with which the epoch of the lowest loss began (those with which it
-        #: ended may already be on their way to infinity), and those of the best validation score.
+        #: What to return to: the parameters of the best validation score, and those with which the epoch of
+        #: the lowest loss began. (Those with which it ended may be on their way to infinity.)
         self.before, self.safe, self.safe_loss = theta.copy(), theta.copy(), math.inf
         self.best = theta.copy()
 
