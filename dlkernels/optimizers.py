@@ -25,8 +25,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dlkernels._calls.optimizer import Arrays, Optimizer
 
 __all__ = ["BY_NAME", "SGD", "Adam", "AdamW", "Arrays", "Optimizer", "RMSprop"]
@@ -84,16 +82,14 @@ class SGD(Optimizer):
 
     def _row(self, function: str, prefix: str) -> dict[str, float]:
         momentum = self._number(function, prefix, "momentum")
-        if not isinstance(self.nesterov, bool | np.bool_):
-            kind = type(self.nesterov).__name__
-            raise TypeError(f"{function}: {prefix}nesterov must be True or False, not {kind}")
-        if self.nesterov and momentum == 0:
+        nesterov = self._flag(function, prefix, "nesterov")
+        if nesterov and momentum == 0:
             raise ValueError(f"{function}: {prefix}nesterov needs a positive momentum")
         return {
             "learning_rate": self._number(function, prefix, "learning_rate"),
             "decay1": momentum,
             "weight_decay": self._number(function, prefix, "weight_decay"),
-            "nesterov": float(self.nesterov),
+            "nesterov": nesterov,
         }
 
 
@@ -170,11 +166,13 @@ class Adam(Optimizer):
         It is added to the root, which may be 0.
     weight_decay : float
         Its product with theta is added to the gradient.
+    epsilon_hat : bool
+        Whether eps is added before the root is corrected for the first steps, as in scikit-learn and Keras.
 
     Raises
     ------
     TypeError
-        If a setting is not a number.
+        If a setting is not a number, or `epsilon_hat` not a bool.
     ValueError
         If one is negative or not finite, or `beta1` or `beta2` not below 1.
 
@@ -182,7 +180,9 @@ class Adam(Optimizer):
     -----
     At step t: g += weight_decay * theta; m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g²;
     theta -= learning_rate * m / (1 - beta1^t) / (sqrt(v) / sqrt(1 - beta2^t) + eps). This is PyTorch's
-    ``torch.optim.Adam``; D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
+    ``torch.optim.Adam``; D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015). With
+    `epsilon_hat` it is theta -= learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps), the
+    form at the end of section 2 there.
 
     Examples
     --------
@@ -190,11 +190,11 @@ class Adam(Optimizer):
     >>> optimizer = Adam()
     >>> optimizer.learning_rate /= 10
     >>> optimizer
-    Adam(learning_rate=0.0001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)
+    Adam(learning_rate=0.0001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, epsilon_hat=False)
     """
 
     _rule, _halves = "adam", ("exp_avg", "exp_avg_sq")
-    _names = ("learning_rate", "beta1", "beta2", "eps", "weight_decay")
+    _names = ("learning_rate", "beta1", "beta2", "eps", "weight_decay", "epsilon_hat")
 
     def __init__(
         self,
@@ -204,9 +204,10 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        epsilon_hat: bool = False,
     ) -> None:
         self.learning_rate, self.beta1, self.beta2 = learning_rate, beta1, beta2
-        self.eps, self.weight_decay = eps, weight_decay
+        self.eps, self.weight_decay, self.epsilon_hat = eps, weight_decay, epsilon_hat
         self._start()
 
     def _row(self, function: str, prefix: str) -> dict[str, float]:
@@ -216,6 +217,7 @@ class Adam(Optimizer):
             "decay2": self._number(function, prefix, "beta2", 1.0),
             "eps": self._number(function, prefix, "eps"),
             "weight_decay": self._number(function, prefix, "weight_decay"),
+            "epsilon_hat": self._flag(function, prefix, "epsilon_hat"),
         }
 
 
@@ -228,6 +230,8 @@ class AdamW(Adam):
         As for `Adam`.
     weight_decay : float
         Before each step theta is multiplied by 1 - learning_rate * weight_decay.
+    epsilon_hat : bool
+        As for `Adam`.
 
     Raises
     ------
@@ -256,8 +260,12 @@ class AdamW(Adam):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        epsilon_hat: bool = False,
     ) -> None:
-        super().__init__(learning_rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            learning_rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+            epsilon_hat=epsilon_hat,
+        )  # fmt: skip
 
 
 #: The optimizers by their names in `catalogue.OPTIMIZERS`. Each takes a learning rate.

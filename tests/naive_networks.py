@@ -183,12 +183,17 @@ def _rmsprop(theta, g, state, learning_rate=1e-2, alpha=0.99, eps=1e-8, weight_d
     return [p - mpf(learning_rate) * d for p, d in zip(theta, g, strict=True)]
 
 
-def _adam(theta, g, state, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+def _adam(
+    theta, g, state, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, epsilon_hat=False
+):
     g = [d + mpf(weight_decay) * p for d, p in zip(g, theta, strict=True)]
     t, beta1, beta2, zeros = state["step"], mpf(beta1), mpf(beta2), [mpf(0)] * len(g)
     first, second = state.get("exp_avg", zeros), state.get("exp_avg_sq", zeros)
     first = state["exp_avg"] = [beta1 * v + (1 - beta1) * d for v, d in zip(first, g, strict=True)]
     second = state["exp_avg_sq"] = [beta2 * v + (1 - beta2) * d**2 for v, d in zip(second, g, strict=True)]
+    if epsilon_hat:  # Kingma and Ba, section 2
+        rate = mpf(learning_rate) * mp.sqrt(1 - beta2**t) / (1 - beta1**t)
+        return [p - rate * m / (mp.sqrt(v) + mpf(eps)) for p, m, v in zip(theta, first, second, strict=True)]
     return [
         p - mpf(learning_rate) * (m / (1 - beta1**t)) / (mp.sqrt(v / (1 - beta2**t)) + mpf(eps))
         for p, m, v in zip(theta, first, second, strict=True)

@@ -26,6 +26,7 @@ OPTIMIZERS = (
     ("Adam", {"learning_rate": 0.02, "beta1": 0.8, "beta2": 0.99, "eps": 1e-6, "weight_decay": 0.01}),
     ("AdamW", {}),
     ("AdamW", {"learning_rate": 0.02, "weight_decay": 0.1}),
+    ("Adam", {"learning_rate": 0.02, "eps": 1e-3, "epsilon_hat": True}),
 )  # fmt: skip
 SETTINGS = [f"{name} {i}" for i, (name, _) in enumerate(OPTIMIZERS)]
 

@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     eps: float
     weight_decay: float
     nesterov: float
+    epsilon_hat: float
     step: float
     l2: float
     slope: float
@@ -43,7 +44,7 @@ class Arrays(NamedTuple):
 
     Attributes
     ----------
-    settings : ndarray, shape (12,)
+    settings : ndarray, shape (13,)
         The settings and the number of steps, float64.
     state : ndarray, shape (2 P,) or (0,)
         What the optimizer keeps for P parameters, in their dtype.
@@ -104,6 +105,12 @@ class Optimizer:
     def _number(self, function: str, prefix: str, name: str, below: float = np.inf, **how: bool) -> float:
         return values.within(function, f"{prefix}{name}", getattr(self, name), below, **how)
 
+    def _flag(self, function: str, prefix: str, name: str) -> float:
+        value = getattr(self, name)
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{function}: {prefix}{name} must be True or False, not {type(value).__name__}")
+        return float(value)
+
     def _keeps_nothing(self) -> bool:
         """Whether a step needs nothing of earlier steps but their number."""
         return False
@@ -163,7 +170,7 @@ class Optimizer:
         >>> from dlkernels.optimizers import Adam
         >>> settings, state = Adam().arrays(np.zeros(3))
         >>> settings.shape, state.shape
-        ((12,), (6,))
+        ((13,), (6,))
         """
         function = f"{type(self).__name__}.arrays"
         _need_vector(function, theta)

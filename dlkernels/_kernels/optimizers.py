@@ -6,6 +6,7 @@ With g the gradient, t the number of the step and alpha the learning rate, PyTor
     rmsprop   s = rho s + (1 - rho) g²,   d = g / (sqrt(s) + eps),   v = mu v + d,   theta -= alpha v
     adam      v = v + (1 - beta1) (g - v),   s = beta2 s + (1 - beta2) g²,
               theta -= alpha / (1 - beta1^t) v / (sqrt(s) / sqrt(1 - beta2^t) + eps)
+              (epsilon hat: theta -= alpha sqrt(1 - beta2^t) / (1 - beta1^t) v / (sqrt(s) + eps))
     adamw     theta *= 1 - alpha lambda, then as adam
 
 Except in adamw, weight decay adds lambda theta to g. The first half of `state` is v, the second half is s.
@@ -30,7 +31,8 @@ ADAM, ADAMW = OPTIMIZERS["adam"], OPTIMIZERS["adamw"]
 #: Where the row `settings` holds each number (`_calls.optimizer.Settings` has the same names). DECAY1 is mu
 #: or beta1, DECAY2 is rho or beta2, WEIGHT_DECAY is lambda, STEP is the number of steps done. L2 and SLOPE
 #: belong to the network. `begin_step` writes the last two: the rate of this step, and the factor of sqrt(s).
-RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, STEP, L2, SLOPE, RATE, ROOT = range(12)
+RULE, LEARNING_RATE, DECAY1, DECAY2, EPS, WEIGHT_DECAY, NESTEROV, EPSILON_HAT, STEP = range(9)
+L2, SLOPE, RATE, ROOT = range(9, 13)
 
 
 class Rule(NamedTuple):
@@ -65,7 +67,11 @@ def begin_step(settings):
     settings[RATE], settings[ROOT] = settings[LEARNING_RATE], 1.0
     if settings[RULE] == ADAM or settings[RULE] == ADAMW:
         settings[RATE] /= 1.0 - settings[DECAY1] ** settings[STEP]
-        settings[ROOT] = 1.0 / math.sqrt(1.0 - settings[DECAY2] ** settings[STEP])
+        correction = math.sqrt(1.0 - settings[DECAY2] ** settings[STEP])
+        if settings[EPSILON_HAT] != 0.0:
+            settings[RATE] *= correction
+        else:
+            settings[ROOT] = 1.0 / correction
 
 
 @loops

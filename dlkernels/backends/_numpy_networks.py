@@ -152,7 +152,8 @@ def _rmsprop(theta: Array, g: Array, v: Array, squares: Array, s: Settings) -> N
 def _adam(theta: Array, g: Array, mean: Array, squares: Array, s: Settings) -> None:
     mean[...] = s.decay1 * mean + (1 - s.decay1) * g
     squares[...] = s.decay2 * squares + (1 - s.decay2) * g * g
-    root = np.sqrt(squares) / (1 - s.decay2**s.step) ** 0.5 + s.eps
+    correction = (1 - s.decay2**s.step) ** 0.5
+    root = np.sqrt(squares) / correction + (s.eps / correction if s.epsilon_hat else s.eps)
     theta -= s.learning_rate / (1 - s.decay1**s.step) * mean / root
 
 

@@ -177,7 +177,8 @@ def _rmsprop(theta: float, g: float, v: float, square: float, s: Settings) -> _U
 def _adam(theta: float, g: float, mean: float, square: float, s: Settings) -> _Updated:
     mean = s.decay1 * mean + (1 - s.decay1) * g
     square = s.decay2 * square + (1 - s.decay2) * g * g
-    root = math.sqrt(square) / math.sqrt(1 - s.decay2**s.step) + s.eps
+    correction = math.sqrt(1 - s.decay2**s.step)
+    root = math.sqrt(square) / correction + (s.eps / correction if s.epsilon_hat else s.eps)
     return theta - s.learning_rate / (1 - s.decay1**s.step) * _ratio(mean, root), mean, square
 
 

@@ -130,8 +130,8 @@ def test_a_row_of_settings_is_what_kernels_read():
 
 
 def test_optimizers_are_as_in_pytorch():
-    """Its names and defaults; but for betas, which are two arguments here, and lr."""
-    adam = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    """Its names and defaults; but for betas, which are two arguments here, lr, and the flag epsilon_hat."""
+    adam = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "epsilon_hat": False}
     rmsprop = {"learning_rate": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0}
     found = {name: arguments_of(getattr(optimizers, name)) for name in RULES}
     assert {name: {n: default for n, _, default in given} for name, given in found.items()} == {
