@@ -137,7 +137,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         theta = _weights.drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
         problem = Problem(
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
-            names, OUTPUTS[self.out_activation_], float(self.alpha), float(self.epsilon),
+            names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
         validation = self._own_validation(X_val, y_val, theta.dtype)
         if self.solver == "lbfgs":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +25,6 @@ class Problem(NamedTuple):
         The network.
     alpha : float
         scikit-learn's penalty: of a batch it is divided by the number of examples, or by their weights.
-    epsilon : float
-        scikit-learn's epsilon of Adam.
     """
 
     X: Array
@@ -37,7 +34,6 @@ class Problem(NamedTuple):
     activations: tuple[str, ...]
     output: str
     alpha: float
-    epsilon: float
 
     @property
     def averages_outputs(self) -> bool:
@@ -73,10 +69,13 @@ class Problem(NamedTuple):
         )  # fmt: skip
         return cost, gradient
 
-    def _goes_by_batch(self, optimizer: optimizers.Optimizer) -> bool:
-        """Whether something changes from batch to batch, so that an epoch can't be one compiled call."""
-        adam = isinstance(optimizer, optimizers.Adam)
-        return adam or self.weights is not None or (self.averages_outputs and self.alpha > 0)
+    @property
+    def goes_by_batch(self) -> bool:
+        """Whether something changes from batch to batch, so that an epoch can't be one compiled call.
+
+        It is the penalty of weighted examples, or the part of the penalty in the loss that is reported.
+        """
+        return self.weights is not None or (self.averages_outputs and self.alpha > 0)
 
     def epoch(self, theta: Array, optimizer: optimizers.Optimizer, order: Array, batch_size: int) -> float:
         """Train on the examples in this order; return the mean loss as scikit-learn reports it.
@@ -85,8 +84,7 @@ class Problem(NamedTuple):
         smaller takes a call of its own.
         """
         m = len(order)
-        step = batch_size if self._goes_by_batch(optimizer) else m - m % batch_size
-        count = int(optimizer.state["step"][0])
+        step = batch_size if self.goes_by_batch else m - m % batch_size
         mean = 0.0
         for first in range(0, m, step):
             part = order[first : first + step]
@@ -94,11 +92,6 @@ class Problem(NamedTuple):
             total = float(size) if self.weights is None else self.total(part)
             if total == 0.0:
                 continue
-            count += 1
-            if isinstance(
-                optimizer, optimizers.Adam
-            ):  # scikit-learn doesn't correct epsilon for the first steps, as PyTorch does
-                optimizer.eps = self.epsilon / math.sqrt(1.0 - optimizer.beta2**count)
             l2 = self.alpha / total
             penalty = self.penalty(theta, l2) if self.averages_outputs else 0.0
             cost = dk.train_epoch(

@@ -20,7 +20,8 @@ def optimizer_of(estimator: Any) -> optimizers.Optimizer:
     rate = float(estimator.learning_rate_init)
     if estimator.solver == "adam":
         beta1, beta2 = float(estimator.beta_1), float(estimator.beta_2)
-        return optimizers.Adam(rate, beta1=beta1, beta2=beta2, eps=float(estimator.epsilon))
+        epsilon = float(estimator.epsilon)
+        return optimizers.Adam(rate, beta1=beta1, beta2=beta2, eps=epsilon, epsilon_hat=True)
     momentum = float(estimator.momentum)
     return optimizers.SGD(
         rate, momentum=momentum, nesterov=bool(estimator.nesterovs_momentum) and momentum > 0
