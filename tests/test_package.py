@@ -16,7 +16,7 @@ import pytest
 
 import dlkernels
 import models
-from dlkernels import backends
+from dlkernels import backends, estimators
 
 COMPILED = not numba.config.DISABLE_JIT
 
@@ -48,11 +48,13 @@ def public():
         for member in members:
             if callable(member) and not isinstance(member, type | str):
                 yield f"{name}.{member.__name__}" if inspect.ismodule(value) else name, member
-    for cls in (*(getattr(models, name) for name in models.__all__), dlkernels.graph.Variable):
-        yield cls.__name__, cls
+    classes = [getattr(home, name) for home in (models, estimators) for name in home.__all__]
+    for cls in (*classes, dlkernels.graph.Variable):
+        where = "estimators." if cls.__module__.startswith("dlkernels.estimators") else ""
+        yield where + cls.__name__, cls
         for name, method in inspect.getmembers(cls, inspect.isfunction):
-            if not name.startswith("_"):
-                yield f"{cls.__name__}.{name}", method
+            if not name.startswith("_") and method.__module__.startswith("dlkernels"):
+                yield f"{where}{cls.__name__}.{name}", method
 
 
 PUBLIC = dict(public())

@@ -10,7 +10,8 @@ from estimator_tables import counts, several_labels, table
 
 from dlkernels import estimators
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*(converge|reached)")
+#: The last is about how the first versions of scikit-learn call the last ones of SciPy.
+pytestmark = pytest.mark.filterwarnings("ignore:.*(converge|reached|disp. and .iprint)")
 NEW = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 7)
 weighted = pytest.mark.skipif(not NEW, reason="scikit-learn before 1.7 has no weights here")
 

@@ -11,6 +11,12 @@ from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@parametrize_with_checks([LogisticRegression(), MLPClassifier(), MLPRegressor()])
+_checks = parametrize_with_checks([LogisticRegression(), MLPClassifier(), MLPRegressor()])
+_names, _pairs = _checks.args
+#: The first versions of scikit-learn pass a generator, which pytest doesn't like any more.
+each_check = pytest.mark.parametrize(_names, list(_pairs), **_checks.kwargs)
+
+
+@each_check
 def test_check(estimator, check):
     check(estimator)
