@@ -150,12 +150,12 @@ def test_logistic_regression_has_the_same_coefficients(name, settings):
 
 @tables
 def test_float32_stays_float32(name):
-    """Roundings of float32 change the way to the minimum, and where the search ends."""
+    """Roundings of float32 change the way to the minimum, so the search must come close to it."""
     X, y = table(name)
     X = X.astype("float32")
-    ours, theirs = pair("LogisticRegression", {"max_iter": 200})
+    ours, theirs = pair("LogisticRegression", {"max_iter": 500, "C": 0.1, "tol": 1e-5})
     probabilities = ours.fit(X, y).predict_proba(X)
-    np.testing.assert_allclose(probabilities, theirs.fit(X, y).predict_proba(X), atol=0.01)
+    np.testing.assert_allclose(probabilities, theirs.fit(X, y).predict_proba(X), atol=2e-3)
     assert ours.coef_.dtype == ours.intercept_.dtype == probabilities.dtype == np.float32
 
 

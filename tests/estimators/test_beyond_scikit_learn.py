@@ -12,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 import dlkernels as dk
 from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
+from dlkernels.estimators._problem import Problem
 
 brief = pytest.mark.filterwarnings("ignore:.*(converge|reached)")
 X, Y = table("wine")
@@ -205,6 +206,9 @@ def test_predictions_follow_weights_that_are_changed():
     model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", max_iter=500, tol=1e-2, random_state=0)
     model.fit(*NUMBERS)
     before = model.predict(NUMBERS[0])
+    copied = pickle.loads(pickle.dumps(model))
+    copied.intercepts_[-1] += 1.0
+    np.testing.assert_allclose(copied.predict(NUMBERS[0]), before + 1.0)
     model.intercepts_[-1] += 1.0  # in place
     np.testing.assert_allclose(model.predict(NUMBERS[0]), before + 1.0)
     model.intercepts_[-1] = model.intercepts_[-1] + 1.0  # another array
@@ -240,6 +244,26 @@ def test_diverging_training_keeps_the_best_finite_weights(kind, early_stopping):
     assert all(np.isfinite(array).all() for array in weights(model))
     model.set_params(learning_rate_init=1e-3).partial_fit(TWO[0], TWO[1])  # with a new optimizer
     assert all(np.isfinite(array).all() for array in weights(model))
+
+
+@brief
+def test_weights_of_the_lowest_loss_are_kept(monkeypatch):
+    """The third epoch has the lowest loss, so its first weights are kept: the losses are theirs."""
+    epoch, losses = Problem.epoch, []
+
+    def diverging(self, theta, *rest):
+        losses.append(epoch(self, theta, *rest))
+        if len(losses) == 4:
+            theta[0] = np.inf
+        return losses[-1] + (10.0 if len(losses) == 4 else 0.0)
+
+    settings = {"hidden_layer_sizes": (8,), "random_state": 0}
+    expected = MLPClassifier(max_iter=2, **settings).fit(X, Y)
+    monkeypatch.setattr(Problem, "epoch", diverging)
+    with pytest.warns(ConvergenceWarning, match=r"in epoch 4\."):
+        model = MLPClassifier(**settings).fit(X, Y)
+    assert losses[:3] == sorted(losses[:3], reverse=True)
+    assert equal_bits(model, expected)
 
 
 def test_lbfgs_keeps_finite_weights():
