@@ -180,6 +180,12 @@ def test_import_of_dlkernels_leaves_scikit_learn_alone():
     assert done.stdout.split() == ["False"], done.stderr
 
 
+def test_without_scikit_learn_the_error_names_the_extra():
+    code = "import sys; sys.modules['sklearn'] = None; import dlkernels.estimators"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert 'python -m pip install "dlkernels[sklearn]"' in done.stderr
+
+
 # -- accuracy --------------------------------------------------------------------------------------------
 
 
