@@ -1,0 +1,30 @@
+"""The table of estimators beside scikit-learn's."""
+
+from __future__ import annotations
+
+import numba
+import pytest
+
+from asv_benchmarks import estimators
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes without compilation")
+def test_a_row_has_two_times_and_equal_scores(capsys):
+    row = next(row for row in estimators.ROWS if row.data == "breast_cancer")
+    found = estimators.measure(row, rounds=1)
+    assert min(found["seconds"]) > 0
+    assert found["ratio"] == found["seconds"][1] / found["seconds"][0]
+    assert found["scores"][0] == pytest.approx(found["scores"][1], abs=1e-12)
+    assert found["scores"][0] > 0.97
+
+
+def test_rows_can_be_chosen(monkeypatch, capsys):
+    monkeypatch.setattr(
+        estimators, "measure", lambda row, rounds: {"seconds": [1, 2], "ratio": 2.0, "scores": [0.5, 0.25]}
+    )
+    monkeypatch.setenv("COLUMNS", "160")
+    estimators.main(["--only", "diabetes"])
+    printed = capsys.readouterr().out
+    assert "MLPRegressor(), diabetes" in printed
+    assert "1000.0 ms" in printed
+    assert "wine" not in printed
