@@ -12,7 +12,8 @@ scikit-learn's parameters and have its attributes, so that changing the import i
     >>> bool(model.fit(X, y).score(X, y) > 0.95)
     True
 
-They need the extra `sklearn`: python -m pip install "dlkernels[sklearn]".
+They need the extra `sklearn`: python -m pip install "dlkernels[sklearn]". `save` and `load`, for files that
+PyTorch reads too, need the extra `io`; and `to_onnx` the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from dlkernels.extras import need
 
 need("sklearn", "dlkernels.estimators", "sklearn")
 
+from dlkernels.estimators._files import load  # noqa: E402
 from dlkernels.estimators.logistic_regression import LogisticRegression  # noqa: E402
 from dlkernels.estimators.mlp_classifier import MLPClassifier  # noqa: E402
 from dlkernels.estimators.mlp_regressor import MLPRegressor  # noqa: E402
 
-__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor"]
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "load"]

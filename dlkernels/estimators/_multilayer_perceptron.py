@@ -18,6 +18,7 @@ from dlkernels.estimators import _weights
 from dlkernels.estimators._base import Array, rows_to_predict, weights_of
 from dlkernels.estimators._lbfgs import lbfgs
 from dlkernels.estimators._problem import Problem
+from dlkernels.estimators._saved import Saved
 from dlkernels.estimators._stochastic import Training, optimizer_of
 from dlkernels.estimators._validation import Validation, split
 
@@ -35,7 +36,7 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
-class MultilayerPerceptron(BaseEstimator, ABC):
+class MultilayerPerceptron(Saved, BaseEstimator, ABC):
     """Dense layers, trained by scikit-learn's rules. Subclasses know about labels, and hold settings."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -114,6 +115,23 @@ class MultilayerPerceptron(BaseEstimator, ABC):
         if self.__dict__.get("_shared", (None,))[0] is not theta:
             self.coefs_, self.intercepts_ = _weights.views(theta, sizes)
             self._shared = theta, sizes, (*self.coefs_, *self.intercepts_)
+
+    def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
+        """What `dlkernels.network_forward` takes: theta, sizes, hidden activations, and the output."""
+        check_is_fitted(self, "coefs_")
+        theta, sizes = self._network()
+        return theta, sizes, self._activations(len(sizes) - 2), OUTPUTS[self.out_activation_]
+
+    def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
+        """Take what a file holds, if the settings are those of such a network."""
+        self._hidden()
+        self._activations(len(sizes) - 2)
+        self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
+        self.out_activation_ = next(name for name, ours in OUTPUTS.items() if ours == header["output"])
+        self.t_, self.n_iter_ = header["t_"], header["n_iter_"]
+        if header["loss_"] is not None:
+            self.loss_ = header["loss_"]
+        self._keep(theta, sizes)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what shares memory, because a pickle would hold the weights twice."""
@@ -215,7 +233,6 @@ class MultilayerPerceptron(BaseEstimator, ABC):
 
     def _outputs(self, X: Any, output: str | None = None) -> Array:
         """What the network returns for each row, (n_samples, n_outputs_)."""
-        check_is_fitted(self, "coefs_")
-        theta, sizes = self._network()
-        rows, names = rows_to_predict(self, X, theta.dtype), self._activations(len(sizes) - 2)
-        return dk.network_forward(theta, sizes, rows.T, names, output or OUTPUTS[self.out_activation_]).T
+        theta, sizes, names, own = self._described()
+        rows = rows_to_predict(self, X, theta.dtype)
+        return dk.network_forward(theta, sizes, rows.T, names, output or own).T

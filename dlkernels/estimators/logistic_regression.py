@@ -25,9 +25,10 @@ from dlkernels.estimators._base import (
     with_class_weight,
 )
 from dlkernels.estimators._lbfgs import lbfgs
+from dlkernels.estimators._saved import Saved
 
 
-class LogisticRegression(ClassifierMixin, BaseEstimator):
+class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
     """scikit-learn's `sklearn.linear_model.LogisticRegression` with its solver "lbfgs".
 
     Parameters
@@ -214,8 +215,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         )
         theta = np.zeros(units * (n + 1), X.dtype)
         theta[:length] = found.x
-        self.coef_, self.intercept_ = theta[: units * n].reshape(units, n), theta[units * n :]
-        self.n_iter_ = np.array([found.iterations], np.int32)
+        self._keep(theta, units, n, found.iterations)
         return self
 
     def _start(self, units: int, n: int, dtype: Any) -> Array:
@@ -232,12 +232,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         """Coefficients and intercepts as the parameters of a network without hidden layers."""
         return np.concatenate([np.ravel(self.coef_), np.ravel(self.intercept_)])
 
+    def _keep(self, theta: Array, units: int, n: int, iterations: int) -> None:
+        self.coef_, self.intercept_ = theta[: units * n].reshape(units, n), theta[units * n :]
+        self.n_iter_ = np.array([iterations], np.int32)
+
+    def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
+        """What `dlkernels.network_forward` takes: theta, sizes, hidden activations (none), and the output."""
+        check_is_fitted(self, "coef_")
+        units, n = self.coef_.shape
+        return self._theta(), (n, units), (), "sigmoid" if units == 1 else "softmax"
+
+    def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
+        """Take what a file holds."""
+        if len(sizes) != 2:
+            raise ValueError(f"LogisticRegression has one layer, but the tensors are those of {sizes} units")
+        self._keep(theta, sizes[1], sizes[0], header["n_iter_"])
+
     def _outputs(self, X: Any, output: str) -> Array:
         """What a network without hidden layers returns for each row."""
-        check_is_fitted(self, "coef_")
-        theta, (units, n) = self._theta(), self.coef_.shape
-        rows = rows_to_predict(self, X, theta.dtype)
-        return dk.network_forward(theta, (n, units), rows.T, (), output).T
+        theta, sizes, names, _ = self._described()
+        return dk.network_forward(theta, sizes, rows_to_predict(self, X, theta.dtype).T, names, output).T
 
     def decision_function(self, X: Any) -> Array:
         """Return the logarithm of the odds, or, for more than two classes, the score of each class.

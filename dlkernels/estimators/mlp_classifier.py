@@ -315,6 +315,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             refuse(self, "class_weight", self.class_weight, "there are several labels; use sample_weight")
         return with_class_weight(self.class_weight, self.classes_, rows[0], weights, X)
 
+    def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
+        super()._restore(theta, sizes, header)
+        self._multilabel = header["multilabel"]
+
     # -- prediction --------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Array:
