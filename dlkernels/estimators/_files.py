@@ -84,7 +84,7 @@ def write(estimator: Any, path: str | os.PathLike[str]) -> None:
     where = f"{type(estimator).__name__}.save"
     library = need("safetensors.numpy", where, "io")
     theta, sizes, _, output = estimator._described()
-    tensors = _tensors(theta.astype(theta.dtype if theta.dtype in FLOATS else np.float64), sizes)
+    tensors = tensors_of(theta.astype(theta.dtype if theta.dtype in FLOATS else np.float64), sizes)
     try:
         text = json.dumps(_header(estimator, sizes[0], output))
         _restored(_parsed(text), tensors)  # what `load` would refuse is refused now
@@ -93,7 +93,8 @@ def write(estimator: Any, path: str | os.PathLike[str]) -> None:
     replace(path, library.save(tensors, {ENTRY: text}))
 
 
-def _tensors(theta: Array, sizes: tuple[int, ...]) -> dict[str, Array]:
+def tensors_of(theta: Array, sizes: tuple[int, ...]) -> dict[str, Array]:
+    """The parameters by the names that PyTorch gives them."""
     arrays = [array for W, b in dk.network_views(theta, sizes) for array in (W, b[:, 0])]
     return dict(zip(_names(len(sizes) - 1), map(np.ascontiguousarray, arrays), strict=True))
 
@@ -202,7 +203,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     except RecursionError:
         why = "its header is nested too deeply"
     except (TypeError, ValueError) as error:
-        why = str(error)
+        why = str(error) if len(str(error)) < 1000 else f"{str(error)[:1000]}..."
     raise ValueError(f"load: {os.fspath(path)}: {why}")
 
 
@@ -318,10 +319,13 @@ def _classes(given: dict[str, Any]) -> Array:
     if type(values) is not list or any(type(value) is not LABELS[dtype] for value in values):
         raise ValueError(f"classes_ must be a list of {dtype}, but is {reprlib.repr(values)}")
     try:
-        classes = np.array(values, dtype)
+        with np.errstate(over="ignore"):
+            classes = np.array(values, dtype)
     except OverflowError:
-        raise ValueError(f"classes_ don't fit into {dtype}: {reprlib.repr(values)}") from None
-    if classes.tolist() != values or sorted(set(values)) != values:
+        classes = np.empty(0)
+    if classes.tolist() != values:
+        raise ValueError(f"classes_ don't fit into {dtype}: {reprlib.repr(values)}")
+    if sorted(set(values)) != values:
         raise ValueError(f"classes_ must be different and sorted, but are {reprlib.repr(values)}")
     return classes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dlkernels.estimators import _files
+from dlkernels.estimators import _files, _onnx
 
 
 class Saved:
@@ -40,3 +40,31 @@ class Saved:
         What else training has left isn't saved; `load` says what that means for `partial_fit`.
         """
         _files.write(self, path)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator as an ONNX graph, which onnxruntime and other programs compute.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, best with the ending .onnx. A file that is there is replaced when the new one
+            is complete.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to write before `fit`.
+        ValueError
+            If the parameters have more than 2 GB, or a label is an integer that int64 doesn't hold.
+        MissingExtraError
+            If onnx is not installed: python -m pip install "dlkernels[onnx]".
+
+        Notes
+        -----
+        The input "X" is (N, n_features_in_), in the dtype of the parameters. For classes the outputs are
+        "label" (N,), int64, floating-point or strings, and "probabilities" (N, n_classes); for several labels
+        both are (N, n_labels). A regression has the output "variable" (N, n_outputs_). Results are those of
+        `predict` and `predict_proba` up to rounding. In float64, gelu is exact up to float32's rounding,
+        because onnxruntime has its error function for float32 alone. `load` can't read this file.
+        """
+        _onnx.export(self, path)
