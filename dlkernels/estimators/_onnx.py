@@ -1,7 +1,7 @@
 """Estimators as ONNX graphs: a product for each layer, the activations, and the labels.
 
-onnxruntime has no Elu, Softplus and Erf for float64, and the slope of LeakyRelu is a float32. So three of them
-are written with other operators, and Erf, in gelu, is taken in float32.
+onnxruntime has no Elu, Softplus and Erf for float64, and the slope of LeakyRelu is a float32. So all but Erf
+are put together from other operators, and Erf, in gelu, is taken in float32.
 """
 
 from __future__ import annotations
