@@ -38,6 +38,18 @@ class Saved:
         what the last layer computes, `n_iter_`, `t_` and `loss_`. Python's JSON has also Infinity and NaN.
 
         What else training has left isn't saved; `load` says what that means for `partial_fit`.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from dlkernels.estimators import LogisticRegression
+        >>> from safetensors.numpy import load_file
+        >>> model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], ["a", "b", "c"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.safetensors"))
+        ...     tensors = load_file(os.path.join(folder, "model.safetensors"))
+        >>> tensors["0.weight"].shape
+        (3, 2)
         """
         _files.write(self, path)
 
@@ -66,5 +78,16 @@ class Saved:
         both are (N, n_labels). A regression has the output "variable" (N, n_outputs_). Results are those of
         `predict` and `predict_proba` up to rounding. In float64, gelu is exact up to float32's rounding,
         because onnxruntime has its error function for float32 alone. `load` can't read this file.
+
+        Examples
+        --------
+        >>> import onnx, os, tempfile
+        >>> from dlkernels.estimators import LogisticRegression
+        >>> model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]], ["a", "b", "c"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.to_onnx(os.path.join(folder, "model.onnx"))
+        ...     graph = onnx.load(os.path.join(folder, "model.onnx")).graph
+        >>> [output.name for output in graph.output]
+        ['label', 'probabilities']
         """
         _onnx.export(self, path)
