@@ -70,7 +70,8 @@ def with_class_weight(
     if isinstance(class_weight, str):
         sums = np.bincount(codes, weights, len(classes))
         with np.errstate(divide="ignore"):
-            of_class = sums.sum() / (len(classes) * sums)  # a class without examples has no weight to give
+            of_class = sums.sum() / (len(classes) * sums)
+        of_class[sums == 0] = 0.0  # a class without examples has no weight to give
     else:
         of_class = compute_class_weight(class_weight, classes=classes, y=classes[codes])
     of_example = of_class.astype(X.dtype)[codes]

@@ -90,6 +90,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         hidden = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
+        if not all(isinstance(size, Integral) for size in hidden):
+            raise TypeError(f"hidden_layer_sizes must be integers, got {list(hidden)}")
         if any(size <= 0 for size in hidden):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {list(hidden)}.")
         return tuple(map(int, hidden))
@@ -157,7 +159,7 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
-        validation = self._own_validation(X_val, y_val, theta.dtype)
+        validation = self._own_validation(X_val, y_val, problem.Y)
         if self.solver == "lbfgs":
             self._search(problem, theta)
         else:
@@ -175,7 +177,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             )
         return theta
 
-    def _own_validation(self, X_val: Any, y_val: Any, dtype: Any) -> Validation | None:
+    def _own_validation(self, X_val: Any, y_val: Any, Y: Array) -> Validation | None:
+        """The examples of `X_val` and `y_val`; labels must have the form of Y, those to learn from."""
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
@@ -183,7 +186,13 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         if self.solver == "lbfgs":
             raise ValueError("X_val and y_val are not supported by solver='lbfgs', which has no epochs")
         X_val, y_val = self._checked(X_val, y_val, reset=False)
-        return Validation(X_val.T, np.ascontiguousarray(self._rows(y_val), dtype), None)
+        try:
+            rows = self._rows(y_val)
+        except ValueError as error:
+            raise ValueError(f"y_val: {error}") from error
+        if rows.ndim != 2 or len(rows) != len(Y):
+            raise ValueError(f"y_val has shape {y_val.shape}, but y has {len(Y)} column(s)")
+        return Validation(X_val.T, np.ascontiguousarray(rows, Y.dtype), None)
 
     def _search(self, problem: Problem, theta: Array) -> None:
         """Train by L-BFGS."""
@@ -202,8 +211,9 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         random: Any, first: bool, incremental: bool,
     ) -> None:  # fmt: skip
         """Train by batches."""
-        if not (incremental and hasattr(self, "_optimizer")):
-            self._optimizer = optimizer_of(self)
+        new = optimizer_of(self)
+        if not (incremental and type(getattr(self, "_optimizer", None)) is type(new)):
+            self._optimizer = new
         train = np.arange(problem.X.shape[1])
         if self.early_stopping and validation is None and not incremental:
             fraction, stratified = self.validation_fraction, self._stratifies()

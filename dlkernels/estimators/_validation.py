@@ -50,4 +50,9 @@ def split(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
     weights = None if sample_weight is None else sample_weight[held]
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "sample_weight is 0 for all examples that were set aside for validation, so they give no score. "
+            "Take another random_state, or pass X_val and y_val"
+        )
     return train, Validation(problem.X[:, held], np.ascontiguousarray(problem.Y[:, held]), weights)

@@ -38,7 +38,15 @@ def views(theta: Array, sizes: tuple[int, ...]) -> tuple[list[Array], list[Array
 
 def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> tuple[Array, tuple[int, ...]]:
     """A new theta from `coefs_` and `intercepts_`, which may have been set by hand; and the sizes."""
+    if len(coefs) != len(intercepts):
+        raise ValueError(f"there are {len(coefs)} coefs_, but {len(intercepts)} intercepts_")
     layers = [np.asarray(array) for pair in zip(coefs, intercepts, strict=True) for array in pair]
+    for array in layers:
+        if array.dtype.kind not in "fiub" or array.ndim == 0:
+            raise ValueError(
+                "coefs_ and intercepts_ must be arrays of real numbers, not "
+                f"{array.dtype} of {array.ndim} axes"
+            )
     dtype = np.result_type(*layers)
     sizes = (*[W.shape[0] for W in layers[::2]], len(layers[-1]))
     for layer, (W, b) in enumerate(zip(layers[::2], layers[1::2], strict=True)):

@@ -297,7 +297,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _rows(self, y: Array) -> Array:
         if self._multilabel:
-            return np.asarray(y.toarray() if hasattr(y, "toarray") else y).T
+            return np.asarray(y.toarray() if hasattr(y, "toarray") else y).T != 0
         encoder = LabelEncoder()
         encoder.classes_ = self.classes_
         return encoder.transform(y).reshape(1, -1)

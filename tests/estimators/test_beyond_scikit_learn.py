@@ -307,3 +307,69 @@ def test_a_bar_is_shown_on_a_terminal(monkeypatch, capsys):
     shown = capsys.readouterr()
     assert "Iteration" not in shown.out
     assert "MLPClassifier" in shown.err
+
+
+# -- what is refused, or taken as scikit-learn takes it ------------------------------------------------------
+
+
+def test_labels_other_than_0_count_as_1():
+    X, Y = several_labels()
+    models = [MLPClassifier((5,), max_iter=3, random_state=0) for _ in range(2)]
+    with pytest.warns(ConvergenceWarning):
+        first, second = models[0].fit(X, Y).predict_proba(X), models[1].fit(X, 5 * Y).predict_proba(X)
+    assert (first == second).all()
+
+
+def test_sizes_of_layers_are_integers():
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes must be integers, got \[2.5\]"):
+        MLPClassifier([2.5]).fit(*table("iris"))
+
+
+@pytest.mark.parametrize(
+    ("y_val", "message"),
+    [([0, 1, 2], "y_val has shape"), (["a", "b", "c"], "y_val")],
+    ids=["one column", "words"],
+)
+def test_validation_labels_must_be_like_the_labels(y_val, message):
+    X, Y = several_labels()
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier((5,), max_iter=3).fit(X, Y, X_val=X[:3], y_val=np.array(y_val))
+
+
+def test_an_unknown_class_of_validation_data_is_named():
+    X, y = table("iris")
+    with pytest.raises(ValueError, match="y_val: "):
+        MLPClassifier((5,), max_iter=3).fit(X, y, X_val=X[:2], y_val=[0, 7])
+
+
+def test_a_class_without_weight_gets_none():
+    X, y = table("iris")
+    model = LogisticRegression(class_weight="balanced").fit(X, y, sample_weight=(y > 0).astype(float))
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X[y > 0], y[y > 0]) > 0.9
+
+
+def test_examples_set_aside_need_weight():
+    X, y = table("iris")
+    weights = np.zeros(len(y))
+    weights[:1] = 1
+    with pytest.raises(ValueError, match="sample_weight is 0 for all examples that were set aside"):
+        MLPClassifier((5,), early_stopping=True, random_state=1).fit(X, y, sample_weight=weights)
+
+
+def test_another_solver_begins_anew():
+    X, y = table("iris")
+    model = MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(solver="sgd", learning_rate="invscaling").partial_fit(X, y)
+    assert type(model._optimizer) is dk.optimizers.SGD
+
+
+@pytest.mark.parametrize("change", ["complex", "scalar", "fewer"])
+def test_weights_that_are_no_arrays_of_numbers_are_refused(change):
+    X, y = table("iris")
+    model = MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    coefs = list(model.coefs_)
+    coefs[0] = {"complex": coefs[0] * 1j, "scalar": 1.0, "fewer": coefs[0]}[change]
+    model.coefs_ = coefs[:1] if change == "fewer" else coefs
+    with pytest.raises(ValueError, match="coefs_"):
+        model.predict(X)
