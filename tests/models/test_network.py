@@ -451,14 +451,6 @@ def test_an_interrupted_epoch_leaves_no_trace(backend, fits, epoch, monkeypatch)
         assert pickle.dumps(vars(model)) == before
 
 
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C raises KeyboardInterrupt, also where tests run in the background and would ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there are no such signals")
 @pytest.mark.parametrize("fast", ["numpy", "numba"])
 def test_ctrl_c_leaves_a_network_that_agrees_with_itself(fast, ctrl_c):

@@ -287,8 +287,8 @@ def test_a_long_fit_copies_no_costs(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there are no such signals")
 @pytest.mark.parametrize("fast", ["numpy", "numba"])
-def test_ctrl_c_leaves_a_model_that_agrees_with_itself(make, fast, small):
-    model = make(backend=fast, num_iterations=10**8)
+def test_ctrl_c_leaves_a_model_that_agrees_with_itself(make, fast, small, ctrl_c):
+    model = make(backend=fast, num_iterations=10**6)
     timer = threading.Timer(0.2, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
 
     def start(iteration, cost):  # once the kernels are compiled
