@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import compute_class_weight, validation
 
+import dlkernels as dk
 from dlkernels.progress import progress
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +44,16 @@ def rows_to_predict(estimator: Any, X: Any, dtype: Any) -> Array:
     ):
         return X
     return checked(estimator, X, dtype=FLOATS, reset=False)
+
+
+def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
+    """What the network of a fitted estimator returns for each row, (n_samples, n_outputs).
+
+    `output` takes the place of what its last layer computes.
+    """
+    theta, sizes, names, own = estimator._described()
+    rows = rows_to_predict(estimator, X, theta.dtype)
+    return dk.network_forward(theta, sizes, rows.T, names, output or own).T
 
 
 def weights_of(sample_weight: Any, X: Array) -> Array | None:

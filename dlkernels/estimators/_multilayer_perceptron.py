@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 import dlkernels as dk
 from dlkernels import catalogue
 from dlkernels.estimators import _weights
-from dlkernels.estimators._base import Array, rows_to_predict, weights_of
+from dlkernels.estimators._base import FLOATS, Array, checked, weights_of
 from dlkernels.estimators._lbfgs import lbfgs
 from dlkernels.estimators._problem import Problem
 from dlkernels.estimators._saved import Saved
@@ -65,9 +65,13 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         "max_fun": [Interval(Integral, 1, None, closed="left")],
     }
 
-    @abstractmethod
+    #: What scikit-learn's check must know of labels beside their form.
+    _of_labels: ClassVar[dict[str, bool]] = {}
+
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
+        X, y = checked(self, X, y, multi_output=True, dtype=FLOATS, reset=reset, **self._of_labels)
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @abstractmethod
     def _learn_labels(self, y: Array, incremental: bool) -> None:
@@ -238,11 +242,3 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
     def _stratifies(self) -> bool:
         """Whether a validation set has as many examples of each class as the others, in proportion."""
         return False
-
-    # -- prediction --------------------------------------------------------------------------------------
-
-    def _outputs(self, X: Any, output: str | None = None) -> Array:
-        """What the network returns for each row, (n_samples, n_outputs_)."""
-        theta, sizes, names, own = self._described()
-        rows = rows_to_predict(self, X, theta.dtype)
-        return dk.network_forward(theta, sizes, rows.T, names, output or own).T

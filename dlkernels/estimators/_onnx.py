@@ -92,7 +92,7 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
         A = graph.activation(activation, Z)
     make, number = onnx.helper.make_tensor_value_info, graph.type_of(theta.dtype)
     if hasattr(estimator, "classes_"):
-        outputs = _labels(estimator, graph, Z, A)
+        outputs = _labels(estimator, graph, Z, A, sizes[-1] == 1)
         several = ["N", sizes[-1]] if getattr(estimator, "_multilabel", False) else ["N"]
         results = [
             make("label", outputs, several),
@@ -109,9 +109,8 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
     replace(path, model.SerializeToString())
 
 
-def _labels(estimator: Any, graph: _Graph, Z: str, A: str) -> int:
+def _labels(estimator: Any, graph: _Graph, Z: str, A: str, one_column: bool) -> int:
     """Add "label" and "probabilities" by the rules of `predict`; return the type of the labels."""
-    one_column = estimator._described()[1][-1] == 1
     if getattr(estimator, "_multilabel", False):
         graph("Identity", A, result="probabilities")
         graph("Cast", graph("Greater", A, graph.constant(0.5)), result="label", to=graph.type_of(np.int64))

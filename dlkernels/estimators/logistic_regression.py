@@ -19,8 +19,8 @@ from dlkernels.estimators._base import (
     FLOATS,
     Array,
     checked,
+    outputs,
     refuse,
-    rows_to_predict,
     weights_of,
     with_class_weight,
 )
@@ -248,11 +248,6 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
             raise ValueError(f"LogisticRegression has one layer, but the tensors are those of {sizes} units")
         self._keep(theta, sizes[1], sizes[0], header["n_iter_"])
 
-    def _outputs(self, X: Any, output: str) -> Array:
-        """What a network without hidden layers returns for each row."""
-        theta, sizes, names, _ = self._described()
-        return dk.network_forward(theta, sizes, rows_to_predict(self, X, theta.dtype).T, names, output).T
-
     def decision_function(self, X: Any) -> Array:
         """Return the logarithm of the odds, or, for more than two classes, the score of each class.
 
@@ -266,7 +261,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes one number, positive where `classes_[1]` is predicted.
         """
-        Z = self._outputs(X, "identity")
+        Z = outputs(self, X, "identity")
         return Z.ravel() if Z.shape[1] == 1 else Z
 
     def predict(self, X: Any) -> Array:
@@ -299,8 +294,8 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
             Rows add up to 1, in the order of `classes_`.
         """
         if len(getattr(self, "classes_", ())) > 2:
-            return self._outputs(X, "softmax")
-        A = self._outputs(X, "sigmoid")
+            return outputs(self, X, "softmax")
+        A = outputs(self, X, "sigmoid")
         return np.hstack([1 - A, A])
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -316,7 +311,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        Z = self._outputs(X, "identity")
+        Z = outputs(self, X, "identity")
         return log_softmax(Z, axis=1) if Z.shape[1] > 1 else log_expit(np.hstack([-Z, Z]))
 
 

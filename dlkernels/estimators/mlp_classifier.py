@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -19,7 +18,7 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from dlkernels.estimators._base import FLOATS, Array, checked, refuse, with_class_weight
+from dlkernels.estimators._base import Array, outputs, refuse, with_class_weight
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -272,10 +271,6 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     # -- labels ------------------------------------------------------------------------------------------
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = checked(self, X, y, multi_output=True, dtype=FLOATS, reset=reset)
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
     def _learn_labels(self, y: Array, incremental: bool) -> None:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             check_classification_targets(y)
@@ -334,7 +329,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels of `classes_`, or 0 and 1.
         """
-        A = self._outputs(X)
+        A = outputs(self, X)
         if self._multilabel:
             return (A > 0.5).astype(int)
         if len(self.classes_) == 1:
@@ -354,7 +349,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. The rows of classes add up to 1.
         """
-        A = self._outputs(X)
+        A = outputs(self, X)
         return A if A.shape[1] > 1 else np.hstack([1 - A, A])
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -370,7 +365,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        Z = self._outputs(X, "identity")
+        Z = outputs(self, X, "identity")
         if self.out_activation_ == "softmax":
             return log_softmax(Z, axis=1)
         return log_expit(Z if Z.shape[1] > 1 else np.hstack([-Z, Z]))

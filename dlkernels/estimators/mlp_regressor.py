@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from dlkernels.estimators._base import FLOATS, Array, checked
+from dlkernels.estimators._base import Array, outputs
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -132,6 +131,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         **MultilayerPerceptron._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson"})],
     }
+    _of_labels: ClassVar[dict[str, bool]] = {"y_numeric": True}
 
     def __init__(
         self,
@@ -246,10 +246,6 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = checked(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS, reset=reset)
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
     def _learn_labels(self, y: Array, incremental: bool) -> None:
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
@@ -272,5 +268,5 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        A = self._outputs(X)
+        A = outputs(self, X)
         return A.ravel() if A.shape[1] == 1 else A
