@@ -131,14 +131,14 @@ class Code:
                     vector, pointer = self.builder.select(is_set, high, low), self.at(pointer, bit)
                     width //= 2
 
-    def store_part(self, rows, tall, wide, data, corner, stride):
-        """Store the first `tall` rows and `wide` columns of a block, which is given as lists of vectors.
+    def store_part(self, vectors, across, tall, wide, data, corner, stride):
+        """Store the first `tall` rows and `wide` columns of a block, whose rows have `across` vectors each.
 
         The block goes to the stack first, so that one loop stores all of its rows.
         """
-        across, height = len(rows[0]), self.index(len(rows))
-        block = internals.on_stack(self.builder, self.vector, len(rows) * across)
-        for place, vector in enumerate(vector for row in rows for vector in row):
+        height = self.index(len(vectors) // across)
+        block = internals.on_stack(self.builder, self.vector, len(vectors))
+        for place, vector in enumerate(vectors):
             self.builder.store(vector, self.at(block, self.index(place)))
         used = self.builder.select(self.builder.icmp_signed("<", tall, height), tall, height)
         with internals.counted(self.builder, used) as row:

@@ -207,11 +207,9 @@ def outer_prefetch(typing_context, tile, c, i, stride):
 def outer_store_part(typing_context, tile, c, i, stride, tall, wide):
     def generate(code, places, tile, c, i, stride, tall, wide):
         vectors = [code.builder.extract_value(tile, place) for place, _, _ in places]
-        across = tile_type.vectors
-        rows = [vectors[r : r + across] for r in range(0, len(vectors), across)]
-        code.store_part(rows, tall, wide, c, i, stride)
+        code.store_part(vectors, across, tall, wide, c, i, stride)
 
-    tile_type = tile
+    across = tile.vectors
     return _on_block(tile, None, (tile, c, i, stride, tall, wide), generate)
 
 
@@ -231,8 +229,7 @@ def transpose_part(typing_context, a, i, a_stride, out, j, out_stride, tall, wid
     def generate(code, a, i, a_stride, out, j, out_stride, tall, wide):
         order = range(code.shape.lanes)
         rows = [code.load_where(code.first_if(r, tall, wide), code.at(a, i, a_stride, r)) for r in order]
-        columns = [[column] for column in code.interleaved(rows)]
-        code.store_part(columns, wide, tall, out, j, out_stride)
+        code.store_part(code.interleaved(rows), 1, wide, tall, out, j, out_stride)
 
     return operation(_sums, None, (a, i, a_stride, out, j, out_stride, tall, wide), generate)
 
