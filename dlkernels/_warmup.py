@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
+from dlkernels._calls.lbfgs import Limits, minimize
 from dlkernels.activations import sigmoid
 from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward, dense_gradients
@@ -47,6 +48,13 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: network_propagate(theta, sizes, X, Y)
     yield lambda: train_epoch(theta, sizes, Adam(), X, Y, batch_size=4)
     yield lambda: Adam().step(theta, array(13))
+    yield lambda: minimize(_parabola, np.array([1.0, 2.0]), Limits(3, 0.0))
+
+
+def _parabola(x: Any, gradient: Any) -> float:
+    """x[0]² + x[1]⁴, with its gradient."""
+    gradient[:] = 2 * x[0], 4 * x[1] ** 3
+    return float(x[0] ** 2 + x[1] ** 4)
 
 
 def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:

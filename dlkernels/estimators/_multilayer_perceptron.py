@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import dlkernels as dk
 from dlkernels import catalogue
+from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators import _weights
 from dlkernels.estimators._base import FLOATS, Array, checked, weights_of
 from dlkernels.estimators._lbfgs import lbfgs
@@ -201,10 +202,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
     def _search(self, problem: Problem, theta: Array) -> None:
         """Train by L-BFGS."""
         self.t_ = 0
-        options = {"maxfun": self.max_fun, "gtol": self.tol}
-        found = lbfgs(
-            problem.cost_and_gradient, theta, estimator=self, max_iter=self.max_iter, options=options
-        )
+        limits = Limits(self.max_iter, self.tol, evaluations=self.max_fun)
+        found = lbfgs(problem.cost_and_gradient, theta, limits, self)
         theta[:], self.n_iter_ = found.x, found.iterations
         everything = slice(None)
         penalty = problem.penalty(theta, problem.alpha / problem.total(everything))

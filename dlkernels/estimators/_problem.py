@@ -61,13 +61,13 @@ class Problem(NamedTuple):
             return cost + float(np.average(constants, weights=_part_of(self.weights, part)))
         return cost
 
-    def cost_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        """The cost of all examples and its gradient."""
-        gradient, cost = dk.network_propagate(
+    def cost_and_gradient(self, theta: Array, gradient: Array) -> float:
+        """The cost of all examples; its gradient is written to `gradient`."""
+        _, cost = dk.network_propagate(
             theta, self.sizes, self.X, self.Y, self.activations, self.output, sample_weight=self.weights,
-            l2=self.alpha / self.total(slice(None)),
+            l2=self.alpha / self.total(slice(None)), out=gradient,
         )  # fmt: skip
-        return cost, gradient
+        return cost
 
     @property
     def goes_by_batch(self) -> bool:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 import dlkernels as dk
+from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators._base import (
     FLOATS,
     Array,
@@ -53,7 +54,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Nothing is random: it has no effect, as in scikit-learn with this solver.
     solver : {"lbfgs"}, default="lbfgs"
-        SciPy's L-BFGS-B.
+        L-BFGS. It takes the steps of SciPy's L-BFGS-B, up to rounding.
     max_iter : int, default=100
         The most iterations.
     verbose : int, default=0
@@ -209,9 +210,8 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         found = lbfgs(
             _cost(X.T, codes.reshape(1, -1).astype(X.dtype), weights, units, l2),
             self._start(units, n, X.dtype)[:length],
-            estimator=self,
-            max_iter=self.max_iter,
-            options={"maxls": 50, "gtol": self.tol, "ftol": 64 * np.finfo(float).eps},
+            Limits(self.max_iter, self.tol, decrease=64 * np.finfo(float).eps, line_search=50),
+            self,
         )
         theta = np.zeros(units * (n + 1), X.dtype)
         theta[:length] = found.x
@@ -317,23 +317,29 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
 
 def _cost(
     X: Array, Y: Array, weights: Array | None, units: int, l2: float
-) -> Callable[[Array], tuple[float, Array]]:
-    """The cost of parameters, with its gradient. A vector without intercepts stands for intercepts 0."""
+) -> Callable[[Array, Array], float]:
+    """The cost of parameters, which also writes its gradient.
+
+    A vector of parameters without intercepts stands for intercepts of 0.
+    """
     n, output = X.shape[0], "sigmoid" if units == 1 else "softmax"
 
-    def binary(theta: Array) -> tuple[float, Array]:
-        w = theta[:n]
-        dw, db, cost = dk.logistic_propagate(w.reshape(n, 1), float(theta[n:].sum()), X, Y)
-        gradient = np.append(dw.ravel() + l2 * w, db).astype(theta.dtype)[: theta.size]
-        return cost + 0.5 * l2 * float(w @ w), gradient
+    def binary(theta: Array, gradient: Array) -> float:
+        w, dw = theta[:n], gradient[:n]
+        b = float(theta[n]) if theta.size > n else 0.0
+        _, db, cost = dk.logistic_propagate(w.reshape(n, 1), b, X, Y, out=dw.reshape(n, 1))
+        gradient[n:] = db
+        dw += l2 * w
+        return cost + 0.5 * l2 * float(w @ w)
 
-    def general(theta: Array) -> tuple[float, Array]:
-        whole = theta
-        if theta.size < units * (n + 1):
-            whole = np.concatenate([theta, np.zeros(units, theta.dtype)])
-        gradient, cost = dk.network_propagate(
-            whole, (n, units), X, Y, (), output, sample_weight=weights, l2=l2
+    whole, out = np.zeros(units * (n + 1), X.dtype), np.empty(units * (n + 1), X.dtype)
+
+    def general(theta: Array, gradient: Array) -> float:
+        whole[: theta.size] = theta
+        _, cost = dk.network_propagate(
+            whole, (n, units), X, Y, (), output, sample_weight=weights, l2=l2, out=out
         )  # fmt: skip
-        return cost, gradient[: theta.size]
+        gradient[:] = out[: theta.size]
+        return cost
 
     return binary if units == 1 and weights is None else general

@@ -34,7 +34,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         another one of `dlkernels.catalogue.ACTIVATIONS`, such as "leaky_relu" (with slope 0.01) or "gelu". A
         tuple has a name for each hidden layer.
     solver : {"adam", "sgd", "lbfgs"}, default="adam"
-        Adam or gradient descent by batches, or SciPy's L-BFGS-B on all examples, for small tables.
+        Adam or gradient descent by batches, or L-BFGS on all examples, for small tables.
     alpha : float, default=0.0001
         The factor of the penalty, 1/2 alpha sum(W²), which is divided by the number of a batch's examples (or
         by the sum of their weights).
