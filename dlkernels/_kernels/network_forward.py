@@ -78,8 +78,8 @@ def predict_share(worker: Int, workers: Int, net: Net, examples: Examples, resul
     Z, _, _ = place(sizes, width, layer, memory)
     for t in range(first, last):
         tile = Tile(t * width, min(width, m - t * width), width, memory.dtype.type(1), memory)
-        gather(examples, sizes[0], tile, TRUE)
-        forward(net, tile)
+        gather(examples, sizes, tile, TRUE)
+        forward(net, examples, tile)
         outputs = Outputs(memory, Z, width, n)
         output_activations(net.codes[-1], outputs, tile.count, memory[size - 4 * whole_lines(width) :])
         for i in range(n):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from dlkernels._compiler.options import FALSE, ONE, TRUE, ZERO, loops
 from dlkernels._compiler.pieces import Flag, Int, Ints, Number, Row, piece
 from dlkernels._kernels.activations import activate_into, derived_from_A, in_layer, times_derivative
+from dlkernels._kernels.matvec import add_row_dots
 from dlkernels._kernels.memory import whole_lines
 from dlkernels._kernels.output_units import Labels, Outputs, output_differences
 from dlkernels._kernels.packing import Matrix, pack_right, pack_transposed
@@ -24,6 +25,9 @@ from dlkernels._kernels.rows import clear, copy
 from dlkernels._kernels.tile_products import Tiles, multiply, multiply_T, padded, panels
 from dlkernels._simd.moves import copy_panel_row
 from dlkernels._simd.tile import nr
+
+#: A first layer of at most _FEW units and at least _MANY inputs reads rows of X (`_by_rows`).
+_FEW, _MANY = 16, 64
 
 
 class Net(NamedTuple):
@@ -125,12 +129,26 @@ def _used(tile):
     return min(tile.width, padded(tile.count, tile.memory))
 
 
+@loops
+def _by_rows(examples, sizes):
+    """Whether the first layer reads rows of X, one by one, so that nothing needs to be transposed for it.
+
+    That pays for few units of many inputs: the results of 784-10 for 60,000 examples take 52 ms, and 65 with
+    transposed tiles; the gradient takes 0.84 to 0.98 of the time.
+    """
+    few_of_many = sizes[1] <= _FEW and sizes[0] >= _MANY
+    return examples.transposed and few_of_many and examples.weights.shape[0] == 0
+
+
 @piece
-def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
+def gather(examples: Examples, sizes: Ints, tile: Tile, forward_only: Flag):
     """Copy the inputs of a tile, as they are and, unless `forward_only`, transposed.
 
     Columns from the last example to the next whole vector are 0.
     """
+    n, by_rows = sizes[0], _by_rows(examples, sizes)
+    if by_rows and forward_only:
+        return
     count, width, used, memory = tile.count, tile.width, _used(tile), tile.memory
     each = _matrix_numbers(n, width, memory)
     A, AT = memory[each : 2 * each], memory[2 * each :]
@@ -139,6 +157,8 @@ def gather(examples: Examples, n: Int, tile: Tile, forward_only: Flag):
             i = example_at(examples, tile.first + c)
             for q in range(0, n, nr(A)):
                 copy_panel_row(examples.X, i * n + q, AT, q * width + c * nr(A), min(nr(A), n - q))
+        if by_rows:
+            return
         for q in range(0, n, nr(A)):
             tall = padded(min(nr(A), n - q), A)
             pack_transposed(AT[q * width :], nr(A), ZERO, used, ZERO, tall, A, q * width, width)
@@ -193,8 +213,22 @@ def _leave_out(n, tile, factors):
                 memory[AT_at + (q - q % across) * width + c * across + q % across] = zero
 
 
+@loops
+def _first_by_rows(net, examples, tile, Z):
+    """Z of the first layer from rows of X."""
+    n, k, memory, count = net.sizes[1], net.sizes[0], tile.memory, tile.count
+    W, b, z = net.theta[: n * k], net.theta[n * k : n * k + n], memory[memory.shape[0] - n :]
+    for c in range(_used(tile)):
+        copy(b, z)
+        if c < count:
+            i = example_at(examples, tile.first + c)
+            add_row_dots(n, W, ZERO, k, examples.X[i * k : (i + 1) * k], z, ZERO)
+        for r in range(n):
+            memory[Z + r * tile.width + c] = z[r]
+
+
 @piece
-def forward(net: Net, tile: Tile):
+def forward(net: Net, examples: Examples, tile: Tile):
     """Z and A of all layers from the inputs; of the last layer only Z."""
     memory, width, layers, used = tile.memory, tile.width, net.sizes.shape[0] - 1, _used(tile)
     W_at = ZERO
@@ -203,7 +237,10 @@ def forward(net: Net, tile: Tile):
         _, A_prev, _ = place(net.sizes, width, layer - 1, memory)
         Z, A, _ = place(net.sizes, width, layer, memory)
         W, b = net.theta[W_at : W_at + n * k], net.theta[W_at + n * k : W_at + n * k + n]
-        multiply(W, k, b, Tiles(memory, A_prev, width, 0), Tiles(memory, Z, width, 0), used)
+        if layer == 1 and _by_rows(examples, net.sizes):
+            _first_by_rows(net, examples, tile, Z)
+        else:
+            multiply(W, k, b, Tiles(memory, A_prev, width, 0), Tiles(memory, Z, width, 0), used)
         W_at += n * (k + 1)
         if layer < layers:
             g = in_layer(net.codes[layer - 1], net.slope)
@@ -256,11 +293,11 @@ def through(net: Net, examples: Examples, tile: Tile) -> Number:
     Y, factors = memory[labels : labels + n * width], memory[rest : rest + count]
     losses = memory[rest + whole_lines(width) : rest + whole_lines(width) + count]
     scratch = memory[rest + 2 * whole_lines(width) :]
-    gather(examples, sizes[0], tile, FALSE)
+    gather(examples, sizes, tile, FALSE)
     gather_labels(examples, ONE if examples.classes else n, tile, Y, factors)
     if examples.weights.shape[0] > 0:
         _leave_out(sizes[0], tile, factors)
-    forward(net, tile)
+    forward(net, examples, tile)
     transpose_activations(net, tile)
     Z, _, _ = place(sizes, width, last, memory)
     output_differences(

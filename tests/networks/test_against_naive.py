@@ -87,6 +87,30 @@ def test_outputs(backend, sizes, m, target, dtype):
     assert (type(again), again.dtype, again.flags.c_contiguous) == (np.ndarray, dtype, True)
 
 
+@pytest.mark.parametrize("order", ["as they stand", "permuted"])
+@pytest.mark.parametrize(("sizes", "m"), [((64, 16), 37), ((70, 9, 3), 33), ((131, 3, 2), 1)], ids=str)
+def test_rows_of_many_features(backend, sizes, m, order, dtype):
+    """Examples whose features lie side by side; the compiled backend reads them by rows for few units."""
+    network = cases.network(sizes, m, "identity").cast(dtype)
+    expected = expected_gradient(sizes, m, "identity", hidden(sizes))
+    numbers = np.random.RandomState(1).permutation(m) if order == "permuted" else np.arange(m)
+    X, Y = np.empty_like(network.X, order="F"), np.empty_like(network.Y)
+    X[:, numbers], Y[:, numbers] = network.X, network.Y
+    shuffled = network._replace(X=X, Y=Y)
+    assert_gradient(propagate(backend, shuffled, activations=hidden(sizes)), expected, network)
+    theta = network.theta.copy()
+    cost = backend.train_epoch(
+        theta, sizes, optimizers.SGD(1.0), X, Y, hidden(sizes), "identity", batch_size=m, order=numbers,
+        negative_slope=SLOPE,
+    )  # fmt: skip
+    assert_gradient((network.theta - theta, cost), expected, network)
+    A = backend.network_forward(theta, sizes, X, hidden(sizes), "identity", negative_slope=SLOPE)
+    C = backend.network_forward(
+        theta, sizes, np.ascontiguousarray(X), hidden(sizes), "identity", negative_slope=SLOPE
+    )
+    arrays.assert_agree(A, C, dtype, scale=4.0 * max(1.0, np.max(np.abs(C))))
+
+
 @pytest.mark.parametrize("activation", arrays.ACTIVATIONS)
 @pytest.mark.parametrize("target", ["sigmoid", "classes"])
 def test_every_activation(backend, activation, target, dtype):
