@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 from sklearn.utils import compute_class_weight, validation
 
 import dlkernels as dk
@@ -25,8 +26,19 @@ def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
     return estimator._validate_data(X, *y, **how)
 
 
-def rows_to_predict(estimator: Any, X: Any, dtype: Any) -> Array:
-    """A table of as many features as `fit` has seen, checked.
+@contextlib.contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """If the block raises an error, the estimator has the attributes that it had before."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
+
+
+def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:
+    """A table of as many features as the network has, checked.
 
     scikit-learn's check takes much longer than a small network. So an array that needs no conversion is
     compared here; a table with names on its columns is not.
@@ -36,14 +48,25 @@ def rows_to_predict(estimator: Any, X: Any, dtype: Any) -> Array:
         and X.dtype == dtype
         and X.ndim == 2
         and X.shape[0] > 0
-        and X.shape[1] == estimator.n_features_in_
+        and X.shape[1] == features == getattr(estimator, "n_features_in_", features)
         and X.flags.c_contiguous
         and not hasattr(estimator, "feature_names_in_")
         and X.size <= 2**12
         and np.isfinite(X).all()
     ):
         return X
-    return checked(estimator, X, dtype=FLOATS, reset=False)
+    rows = checked(estimator, X, reset=False)  # strings of digits are for `fit` alone, as in scikit-learn
+    if rows.dtype.kind in "mM":
+        raise TypeError(f"X must hold numbers, not {rows.dtype}")
+    if rows.dtype not in FLOATS:
+        rows = validation.check_array(rows, dtype=FLOATS, estimator=estimator, input_name="X")
+    if rows.shape[1] != features:  # the parameters were set by hand
+        name = type(estimator).__name__
+        raise ValueError(
+            f"X has {rows.shape[1]} features, but {name} is expecting {features} features "
+            "as input, by its parameters"
+        )
+    return rows
 
 
 def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
@@ -52,12 +75,40 @@ def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
     `output` takes the place of what its last layer computes.
     """
     theta, sizes, names, own = estimator._described()
-    rows = rows_to_predict(estimator, X, theta.dtype)
+    rows = rows_to_predict(estimator, X, sizes[0], theta.dtype)
     return dk.network_forward(theta, sizes, rows.T, names, output or own).T
 
 
+def probabilities(estimator: Any, X: Any) -> Array:
+    """The probability of each class, or of each of several labels."""
+    A = outputs(estimator, X)
+    return A if A.shape[1] > 1 else np.hstack([1 - A, A])
+
+
+def log_probabilities(estimator: Any, X: Any) -> Array:
+    """The logarithm of `probabilities`, which is finite also where they are 0."""
+    Z = outputs(estimator, X, "identity")
+    if Z.shape[1] > 1 and not getattr(estimator, "_multilabel", False):
+        return log_softmax(Z, axis=1)
+    return log_expit(Z if Z.shape[1] > 1 else np.hstack([-Z, Z]))
+
+
+def as_parameters(array: Array, names: str) -> Array:
+    """Parameters, which may have been set by hand, as float32 or float64."""
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{names} must be arrays of real numbers, not {array.dtype}")
+    return array.astype(array.dtype if array.dtype in FLOATS else np.float64, copy=False)
+
+
+def penalty_of(factor: float, total: float, formula: str, dtype: Any) -> float:
+    """factor / total, by which 1/2 sum(W²) is multiplied, if it is finite in this dtype."""
+    if factor > float(np.finfo(dtype).max) * total:
+        raise ValueError(f"{formula} is {factor:g} / {total:g}, which is too large for {dtype}")
+    return factor / total
+
+
 def weights_of(sample_weight: Any, X: Array) -> Array | None:
-    """The weights of the examples in the dtype of X, not negative and not all 0; or None."""
+    """The weights of the examples in the dtype of X, not negative and with a sum to divide by; or None."""
     if sample_weight is None:
         return None
     weights = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
@@ -65,7 +116,17 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
         raise ValueError("Negative values in data passed to `sample_weight`: each must be at least 0")
     if not weights.any():
         raise ValueError("sample_weight is 0 for all examples, so there is nothing to learn from")
+    with np.errstate(over="ignore"):
+        total = float(weights.sum(dtype=np.float64))
+    if not divides(total, X.dtype):
+        raise ValueError(f"sample_weight adds up to {total:g}, by which {X.dtype} can't divide")
     return weights
+
+
+def divides(total: float, dtype: Any) -> bool:
+    """Whether a sum of weights and its inverse are finite in this dtype."""
+    largest = float(np.finfo(dtype).max)
+    return 1 / largest <= total <= largest
 
 
 def with_class_weight(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import dlkernels as dk
-from dlkernels.estimators._base import FLOATS, Array
+from dlkernels.estimators._base import Array
 from dlkernels.extras import need
 
 FORMAT, VERSION = "dlkernels.estimators", 1
@@ -84,7 +84,7 @@ def write(estimator: Any, path: str | os.PathLike[str]) -> None:
     where = f"{type(estimator).__name__}.save"
     library = need("safetensors.numpy", where, "io")
     theta, sizes, _, output = estimator._described()
-    tensors = tensors_of(theta.astype(theta.dtype if theta.dtype in FLOATS else np.float64), sizes)
+    tensors = tensors_of(theta, sizes)
     try:
         text = json.dumps(_header(estimator, sizes[0], output))
         _restored(_parsed(text), tensors)  # what `load` would refuse is refused now

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,7 +18,7 @@ import dlkernels as dk
 from dlkernels import catalogue
 from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators import _weights
-from dlkernels.estimators._base import FLOATS, Array, checked, weights_of
+from dlkernels.estimators._base import FLOATS, Array, all_or_nothing, checked, weights_of
 from dlkernels.estimators._lbfgs import lbfgs
 from dlkernels.estimators._problem import Problem
 from dlkernels.estimators._saved import Saved
@@ -68,6 +70,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
 
     #: What scikit-learn's check must know of labels beside their form.
     _of_labels: ClassVar[dict[str, bool]] = {}
+    #: The attributes without which nothing can be predicted. `fit` sets them; they may be set by hand.
+    _learnt: ClassVar[tuple[str, ...]] = ("coefs_", "intercepts_")
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
@@ -75,16 +79,19 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @abstractmethod
-    def _learn_labels(self, y: Array, incremental: bool) -> None:
-        """Find out what labels there are, or whether they are those of the last fit."""
+    def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
+        """Find out what labels there are, or whether they are those of the last fit.
+
+        `classes` are those that `partial_fit` was given.
+        """
 
     @abstractmethod
     def _rows(self, y: Array) -> Array:
         """The labels as rows, (n_outputs_, m), or (1, m) class numbers."""
 
     @abstractmethod
-    def _units(self, rows: Array) -> tuple[int, str]:
-        """The number of outputs, and scikit-learn's name of what the last layer computes."""
+    def _output(self) -> str:
+        """scikit-learn's name of what the last layer computes, for these labels."""
 
     def _example_weights(self, weights: Array | None, rows: Array, X: Array) -> Array | None:
         """The weights of the examples, with those of their classes."""
@@ -125,9 +132,10 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
 
     def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
         """What `dlkernels.network_forward` takes: theta, sizes, hidden activations, and the output."""
-        check_is_fitted(self, "coefs_")
+        check_is_fitted(self, self._learnt)
         theta, sizes = self._network()
-        return theta, sizes, self._activations(len(sizes) - 2), OUTPUTS[self.out_activation_]
+        output = self.__dict__.get("out_activation_") or self._output()
+        return theta, sizes, self._activations(len(sizes) - 2), OUTPUTS[output]
 
     def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
         """Take what a file holds, if the settings are those of such a network."""
@@ -148,29 +156,57 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
     # -- training ----------------------------------------------------------------------------------------
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool = False
-    ) -> Self:
-        hidden = self._hidden()
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool = False,
+        classes: Any = None,
+    ) -> Self:  # fmt: skip
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+        with all_or_nothing(self):
+            problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
+            validation = self._own_validation(X_val, y_val, problem.Y)
+            if self.solver == "lbfgs":
+                train = partial(self._search, problem, theta)
+            else:
+                train = self._training(problem, theta, weights, validation, random, first, incremental)
+            if first:
+                train()
+                self._keep(theta, problem.sizes)
+        if not first:  # what training has changed where it lies can't be undone
+            train()
+            self._keep(theta, problem.sizes)
+        return self
+
+    def _problem(
+        self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
+    ) -> tuple[Problem, Array, Array | None, Any]:
+        """What is to be learnt, the parameters to begin with, `sample_weight`, and the random state."""
+        hidden = self._hidden()
         X, y = self._checked(X, y, reset=first)
-        self._learn_labels(y, incremental)
+        self._learn_labels(y, incremental, classes)
         rows, weights = self._rows(y), weights_of(sample_weight, X)
-        self.n_outputs_, self.out_activation_ = self._units(rows)
+        self.out_activation_ = self._output()
+        self.n_outputs_ = len(self.classes_) if self.out_activation_ == "softmax" else len(rows)
         sizes, names = (X.shape[1], *hidden, self.n_outputs_), self._activations(len(hidden))
         self.n_layers_ = len(sizes)
         random = check_random_state(self.random_state)
-        theta = _weights.drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
+        theta = self._drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
         problem = Problem(
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
-        validation = self._own_validation(X_val, y_val, problem.Y)
-        if self.solver == "lbfgs":
-            self._search(problem, theta)
-        else:
-            self._train(problem, theta, weights, validation, random, first, incremental)
-        self._keep(theta, sizes)
-        return self
+        return problem, theta, weights, random
+
+    def _drawn(self, sizes: tuple[int, ...], names: tuple[str, ...], random: Any, dtype: Any) -> Array:
+        """The parameters that training begins with, if there is memory for them."""
+        limit = np.iinfo(np.intp).max // dtype.itemsize
+        try:
+            if max(sizes) <= limit and dk.num_parameters(sizes) <= limit:
+                return _weights.drawn(sizes, names, random, dtype)
+        except MemoryError:
+            pass
+        raise MemoryError(
+            f"{type(self).__name__}: there is not enough memory for the parameters of a network of {sizes} "
+            f"units; hidden_layer_sizes is {self.hidden_layer_sizes!r}"
+        )
 
     def _theta_for(self, sizes: tuple[int, ...]) -> Array:
         """The parameters to go on from."""
@@ -206,14 +242,14 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         found = lbfgs(problem.cost_and_gradient, theta, limits, self)
         theta[:], self.n_iter_ = found.x, found.iterations
         everything = slice(None)
-        penalty = problem.penalty(theta, problem.alpha / problem.total(everything))
+        penalty = problem.penalty(theta, problem.l2(problem.total(everything)))
         self.loss_ = problem.reported(found.cost, penalty, everything)
 
-    def _train(
+    def _training(
         self, problem: Problem, theta: Array, weights: Array | None, validation: Validation | None,
         random: Any, first: bool, incremental: bool,
-    ) -> None:  # fmt: skip
-        """Train by batches."""
+    ) -> Callable[[], None]:  # fmt: skip
+        """What trains by batches, when it is called."""
         new = optimizer_of(self)
         if not (incremental and type(getattr(self, "_optimizer", None)) is type(new)):
             self._optimizer = new
@@ -221,22 +257,22 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         if self.early_stopping and validation is None and not incremental:
             fraction, stratified = self.validation_fraction, self._stratifies()
             train, validation = split(problem, weights, fraction, stratified, random)
-        scored = validation is not None
-        by_score = self.early_stopping and scored
-        fresh = {
+        stops_by_score = self.early_stopping and validation is not None
+        at_first = {
             "t_": 0,
             "loss_curve_": [],
             "_no_improvement_count": 0,
-            "best_loss_": None if by_score else np.inf,
-            "validation_scores_": [] if scored else None,
-            "best_validation_score_": -np.inf if scored else None,
+            "best_loss_": None if stops_by_score else np.inf,
+            "validation_scores_": None if validation is None else [],
+            "best_validation_score_": None if validation is None else -np.inf,
         }
-        for name, value in fresh.items():
+        for name, value in at_first.items():
             if first or getattr(self, name, None) is None:
                 setattr(self, name, value)
-        Training(self, problem, theta, train, validation).run(
-            random, epochs=self.max_iter, incremental=incremental, stops_by_score=by_score
-        )
+        return partial(
+            Training(self, problem, theta, train, validation).run,
+            random, epochs=self.max_iter, incremental=incremental, stops_by_score=stops_by_score,
+        )  # fmt: skip
 
     def _stratifies(self) -> bool:
         """Whether a validation set has as many examples of each class as the others, in proportion."""

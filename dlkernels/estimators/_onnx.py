@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels import catalogue
-from dlkernels.estimators._base import FLOATS, Array
+from dlkernels.estimators._base import Array
 from dlkernels.estimators._files import replace, tensors_of
 from dlkernels.extras import need
 
@@ -78,7 +78,6 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
     where = f"{type(estimator).__name__}.to_onnx"
     onnx = need("onnx", where, "onnx")
     theta, sizes, names, output = estimator._described()
-    theta = theta.astype(theta.dtype if theta.dtype in FLOATS else np.float64, copy=False)
     if theta.nbytes > 2**31 - 2**20:
         raise ValueError(f"{where}: an ONNX file holds 2 GB, but the parameters have {theta.nbytes} bytes")
     graph = _Graph(onnx, theta.dtype)

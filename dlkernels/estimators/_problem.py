@@ -9,7 +9,7 @@ from scipy.special import xlogy
 
 import dlkernels as dk
 from dlkernels import optimizers
-from dlkernels.estimators._base import Array
+from dlkernels.estimators._base import Array, divides, penalty_of
 
 
 class Problem(NamedTuple):
@@ -46,6 +46,10 @@ class Problem(NamedTuple):
             return float(self.Y[0, part].size)
         return float(self.weights[part].sum(dtype=np.float64))
 
+    def l2(self, total: float) -> float:
+        """The factor of the penalty of examples with this sum of weights."""
+        return penalty_of(self.alpha, total, "alpha / sum(sample_weight)", self.Y.dtype)
+
     def penalty(self, theta: Array, l2: float) -> float:
         """1/2 l2 sum(W²)."""
         squares = [float(np.vdot(W, W)) for W, _ in dk.network_views(theta, self.sizes)]
@@ -65,7 +69,7 @@ class Problem(NamedTuple):
         """The cost of all examples; its gradient is written to `gradient`."""
         _, cost = dk.network_propagate(
             theta, self.sizes, self.X, self.Y, self.activations, self.output, sample_weight=self.weights,
-            l2=self.alpha / self.total(slice(None)), out=gradient,
+            l2=self.l2(self.total(slice(None))), out=gradient,
         )  # fmt: skip
         return cost
 
@@ -90,9 +94,9 @@ class Problem(NamedTuple):
             part = order[first : first + step]
             size = min(batch_size, len(part))
             total = float(size) if self.weights is None else self.total(part)
-            if total == 0.0:
+            if self.weights is not None and not divides(total, self.Y.dtype):  # as good as no examples
                 continue
-            l2 = self.alpha / total
+            l2 = self.l2(total)
             penalty = self.penalty(theta, l2) if self.averages_outputs else 0.0
             cost = dk.train_epoch(
                 theta, self.sizes, optimizer, self.X, self.Y, self.activations, self.output, batch_size=size,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import dlkernels as dk
-from dlkernels.estimators._base import Array
+from dlkernels.estimators._base import Array, as_parameters
 
 
 def drawn(sizes: tuple[int, ...], activations: tuple[str, ...], random: Any, dtype: Any) -> Array:
@@ -41,13 +41,8 @@ def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> tuple[Array, tupl
     if len(coefs) != len(intercepts):
         raise ValueError(f"there are {len(coefs)} coefs_, but {len(intercepts)} intercepts_")
     layers = [np.asarray(array) for pair in zip(coefs, intercepts, strict=True) for array in pair]
-    for array in layers:
-        if array.dtype.kind not in "fiub" or array.ndim == 0:
-            raise ValueError(
-                "coefs_ and intercepts_ must be arrays of real numbers, not "
-                f"{array.dtype} of {array.ndim} axes"
-            )
-    dtype = np.result_type(*layers)
+    if any(array.ndim == 0 for array in layers):
+        raise ValueError("coefs_ and intercepts_ must be arrays, but one is a single number")
     sizes = (*[W.shape[0] for W in layers[::2]], len(layers[-1]))
     for layer, (W, b) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
         if W.shape != sizes[layer : layer + 2] or b.shape != sizes[layer + 1 : layer + 2]:
@@ -56,4 +51,4 @@ def packed(coefs: Sequence[Any], intercepts: Sequence[Any]) -> tuple[Array, tupl
                 f"stand between {sizes[layer]} and {sizes[layer + 1]} units"
             )
     theta = np.concatenate([array.T.ravel() for array in layers])
-    return theta.astype(dtype if dtype in (np.float32, np.float64) else np.float64, copy=False), sizes
+    return as_parameters(theta, "coefs_ and intercepts_"), sizes

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -19,8 +18,13 @@ from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators._base import (
     FLOATS,
     Array,
+    all_or_nothing,
+    as_parameters,
     checked,
+    log_probabilities,
     outputs,
+    penalty_of,
+    probabilities,
     refuse,
     weights_of,
     with_class_weight,
@@ -69,7 +73,8 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels of the classes.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        The coefficients; one row if there are two classes.
+        The coefficients; one row if there are two classes. They may be changed, or set by hand with
+        `intercept_` and `classes_`.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         The intercepts, 0 without `fit_intercept`.
     n_features_in_ : int
@@ -191,9 +196,13 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ------
         ValueError
             If a setting is wrong or not supported, X and y don't fit, a number in X is not finite, or there
-            is only one class.
+            is only one class. Then the estimator stays as it was.
         """
         self._refuse_settings()
+        with all_or_nothing(self):
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         X, y = checked(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -205,7 +214,9 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         weights = with_class_weight(self.class_weight, self.classes_, codes, weights_of(sample_weight, X), X)
         units, n = 1 if len(self.classes_) == 2 else len(self.classes_), X.shape[1]
         total = len(X) if weights is None else float(weights.sum(dtype=np.float64))
-        l2 = 0.0 if self.penalty is None else 1.0 / (self.C * total)
+        l2 = 0.0
+        if self.penalty is not None:
+            l2 = penalty_of(1.0, float(self.C) * total, "1 / (C sum(sample_weight))", X.dtype)
         length = units * (n + 1 if self.fit_intercept else n)
         found = lbfgs(
             _cost(X.T, codes.reshape(1, -1).astype(X.dtype), weights, units, l2),
@@ -221,16 +232,24 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
     def _start(self, units: int, n: int, dtype: Any) -> Array:
         if not (self.warm_start and hasattr(self, "coef_")):
             return np.zeros(units * (n + 1), dtype)
-        if self.coef_.shape != (units, n) or self.intercept_.shape != (units,):
+        theta, found = self._network()
+        if found != (n, units):
             raise ValueError(
-                f"warm_start needs coefficients of the same shape, but coef_ has shape {self.coef_.shape} "
-                f"and intercept_ {self.intercept_.shape}, where X and y need {(units, n)} and {(units,)}"
+                f"warm_start needs coefficients of the same shape, but coef_ has shape {found[::-1]}, "
+                f"where X and y need {(units, n)}"
             )
-        return self._theta().astype(dtype)
+        return theta.astype(dtype)
 
-    def _theta(self) -> Array:
-        """Coefficients and intercepts as the parameters of a network without hidden layers."""
-        return np.concatenate([np.ravel(self.coef_), np.ravel(self.intercept_)])
+    def _network(self) -> tuple[Array, tuple[int, int]]:
+        """`coef_` and `intercept_`, which may have been set by hand, as a network without hidden layers."""
+        W, b = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        if W.ndim > 2 or b.shape not in ((1,), W.shape[:1]):
+            raise ValueError(
+                f"coef_ has shape {W.shape} and intercept_ {b.shape}, but they must have (n, n_features) and "
+                "(n,), where n is 1 for two classes"
+            )
+        theta = np.concatenate([W.ravel(), np.broadcast_to(b, len(W))])
+        return as_parameters(theta, "coef_ and intercept_"), (W.shape[1], len(W))
 
     def _keep(self, theta: Array, units: int, n: int, iterations: int) -> None:
         self.coef_, self.intercept_ = theta[: units * n].reshape(units, n), theta[units * n :]
@@ -238,9 +257,12 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
 
     def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
         """What `dlkernels.network_forward` takes: theta, sizes, hidden activations (none), and the output."""
-        check_is_fitted(self, "coef_")
-        units, n = self.coef_.shape
-        return self._theta(), (n, units), (), "sigmoid" if units == 1 else "softmax"
+        check_is_fitted(self, ("coef_", "intercept_"))
+        theta, (n, units) = self._network()
+        classes = self.__dict__.get("classes_", ())
+        if len(classes) and units != (1 if len(classes) == 2 else len(classes)):
+            raise ValueError(f"coef_ has {units} rows, but classes_ has {len(classes)} classes")
+        return theta, (n, units), (), "sigmoid" if units == 1 else "softmax"
 
     def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
         """Take what a file holds."""
@@ -293,10 +315,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Rows add up to 1, in the order of `classes_`.
         """
-        if len(getattr(self, "classes_", ())) > 2:
-            return outputs(self, X, "softmax")
-        A = outputs(self, X, "sigmoid")
-        return np.hstack([1 - A, A])
+        return probabilities(self, X)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class, which is finite also where that is 0.
@@ -311,8 +330,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        Z = outputs(self, X, "identity")
-        return log_softmax(Z, axis=1) if Z.shape[1] > 1 else log_expit(np.hstack([-Z, Z]))
+        return log_probabilities(self, X)
 
 
 def _cost(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils._param_validation import StrOptions
@@ -18,7 +17,14 @@ from sklearn.utils.multiclass import (
     unique_labels,
 )
 
-from dlkernels.estimators._base import Array, outputs, refuse, with_class_weight
+from dlkernels.estimators._base import (
+    Array,
+    log_probabilities,
+    outputs,
+    probabilities,
+    refuse,
+    with_class_weight,
+)
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -86,7 +92,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     classes_ : ndarray of shape (n_classes,)
         The labels of the classes.
     coefs_ : list of ndarray
-        The weights of each layer, (n_in, n_out). They may be changed, or set before a fit with `warm_start`.
+        The weights of each layer, (n_in, n_out). They may be changed. With `intercepts_` and `classes_` they
+        may be set by hand before any fit, to predict, or to begin with (`warm_start`).
     intercepts_ : list of ndarray
         The biases of each layer, (n_out,).
     loss_ : float
@@ -142,6 +149,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         **MultilayerPerceptron._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
+
+    _learnt: ClassVar[tuple[str, ...]] = ("coefs_", "intercepts_", "classes_")
+    #: Whether y had a column for each of several labels.
+    _multilabel = False
 
     def __init__(
         self,
@@ -220,7 +231,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         Raises
         ------
         ValueError
-            If a setting is wrong, X and y don't fit, or a number in X is not finite.
+            If a setting is wrong, X and y don't fit, or a number in X is not finite. Then the estimator stays
+            as it was.
+        MemoryError
+            If a network of `hidden_layer_sizes` doesn't fit into memory.
 
         Warns
         -----
@@ -265,29 +279,33 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         """
         if self.class_weight == "balanced":
             refuse(self, "class_weight", "balanced", "partial_fit doesn't see all examples; pass a dict")
-        if _check_partial_fit_first_call(self, classes):
-            self._multilabel = type_of_target(y).startswith("multilabel")
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
 
     # -- labels ------------------------------------------------------------------------------------------
 
-    def _learn_labels(self, y: Array, incremental: bool) -> None:
+    def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
+        kind = type_of_target(y)
+        several = kind == "multilabel-indicator"
+        if incremental and _check_partial_fit_first_call(self, classes):
+            self._multilabel = several
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             check_classification_targets(y)
-            kind = type_of_target(y)
             if kind == "multiclass-multioutput":
                 raise ValueError("Multioutput target data is not supported, only several labels of 0 and 1")
-            self._multilabel, self.classes_ = kind == "multilabel-indicator", unique_labels(y)
+            self._multilabel, self.classes_ = several, unique_labels(y)
             return
-        classes = unique_labels(y)
-        if self.warm_start and set(classes) != set(self.classes_):
+        if several != self._multilabel:
+            learnt = f"{len(self.classes_)} labels, a column for each" if self._multilabel else "classes"
+            raise ValueError(f"`y` has shape {y.shape}, but what was learnt before are {learnt}")
+        found = unique_labels(y)
+        if self.warm_start and set(found) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {classes}"
+                f"Previously got {self.classes_}, `y` has {found}"
             )
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        if len(np.setdiff1d(found, self.classes_, assume_unique=True)):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`, which are {self.classes_}: `y` has {classes}"
+                f"`y` has classes not in `self.classes_`, which are {self.classes_}: `y` has {found}"
             )
 
     def _rows(self, y: Array) -> Array:
@@ -297,10 +315,17 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         encoder.classes_ = self.classes_
         return encoder.transform(y).reshape(1, -1)
 
-    def _units(self, rows: Array) -> tuple[int, str]:
-        if self._multilabel or len(self.classes_) <= 2:
-            return len(rows), "logistic"
-        return len(self.classes_), "softmax"
+    def _output(self) -> str:
+        return "logistic" if self._multilabel or len(self.classes_) <= 2 else "softmax"
+
+    def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
+        theta, sizes, names, output = super()._described()
+        units = len(self.classes_) if self._multilabel or output == "softmax" else 1
+        if sizes[-1] != units:
+            raise ValueError(
+                f"coefs_ and intercepts_ have {sizes[-1]} outputs, but classes_ {self.classes_} needs {units}"
+            )
+        return theta, sizes, names, output
 
     def _stratifies(self) -> bool:
         return self.n_outputs_ == 1
@@ -349,8 +374,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. The rows of classes add up to 1.
         """
-        A = outputs(self, X)
-        return A if A.shape[1] > 1 else np.hstack([1 - A, A])
+        return probabilities(self, X)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`, which is finite also where that is 0.
@@ -365,10 +389,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`.
         """
-        Z = outputs(self, X, "identity")
-        if self.out_activation_ == "softmax":
-            return log_softmax(Z, axis=1)
-        return log_expit(Z if Z.shape[1] > 1 else np.hstack([-Z, Z]))
+        return log_probabilities(self, X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -75,7 +75,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     Attributes
     ----------
     coefs_ : list of ndarray
-        The weights of each layer, (n_in, n_out). They may be changed, or set before a fit with `warm_start`.
+        The weights of each layer, (n_in, n_out). They may be changed. With `intercepts_` they may be set by
+        hand before any fit, to predict, or to begin with (`warm_start`).
     intercepts_ : list of ndarray
         The biases of each layer, (n_out,).
     loss_ : float
@@ -210,7 +211,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         Raises
         ------
         ValueError
-            If a setting is wrong, X and y don't fit, or a number in X is not finite.
+            If a setting is wrong, X and y don't fit, or a number in X is not finite. Then the estimator stays
+            as it was.
+        MemoryError
+            If a network of `hidden_layer_sizes` doesn't fit into memory.
 
         Warns
         -----
@@ -246,15 +250,17 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
-    def _learn_labels(self, y: Array, incremental: bool) -> None:
+    def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"y must hold numbers, not {y.dtype}")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
 
     def _rows(self, y: Array) -> Array:
         return y.reshape(len(y), -1).T
 
-    def _units(self, rows: Array) -> tuple[int, str]:
-        return len(rows), "exp" if self.loss == "poisson" else "identity"
+    def _output(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"
 
     def predict(self, X: Any) -> Array:
         """Return the predicted numbers.
