@@ -56,7 +56,7 @@ def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:
     ):
         return X
     rows = checked(estimator, X, reset=False)  # strings of digits are for `fit` alone, as in scikit-learn
-    if rows.dtype.kind in "mM":
+    if rows.dtype.kind not in "fiub":
         raise TypeError(f"X must hold numbers, not {rows.dtype}")
     if rows.dtype not in FLOATS:
         rows = validation.check_array(rows, dtype=FLOATS, estimator=estimator, input_name="X")

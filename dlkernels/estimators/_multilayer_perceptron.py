@@ -164,7 +164,7 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
             validation = self._own_validation(X_val, y_val, problem.Y)
             if self.solver == "lbfgs":
-                train = partial(self._search, problem, theta)
+                train: Callable[[], None] = partial(self._search, problem, theta)
             else:
                 train = self._training(problem, theta, weights, validation, random, first, incremental)
             if first:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -251,8 +252,9 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
     def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
-        if y.dtype.kind not in "fiub":
-            raise ValueError(f"y must hold numbers, not {y.dtype}")
+        if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
+            found = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
+            raise ValueError(f"y must be an array of numbers, not {found}")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
 

@@ -6,8 +6,10 @@ import pickle
 
 import numpy as np
 import pandas
+import polars
 import pytest
 from estimator_tables import counts, several_labels, table
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -244,6 +246,7 @@ def test_what_is_not_fitted_says_so(kind):
 
 
 @brief
+@pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize("name", MODELS)
 def test_tables_without_numbers_are_refused_in_predictions(name):
     """As in scikit-learn, whose `fit` takes strings of digits."""
@@ -254,7 +257,7 @@ def test_tables_without_numbers_are_refused_in_predictions(name):
             model.predict(given)
     days = (10 * rows).astype(int)
     for dtype in ("M8[D]", "m8[s]"):
-        for given in (days.astype(dtype), pandas.DataFrame(days.astype(dtype))):
+        for given in (days.astype(dtype), polars.DataFrame(words), pandas.DataFrame(days.astype(dtype))):
             with pytest.raises(TypeError, match="X must hold numbers, not "):
                 model.predict(given)
     for given in (rows.astype(object), rows.astype(np.longdouble), rows.astype(">f8")):
@@ -265,5 +268,10 @@ def test_tables_without_numbers_are_refused_in_predictions(name):
 
 @pytest.mark.parametrize("dtype", ["U5", "S5", "M8[D]", "m8[s]", [("a", "f8")]], ids=str)
 def test_a_regression_learns_numbers(dtype):
-    with pytest.raises(ValueError, match="y must hold numbers"):
+    with pytest.raises(ValueError, match="y must be an array of numbers, not "):
         MLPRegressor().fit(X, Y.astype(dtype))
+
+
+def test_a_regression_takes_no_sparse_labels():
+    with pytest.raises(ValueError, match="y must be an array of numbers, not csr_array"):
+        MLPRegressor().fit(X, csr_array(np.eye(3)[Y]))
