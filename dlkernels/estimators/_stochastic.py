@@ -39,6 +39,18 @@ def batch_size_of(estimator: Any, examples: int) -> int:
     return min(int(estimator.batch_size), examples)
 
 
+def rate_after(estimator: Any) -> float:
+    """The learning rate that "invscaling" has after an epoch, learning_rate_init / (t_ + 1)**power_t.
+
+    A large power_t would make it 0, and then the velocity could not be kept (`Training._set_rate`). So it is
+    at least 1e-20 of the first rate, which moves parameters by less than their rounding.
+    """
+    first = float(estimator.learning_rate_init)
+    with np.errstate(over="ignore"):
+        divisor = float(np.float64(estimator.t_ + 1) ** float(estimator.power_t))
+    return max(first / divisor, first * 1e-20)
+
+
 class Training:
     """The epochs of one `fit` or `partial_fit`. The attributes that scikit-learn has are the estimator's."""
 
@@ -132,7 +144,7 @@ class Training:
             e.best_loss_ = min(e.loss_, e.best_loss_)
         e._no_improvement_count = e._no_improvement_count + 1 if without else 0
         if e.solver == "sgd" and e.learning_rate == "invscaling":
-            self._set_rate(float(e.learning_rate_init) / (e.t_ + 1) ** e.power_t)
+            self._set_rate(rate_after(e))
         if e._no_improvement_count <= e.n_iter_no_change:
             return False
         what = "Validation score" if by_score else "Training loss"

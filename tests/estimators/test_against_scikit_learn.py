@@ -80,6 +80,19 @@ def test_learning_rates_change_in_the_same_way(schedule, nesterov):
     assert ours._optimizer.learning_rate < 0.02
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_learning_rate_may_fall_to_nothing(dtype):
+    """The velocity moves on. scikit-learn overflows where (t_ + 1)**power_t does, here at 1501**97."""
+    X, y = TWO[0].astype(dtype), TWO[1]
+    settings = {"solver": "sgd", "learning_rate": "invscaling", "max_iter": 5, "random_state": 3}
+    ours, theirs = pair("MLPClassifier", {"power_t": 90, "learning_rate_init": 0.05, **settings})
+    need_agreement(ours.fit(X, y), theirs.fit(X, y), X, 1e-6 if dtype == np.float64 else 1e-4)
+    first = ours.loss_curve_
+    for power in (97, 1e3, 1e300):
+        assert ours.set_params(power_t=power).fit(X, y).loss_curve_ == first
+    assert first[-1] < first[1] < first[0]
+
+
 @weighted
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
