@@ -79,11 +79,15 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @abstractmethod
+    def _check_labels(self, y: Array) -> None:
+        """Raise an error unless the labels are of the kind that is learnt."""
+
     def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
         """Find out what labels there are, or whether they are those of the last fit.
 
         `classes` are those that `partial_fit` was given.
         """
+        self._check_labels(y)
 
     @abstractmethod
     def _rows(self, y: Array) -> Array:
@@ -228,8 +232,9 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             raise ValueError("X_val and y_val are not supported by solver='lbfgs', which has no epochs")
         X_val, y_val = self._checked(X_val, y_val, reset=False)
         try:
+            self._check_labels(y_val)
             rows = self._rows(y_val)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"y_val: {error}") from error
         if rows.ndim != 2 or len(rows) != len(Y):
             raise ValueError(f"y_val has shape {y_val.shape}, but y has {len(Y)} column(s)")

@@ -294,15 +294,18 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
                 raise ValueError("Multioutput target data is not supported, only several labels of 0 and 1")
             self._multilabel, self.classes_ = several, unique_labels(y)
             return
-        if several != self._multilabel:
-            learnt = f"{len(self.classes_)} labels, a column for each" if self._multilabel else "classes"
-            raise ValueError(f"`y` has shape {y.shape}, but what was learnt before are {learnt}")
-        found = unique_labels(y)
-        if self.warm_start and set(found) != set(self.classes_):
+        if self.warm_start and set(found := unique_labels(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {found}"
             )
+        self._check_labels(y)
+
+    def _check_labels(self, y: Array) -> None:
+        if (type_of_target(y) == "multilabel-indicator") != self._multilabel:
+            learnt = f"{len(self.classes_)} labels, a column for each" if self._multilabel else "classes"
+            raise ValueError(f"`y` has shape {y.shape}, but what is learnt are {learnt}")
+        found = unique_labels(y)
         if len(np.setdiff1d(found, self.classes_, assume_unique=True)):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`, which are {self.classes_}: `y` has {found}"

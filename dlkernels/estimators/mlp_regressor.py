@@ -251,7 +251,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
-    def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
+    def _check_labels(self, y: Array) -> None:
         if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
             found = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
             raise ValueError(f"y must be an array of numbers, not {found}")

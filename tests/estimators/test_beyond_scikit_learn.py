@@ -327,7 +327,10 @@ def test_sizes_of_layers_are_integers():
 
 @pytest.mark.parametrize(
     ("y_val", "message"),
-    [([0, 1, 2], "y_val has shape"), (["a", "b", "c"], "y_val")],
+    [
+        ([0, 1, 2], r"y_val: `y` has shape \(3,\), but what is learnt are 5 labels"),
+        (["a", "b", "c"], "y_val"),
+    ],
     ids=["one column", "words"],
 )
 def test_validation_labels_must_be_like_the_labels(y_val, message):
@@ -336,10 +339,18 @@ def test_validation_labels_must_be_like_the_labels(y_val, message):
         MLPClassifier((5,), max_iter=3).fit(X, Y, X_val=X[:3], y_val=np.array(y_val))
 
 
-def test_an_unknown_class_of_validation_data_is_named():
+@pytest.mark.parametrize("y_val", [[0, 7], [0.0, 0.5], ["a", "b"], [None, 1], [0, 10**30]], ids=str)
+def test_an_unknown_class_of_validation_data_is_named(y_val):
     X, y = table("iris")
-    with pytest.raises(ValueError, match="y_val: "):
-        MLPClassifier((5,), max_iter=3).fit(X, y, X_val=X[:2], y_val=[0, 7])
+    with pytest.raises(ValueError, match=r"y_val: .*(classes not in|[lL]abel type|NoneType)"):
+        MLPClassifier((5,), max_iter=3).fit(X, y, X_val=X[:2], y_val=y_val)
+
+
+def test_a_longer_word_is_another_class():
+    """NumPy would cut it off at the length of the classes' names."""
+    X, y = table("iris")
+    with pytest.raises(ValueError, match=r"y_val: .*classes not in"):
+        MLPClassifier((5,)).fit(X, np.array(["a", "b", "c"])[y], X_val=X[:2], y_val=["a", "bed"])
 
 
 def test_a_class_without_weight_gets_none():
