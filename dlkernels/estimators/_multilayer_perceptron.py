@@ -164,6 +164,7 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         classes: Any = None,
     ) -> Self:  # fmt: skip
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+        undoable = first or self.solver == "lbfgs"  # batches change the parameters where they lie
         with all_or_nothing(self):
             problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
             validation = self._own_validation(X_val, y_val, problem.Y)
@@ -171,10 +172,10 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
                 train: Callable[[], None] = partial(self._search, problem, theta)
             else:
                 train = self._training(problem, theta, weights, validation, random, first, incremental)
-            if first:
+            if undoable:
                 train()
                 self._keep(theta, problem.sizes)
-        if not first:  # what training has changed where it lies can't be undone
+        if not undoable:
             train()
             self._keep(theta, problem.sizes)
         return self

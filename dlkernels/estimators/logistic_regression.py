@@ -242,13 +242,14 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
 
     def _network(self) -> tuple[Array, tuple[int, int]]:
         """`coef_` and `intercept_`, which may have been set by hand, as a network without hidden layers."""
-        W, b = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        W = np.array(self.coef_, copy=None, ndmin=2)
+        b = np.array(self.intercept_, copy=None, ndmin=1)
         if W.ndim > 2 or b.shape not in ((1,), W.shape[:1]):
             raise ValueError(
                 f"coef_ has shape {W.shape} and intercept_ {b.shape}, but they must have (n, n_features) and "
                 "(n,), where n is 1 for two classes"
             )
-        theta = np.concatenate([W.ravel(), np.broadcast_to(b, len(W))])
+        theta = np.concatenate([W.ravel(), b if len(b) == len(W) else b.repeat(len(W))])
         return as_parameters(theta, "coef_ and intercept_"), (W.shape[1], len(W))
 
     def _keep(self, theta: Array, units: int, n: int, iterations: int) -> None:
