@@ -97,6 +97,28 @@ def test_an_epoch_is_its_batches_by_hand(backend, batch_size, i, weighted, dtype
     assert_same(actual, (theta, cost / total), network, 100 if batch_size > 1 else 1000)
 
 
+@pytest.mark.parametrize("sizes", [SIZES, (70, 9)], ids=str)
+@pytest.mark.parametrize("memory", ["C", "F"])
+def test_a_large_batch_is_the_mean_of_its_parts(backend, sizes, memory, dtype):
+    """Two batches of 1100 examples, and one of 7. The compiled backend sums large batches in parts."""
+    count, large = 2207, 1100
+    network = cases.network(sizes, count, "softmax").cast(dtype)
+    X = np.asarray(network.X, order=memory)
+    actual = epoch(backend, network._replace(X=X), optimizers.SGD(0.5), batch_size=large, l2=0.25)
+    theta, mean = network.theta.copy(), 0.0
+    for start in range(0, count, large):
+        stop, gradient, cost = min(start + large, count), 0.0, 0.0
+        for first in range(start, stop, 100):
+            part = slice(first, min(first + 100, stop))
+            examples = network._replace(theta=theta, X=network.X[:, part], Y=network.Y[:, part])
+            g, J = gradient_and_cost(backend, examples, l2=0.25)
+            share = (part.stop - part.start) / (stop - start)
+            gradient, cost = gradient + share * g, cost + share * J
+        theta = (theta - 0.5 * gradient).astype(dtype)
+        mean += cost * (stop - start) / count
+    assert_same(actual, (theta, mean), network)
+
+
 def test_a_batch_of_weights_0_changes_nothing(backend, dtype):
     """Neither theta nor the step nor a moment: as if its examples weren't in the order."""
     network = cases.network(SIZES, M).cast(dtype)
