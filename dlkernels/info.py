@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler import cache as _cache
+from dlkernels._compiler import internals
 from dlkernels._simd.registers import SHAPES
 
 
@@ -25,15 +27,17 @@ def config() -> dict[str, str]:
     import dlkernels
 
     cache = _cache.folder()
+    kept = f"{cache}{'' if os.access(cache, os.W_OK) else ' (read-only)'}" if cache else None
+    processor = internals.settings.CPU_NAME or llvmlite.binding.get_host_cpu_name()
     return {
         "dlkernels": dlkernels.__version__,
         "numba": f"{numba.__version__} (llvmlite {llvmlite.__version__})",
         "numpy": np.__version__,
         "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
-        "cpu": f"{llvmlite.binding.get_host_cpu_name()}, SIMD {simd_bits()} bits",
+        "cpu": f"{processor}, SIMD {simd_bits()} bits",
         "threads": f"{_threads.get_num_threads()} of at most {_threads.maximum()}",
         "threading layer": _threads.explain(),
-        "kernel cache": str(cache) if cache else f"off ({_cache.why_off()})",
+        "kernel cache": kept or f"off ({_cache.why_off()})",
     }
 
 

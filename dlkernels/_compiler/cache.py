@@ -60,30 +60,36 @@ def why_off() -> str:
 
 @functools.cache
 def folder() -> Path | None:
-    """The folder that holds the kernels of this very version, or None if nothing can be kept."""
+    """The folder that holds the kernels of this very version, or None if there is none.
+
+    A folder that can't be written to, such as that in the image of a container, is read all the same.
+    """
     if _switched_off() or not PACKAGE.is_dir():
         return None
     path = root() / key()
     try:
         new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        os.utime(path)  # records that the folder is in use; fails where it may not be written to
-        writable = os.access(path, os.W_OK | os.X_OK)
     except OSError as error:
         reraise_foreign(error)
-        writable = False
-    if writable and new:
-        _remove_old(path)
-    if not writable:
-        with contextlib.suppress(RuntimeWarning):  # also where warnings are errors, this isn't one
-            warnings.warn(
-                f"dlkernels: compiled kernels can't be kept in {path}; each process compiles them anew "
-                f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        _warn_of_nothing_kept()
         return None
+    _attempt(os.utime, path)  # records that the folder is in use
+    if new:
+        _remove_old(path)
     return path
+
+
+@functools.cache
+def _warn_of_nothing_kept() -> None:
+    """Warn, once in a process, that the kernels which it compiles can't be kept."""
+    with contextlib.suppress(RuntimeWarning):  # also where warnings are errors, this isn't one
+        warnings.warn(
+            f"dlkernels: compiled kernels can't be kept in {root() / key()}; each process compiles them anew "
+            f"(set NUMBA_CACHE_DIR to a writable folder, or {OFF}=1 to silence this)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _remove_old(current: Path) -> None:
@@ -244,7 +250,7 @@ class KernelCache(internals.Cache):
             uninterrupted(lambda: super(KernelCache, self).save_overload(sig, data))
         except OSError as error:
             reraise_foreign(error)
-            self.disable()  # a full disk, or a folder that was taken away
+            _warn_of_nothing_kept()  # a full disk, or a folder that may only be read or was taken away
 
 
 def attach(dispatcher: Any) -> Any:

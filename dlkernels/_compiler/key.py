@@ -41,8 +41,14 @@ def sources() -> Iterator[Path]:
 
 @functools.cache
 def processor_features() -> dict[str, bool]:
-    """The instruction sets, by LLVM's names. The size of tiles follows from them (`_simd.registers`)."""
-    return dict(llvmlite.binding.get_host_cpu_features())
+    """The instruction sets, by LLVM's names. The size of tiles follows from them (`_simd.registers`).
+
+    They are this machine's, or those that NUMBA_CPU_FEATURES lists for other machines: "+avx2,+fma".
+    """
+    listed = internals.settings.CPU_FEATURES
+    if listed is None:
+        return dict(llvmlite.binding.get_host_cpu_features())
+    return {name[1:]: name[0] == "+" for name in listed.split(",") if name}
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import functools
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import time
 
 import numba
 import pytest
+from processes import obedient, read_only
 
 from dlkernels._compiler import cache
+from dlkernels._compiler.key import processor_features
 
 pytestmark = [
     pytest.mark.slow,
@@ -221,17 +224,10 @@ def test_nowhere_to_write(tmp_path):
     assert "can't be kept" in errors
 
 
-#: Starts the command that follows so that root, too, writes only where the permissions let it (Linux).
-OBEY_PERMISSIONS = """
-import ctypes, os, sys
-drop_from_bounding_set, may_override_permissions = 24, 1
-if ctypes.CDLL(None).prctl(drop_from_bounding_set, may_override_permissions, 0, 0, 0):
-    raise SystemExit("this process may not give up its privileges")
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+permissions = pytest.mark.skipif(sys.platform != "linux", reason="permissions are tested on Linux")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="permissions are tested on Linux")
+@permissions
 def test_a_read_only_installation_and_home(copy, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
@@ -247,17 +243,77 @@ for folder in {str(copy.package)!r}, {str(home)!r}:
         continue
     raise SystemExit("it could be written to")
 {PROGRAM}"""
-    launcher = (sys.executable, "-c", OBEY_PERMISSIONS) if os.geteuid() == 0 else ()
-    for folder in (home, copy.folder, *(path for path in copy.folder.rglob("*") if path.is_dir())):
-        folder.chmod(0o555)
-    try:
-        result, compiled, errors = run(env, copy.folder, program, launcher)
-    finally:
-        for folder in (home, copy.folder, *(path for path in copy.folder.rglob("*") if path.is_dir())):
-            folder.chmod(0o755)
+    with read_only(home), read_only(copy.folder):
+        result, compiled, errors = run(env, copy.folder, program, obedient())
     assert result == 11
     assert compiled > 0
     assert errors.count("Warning") == 1
+
+
+@permissions
+def test_a_read_only_folder_is_read(filled, tmp_path):
+    """As in the image of a container. What is missing there is compiled, and said once."""
+    env = environment(tmp_path / "cache", HOME=str(tmp_path / "missing"))
+    shutil.copytree(filled(PROGRAM), tmp_path / "cache")
+    with read_only(tmp_path / "cache"):
+        assert run(env, launcher=obedient()) == (11, 0, "")
+        result, compiled, errors = run(env, program=BOTH_DTYPES, launcher=obedient())
+    assert result == 8
+    assert compiled > 0
+    assert errors.count("Warning") == 1
+    assert "can't be kept" in errors
+
+
+#: How many functions must be compiled for float64 after a call with float32, or without one.
+FLOAT64 = """
+from numba.core import event
+import numpy as np
+import dlkernels as dk
+{before}
+with event.install_recorder("numba:compile") as recorder:
+    result = dk.relu(np.full(2, 3.0)).sum()
+print(result, len(recorder.buffer))
+"""
+FLOAT32_BEFORE = FLOAT64.format(before="dk.relu(np.ones(2, np.float32))")
+
+
+@permissions
+def test_a_kernel_that_can_not_be_kept_hides_no_other(filled, tmp_path):
+    env = environment(tmp_path / "cache")
+    shutil.copytree(filled(FLOAT64.format(before="")), tmp_path / "cache")
+    with read_only(tmp_path / "cache"):
+        assert run(env, program=FLOAT32_BEFORE, launcher=obedient())[:2] == (6, 0)
+
+
+#: PROGRAM on a machine whose processor has another name and other features than this one.
+ANOTHER_MACHINE = f"""
+import llvmlite.binding as llvm
+features = llvm.get_host_cpu_features()
+features["rdrnd"] = not features["rdrnd"]
+llvm.get_host_cpu_name, llvm.get_host_cpu_features = lambda: "haswell", lambda: features
+{PROGRAM}"""
+#: Settings of Numba for all machines with AVX2 and fused multiply-adds.
+V3 = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "+avx2,+fma"}
+needs_v3 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not processor_features().get("avx2"),
+    reason="this machine has no AVX2",
+)
+
+
+@needs_v3
+def test_kernels_for_other_machines(tmp_path):
+    """They are kept under the features that Numba is told, and not under those of the machine."""
+    assert run(environment(tmp_path))[1] > 0
+    assert run(environment(tmp_path), program=ANOTHER_MACHINE)[1] > 0  # the control
+    assert run(environment(tmp_path, **V3))[1] > 0
+    assert run(environment(tmp_path, **V3), program=ANOTHER_MACHINE) == (11, 0, "")
+
+
+@needs_v3
+@pytest.mark.parametrize(("features", "bits"), [("+avx2,+fma", 256), ("+avx2,-avx2", 128), ("", 128)])
+def test_tiles_fit_the_features_that_numba_is_told(features, bits, tmp_path):
+    env = environment(tmp_path, NUMBA_CPU_NAME="x86-64-v3", NUMBA_CPU_FEATURES=features)
+    assert run(env, program="from dlkernels.info import simd_bits; print(simd_bits(), 0)")[0] == bits
 
 
 def test_off(tmp_path):
