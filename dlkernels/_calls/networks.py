@@ -255,11 +255,14 @@ def ready(
 def predict_directly(
     theta: Any, sizes: Any, X: Any, activations: Any, output: Any, negative_slope: Any, out: Any
 ) -> Array | None:
-    """The results of a network for few examples, if the arguments need no conversion; else None."""
+    """The results of a network for few examples, if the arguments need no conversion; else None.
+
+    The dtype of an array that was pickled equals F32 or F64, but is another object.
+    """
     if not (
         type(theta) is type(X) is np.ndarray
-        and ((dtype := theta.dtype) is F64 or dtype is F32)
-        and X.dtype is dtype
+        and ((dtype := theta.dtype) is F64 or dtype is F32 or dtype in (F64, F32))
+        and (X.dtype is dtype or X.dtype == dtype)
         and X.ndim == 2
         and X.size <= _DIRECT_NUMBERS
         and type(negative_slope) is float

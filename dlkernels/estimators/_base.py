@@ -79,10 +79,14 @@ def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
     return dk.network_forward(theta, sizes, rows.T, names, output or own).T
 
 
-def probabilities(estimator: Any, X: Any) -> Array:
-    """The probability of each class, or of each of several labels."""
-    A = outputs(estimator, X)
-    return A if A.shape[1] > 1 else np.hstack([1 - A, A])
+def probabilities(A: Array) -> Array:
+    """The probability of each class, from outputs (n_samples, n_outputs). One is that of the second class."""
+    return A if A.shape[1] > 1 else np.concatenate((1 - A, A), axis=1)
+
+
+def numbers(A: Array) -> Array:
+    """The numbers that a regression predicts, from outputs (n_samples, n_outputs)."""
+    return A.ravel() if A.shape[1] == 1 else A
 
 
 def log_probabilities(estimator: Any, X: Any) -> Array:

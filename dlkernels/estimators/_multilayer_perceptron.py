@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -156,6 +157,13 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         """Leave out what shares memory, because a pickle would hold the weights twice."""
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name != "_shared"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Let `coefs_` and `intercepts_` share memory again, which else each prediction would copy."""
+        super().__setstate__(state)
+        # Without `fit` there are none, and those that were set by hand may fit nowhere.
+        with contextlib.suppress(AttributeError, TypeError, ValueError):
+            self._keep(*self._network())
 
     # -- training ----------------------------------------------------------------------------------------
 

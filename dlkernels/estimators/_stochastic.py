@@ -91,6 +91,8 @@ class Training:
                         )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
+            if not np.isfinite(self.theta).all():  # in an epoch that nobody has looked at yet
+                self.theta[:] = self.safe
         if self.validation is not None and not incremental:
             self.theta[:] = self.best
 

@@ -316,7 +316,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Rows add up to 1, in the order of `classes_`.
         """
-        return probabilities(self, X)
+        return probabilities(outputs(self, X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class, which is finite also where that is 0.

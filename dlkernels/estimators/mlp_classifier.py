@@ -377,7 +377,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of `classes_`. The rows of classes add up to 1.
         """
-        return probabilities(self, X)
+        return probabilities(outputs(self, X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`, which is finite also where that is 0.

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from dlkernels.estimators._base import Array, outputs
+from dlkernels.estimators._base import Array, numbers, outputs
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -276,5 +276,4 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        A = outputs(self, X)
-        return A.ravel() if A.shape[1] == 1 else A
+        return numbers(outputs(self, X))

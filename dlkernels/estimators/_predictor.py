@@ -1,0 +1,54 @@
+"""A fitted estimator's predictions as a bare function, which `Saved.predictor` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import dlkernels as dk
+from dlkernels.estimators._base import FLOATS, Array, numbers, probabilities
+
+
+class Predictor:
+    """A function of one row or of a table. It never changes, and can be pickled."""
+
+    __slots__ = ("_activations", "_form", "_output", "_sizes", "_theta")
+
+    def __init__(
+        self,
+        theta: Array,
+        sizes: tuple[int, ...],
+        activations: tuple[str, ...],
+        output: str,
+        form: Callable[[Array], Array],
+    ) -> None:
+        self._theta, self._sizes = theta, sizes
+        self._activations, self._output, self._form = activations, output, form
+
+    def __call__(self, X: Any) -> Any:
+        """What `Saved.predictor` documents.
+
+        Shapes are compared here, so that the error speaks of rows. All else that could be wrong is an error
+        of `network_forward`, or is converted there.
+        """
+        if type(X) is not np.ndarray:
+            X = np.asanyarray(X)
+        shape, n = X.shape, self._sizes[0]
+        if shape == (n,):
+            A = dk.network_forward(self._theta, self._sizes, X.reshape(n, 1), self._activations, self._output)
+            return self._form(A.T)[0]
+        if len(shape) != 2 or shape[1] != n:
+            raise ValueError(f"predictor: X must have shape ({n},) or (m, {n}), but has shape {shape}")
+        return self._form(
+            dk.network_forward(self._theta, self._sizes, X.T, self._activations, self._output).T
+        )
+
+
+def predictor_of(estimator: Any) -> Predictor:
+    """A function with a copy of the parameters of a fitted estimator."""
+    theta, sizes, activations, output = estimator._described()
+    copy = np.array(theta, theta.dtype if theta.dtype in FLOATS else np.float64)
+    form = probabilities if hasattr(estimator, "classes_") else numbers
+    return Predictor(copy, sizes, activations, output, form)
