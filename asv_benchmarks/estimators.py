@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import joblib
 from rich.console import Console
 from rich.table import Table
 from sklearn import datasets, linear_model, neural_network
@@ -20,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import scale
 
+from asv_benchmarks.cold import seconds
 from dlkernels import estimators
 
 #: Seconds between two fits.
@@ -87,15 +91,60 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
     }
 
 
+def starts(rounds: int) -> dict[str, float]:
+    """Return the median seconds of whole processes that predict one row, and of imports alone, in turns."""
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    settings: dict[str, Any] = {"hidden_layer_sizes": (16,), "solver": "lbfgs", "random_state": 0}
+    row = f"import joblib, numpy as np; row = np.zeros((1, {X.shape[1]}))"
+    with tempfile.TemporaryDirectory() as folder:
+        ours, pickled, theirs = (str(Path(folder, name)) for name in ("safetensors", "joblib", "sklearn"))
+        model = estimators.MLPClassifier(**settings).fit(scale(X), y)
+        model.save(ours)
+        joblib.dump(model, pickled)
+        joblib.dump(neural_network.MLPClassifier(**settings).fit(scale(X), y), theirs)
+        load = f"{row}; from dlkernels.estimators import load; load({ours!r}).predict(row)"
+        processes = {
+            "import numpy": "import numpy",
+            "import numba": "import numba",
+            "import sklearn.neural_network": "import sklearn.neural_network",
+            "load, predict": load,
+            "joblib.load, predict": f"{row}; joblib.load({pickled!r}).predict(row)",
+            "scikit-learn's joblib.load, predict": f"{row}; joblib.load({theirs!r}).predict(row)",
+        }
+        warm = str(Path(folder, "warm"))
+        seconds(load, warm)
+        times: dict[str, list[float]] = {name: [] for name in (*processes, "load, predict, empty cache")}
+        for turn in range(rounds):
+            for name, code in processes.items():
+                times[name].append(seconds(code, warm))
+            if turn % 3 == 0:  # it compiles
+                with tempfile.TemporaryDirectory() as empty:
+                    times["load, predict, empty cache"].append(seconds(load, empty))
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def _print_starts(rounds: int) -> None:
+    table = Table("a process that does", "seconds")
+    for name, median in starts(rounds).items():
+        table.add_row(name, f"{median:.2f}")
+    Console().print(table)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Measure all rows and print a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(
         prog="python -m asv_benchmarks.estimators",
         description="Times and scores of the estimators beside scikit-learn's, in turns.",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="fits of each (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="fits, or processes, of each (default: 5)")
     parser.add_argument("--only", metavar="TEXT", default="", help="rows whose title holds TEXT")
+    parser.add_argument(
+        "--start", action="store_true", help="instead: seconds of new processes up to a first prediction"
+    )
     given = parser.parse_args(arguments)
+    if given.start:
+        _print_starts(given.rounds)
+        return
     table = Table("fit", "dlkernels", "scikit-learn", "times as fast", "score", "scikit-learn's")
     for row in ROWS:
         if given.only in row.title:

@@ -28,3 +28,17 @@ def test_rows_can_be_chosen(monkeypatch, capsys):
     assert "MLPRegressor(), diabetes" in printed
     assert "1000.0 ms" in printed
     assert "wine" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is kept in a cache")
+def test_starts_of_processes(monkeypatch, capsys):
+    """Imports are parts of what follows them, and compiling takes longest."""
+    monkeypatch.setenv("COLUMNS", "160")
+    estimators.main(["--start", "--rounds", "1"])
+    lines = [
+        line.strip("│ \n").rsplit("│", 1) for line in capsys.readouterr().out.splitlines() if "│" in line
+    ]
+    times = {name.strip(): float(median) for name, median in lines}
+    assert len(times) == 7
+    assert 0 < times["import numba"] < times["load, predict"] < times["load, predict, empty cache"]
