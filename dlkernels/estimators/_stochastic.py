@@ -61,8 +61,8 @@ class Training:
         self.train, self.validation = train, validation
         #: What to return to: the parameters of the best validation score, and those with which the epoch of
         #: the lowest loss began. (Those with which it ended may be on their way to infinity.)
-        self.before, self.safe, self.safe_loss = theta.copy(), theta.copy(), math.inf
-        self.best = theta.copy()
+        self.epoch_start, self.of_lowest_loss, self.lowest_loss = theta.copy(), theta.copy(), math.inf
+        self.of_best_score = theta.copy()
 
     def run(self, random: Any, *, epochs: int, incremental: bool, stops_by_score: bool) -> None:
         """Train until a rule says stop. Then theta holds the parameters to keep."""
@@ -92,13 +92,13 @@ class Training:
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
             if not np.isfinite(self.theta).all():  # in an epoch that nobody has looked at yet
-                self.theta[:] = self.safe
+                self.theta[:] = self.of_lowest_loss
         if self.validation is not None and not incremental:
-            self.theta[:] = self.best
+            self.theta[:] = self.of_best_score
 
     def _epoch(self, order: Array, size: int) -> float:
         e = self.estimator
-        self.before[:] = self.theta
+        self.epoch_start[:] = self.theta
         with np.errstate(over="ignore", invalid="ignore"):
             loss = self.problem.epoch(self.theta, e._optimizer, self.train[order], size)
             e.n_iter_ += 1
@@ -116,11 +116,11 @@ class Training:
         """Keep the parameters if they are the best so far. If they diverged, go back, and say so."""
         e = self.estimator
         if math.isfinite(loss) and np.isfinite(self.theta).all():
-            if loss < self.safe_loss:
-                self.before, self.safe, self.safe_loss = self.safe, self.before, loss
+            if loss < self.lowest_loss:
+                self.epoch_start, self.of_lowest_loss, self.lowest_loss = self.of_lowest_loss, self.epoch_start, loss
             return True
         scored = self.validation is not None and math.isfinite(e.best_validation_score_)
-        self.theta[:] = self.best if scored else self.safe
+        self.theta[:] = self.of_best_score if scored else self.of_lowest_loss
         del e._optimizer  # its averages aren't finite either
         warnings.warn(
             f"{type(e).__name__} diverged: something became infinite or NaN in epoch {e.n_iter_}. The best "
@@ -132,7 +132,7 @@ class Training:
         )
         return False
 
-    def _stops(self, by_score: bool) -> bool:
+    def _stops(self, stops_by_score: bool) -> bool:
         """Count epochs without progress, change the learning rate, and tell whether training is over."""
         e = self.estimator
         if self.validation is not None:
@@ -140,8 +140,8 @@ class Training:
             without = score < e.best_validation_score_ + e.tol
             if score > e.best_validation_score_:
                 e.best_validation_score_ = score
-                self.best[:] = self.theta
-        if not by_score:
+                self.of_best_score[:] = self.theta
+        if not stops_by_score:
             without = e.loss_ > e.best_loss_ - e.tol
             e.best_loss_ = min(e.loss_, e.best_loss_)
         e._no_improvement_count = e._no_improvement_count + 1 if without else 0
@@ -149,7 +149,7 @@ class Training:
             self._set_rate(rate_after(e))
         if e._no_improvement_count <= e.n_iter_no_change:
             return False
-        what = "Validation score" if by_score else "Training loss"
+        what = "Validation score" if stops_by_score else "Training loss"
         message = (
             f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
         )
