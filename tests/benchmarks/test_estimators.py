@@ -30,6 +30,14 @@ def test_rows_can_be_chosen(monkeypatch, capsys):
     assert "wine" not in printed
 
 
+@pytest.mark.parametrize("row", estimators.LARGE_ROWS, ids=lambda row: row.data)
+def test_large_tables_have_the_shape_that_they_are_called_by(monkeypatch, row):
+    m, n, classes = estimators.LARGE[row.data]
+    monkeypatch.setitem(estimators.LARGE, row.data, (m // 500, n, classes))
+    X, y = row.table()
+    assert row.data == f"{500 * len(X):,} x {X.shape[1]}, {len(set(y))} classes"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is kept in a cache")
 def test_starts_of_processes(monkeypatch, capsys):
