@@ -117,11 +117,8 @@ class Training:
         e = self.estimator
         if math.isfinite(loss) and np.isfinite(self.theta).all():
             if loss < self.lowest_loss:
-                self.epoch_start, self.of_lowest_loss, self.lowest_loss = (
-                    self.of_lowest_loss,
-                    self.epoch_start,
-                    loss,
-                )
+                self.lowest_loss = loss
+                self.of_lowest_loss, self.epoch_start = self.epoch_start, self.of_lowest_loss
             return True
         scored = self.validation is not None and math.isfinite(e.best_validation_score_)
         self.theta[:] = self.of_best_score if scored else self.of_lowest_loss
