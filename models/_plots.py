@@ -14,9 +14,10 @@ import numpy as np
 from dlkernels.cli import CommandError
 from dlkernels.colours import LIBRARIES
 from dlkernels.faults import reason
+from dlkernels.reporting import duration
 
 from ._measure import Comparison
-from ._report import duration, factor, speed_up
+from ._report import factor, speed_up
 from ._training import Array, Model
 
 #: Okabe and Ito's palette, for what is no backend. Colour-blind readers can tell its colours apart.

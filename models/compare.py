@@ -12,10 +12,10 @@ import dlkernels as dk
 from dlkernels import backends, data
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
-from dlkernels.faults import reason
+from dlkernels.options import positive, whole
+from dlkernels.reporting import reserved, same_file, say_written
 
 from . import _measure, _plots, _report
-from ._options import positive, whole
 
 #: The models that are compared by default; a network of any depth is compared if it is asked for.
 _DEFAULT_MODELS = ("logistic", "shallow")
@@ -103,13 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
         need("matplotlib", "--plot")
     jobs = _jobs(arguments)
     for file in jobs[0].dataset.files:
-        if _same_file(arguments.json, file):
+        if same_file(arguments.json, file):
             raise CommandError(f"argument --json: {arguments.json} is the file of --data")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_limited(arguments.threads))
         if arguments.plot is not None:
             _plots.make_folder(arguments.plot)
-        draft = None if arguments.json is None else stack.enter_context(_report.reserved(arguments.json))
+        draft = None if arguments.json is None else stack.enter_context(reserved(arguments.json))
         comparisons = []
         _report.show_heading()
         for job in jobs:
@@ -117,18 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
             _report.show(comparisons[-1])
         if draft is not None:
             _report.write_json(draft, comparisons)
-    _report.say_written([] if draft is None else [arguments.json])
+    say_written([] if draft is None else [arguments.json])
     if arguments.plot is not None:
-        _report.say_written(_plots.draw(arguments.plot, comparisons))
+        say_written(_plots.draw(arguments.plot, comparisons))
     return 0
-
-
-def _same_file(first: Path | None, second: Path) -> bool:
-    try:
-        return first is not None and first.samefile(second)
-    except (OSError, ValueError) as error:
-        reason(error)  # raises an exception that isn't about the files
-        return False
 
 
 def _jobs(arguments: argparse.Namespace) -> list[_measure.Job]:

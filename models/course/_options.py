@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from .._options import positive, whole
+from dlkernels.options import positive, whole
 
 Value: TypeAlias = float | tuple[int, ...]
 #: The values of options by their names.

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dlkernels.colours import DARK, LIBRARIES
+from dlkernels.reporting import duration
 
 from .._plots import BLUE, CLASSES, GREEN, GREY, ORANGE, RED
-from .._report import duration
 
 __all__ = ["BLUE", "CLASSES", "GREEN", "GREY", "LIBRARIES", "ORANGE", "RED", "bars", "figure", "lines", "svg"]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dlkernels import colours
+from dlkernels.reporting import duration, show_block, show_lines
 
-from .._report import duration, factor, row_name, show_block, show_lines
+from .._report import factor, row_name
 from ._experiment import Check, Experiment, Listing, Result, Section, Table, Timings
 from ._timing import leaders
 

@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from dlkernels import backends
+from dlkernels.reporting import duration
 
-from .._report import CLOSE, duration
+from .._report import CLOSE
 from ._experiment import Timings
 
 #: Seconds that a turn takes at least, and seconds that one of its samples should take.

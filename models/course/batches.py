@@ -13,9 +13,9 @@ import numpy as np
 
 import dlkernels as dk
 from dlkernels import backends, data, optimizers
+from dlkernels.reporting import duration
 
 from .._convergence import warn_if_diverged
-from .._report import duration
 from . import _moons, _networks
 from ._experiment import TRAINING, Check, Experiment, Formula, Listing, Result, Table, Timings
 from ._numbers import as_published, number, percent, same_numbers

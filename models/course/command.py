@@ -14,6 +14,7 @@ from typing import Any
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.progress import progress
+from dlkernels.reporting import reserved, say_written
 
 from ._options import OPTIONS, Values, given
 
@@ -102,7 +103,7 @@ def _named(name: str, experiments: Sequence[Any]) -> Any:
 def _run(
     arguments: argparse.Namespace, chosen: Sequence[Any], options: Values, experiments: Sequence[Any]
 ) -> int:
-    from .. import _plots, _report
+    from .. import _plots
     from . import _terminal, page
 
     if arguments.plot is not None:
@@ -114,7 +115,7 @@ def _run(
             _plots.make_folder(arguments.plot)
         draft = None
         if arguments.html is not None:
-            draft = stack.enter_context(_report.reserved(arguments.html, "--html"))
+            draft = stack.enter_context(reserved(arguments.html, "--html"))
         results = _results(chosen, options)
         following = _following(chosen[-1], experiments)
         if arguments.name is not None:
@@ -123,9 +124,9 @@ def _run(
         if draft is not None:
             command = f"dlkernels course {following.name}" if following else None
             draft.write_text(page.render(chosen, results, command, options), encoding="utf-8")
-    _report.say_written([] if arguments.html is None else [arguments.html])
+    say_written([] if arguments.html is None else [arguments.html])
     if arguments.plot is not None:
-        _report.say_written(
+        say_written(
             [
                 _plots.save(each.plot(results[each.name]), arguments.plot / f"{each.name}.png")
                 for each in chosen

@@ -12,9 +12,10 @@ import numpy as np
 import dlkernels as dk
 from dlkernels import data
 from dlkernels.cli import CommandError
+from dlkernels.reporting import duration
 
 from .._convergence import warn_if_diverged
-from .._report import duration, factor
+from .._report import factor
 from . import _stages
 from ._experiment import VECTORS, Experiment, Formula, Listing, Result, Table
 from ._numbers import apart, difference, number, percent, same_numbers

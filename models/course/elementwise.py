@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlkernels import vectorized as compiled
+from dlkernels.reporting import duration
 
-from .._report import duration, factor
+from .._report import factor
 from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table, Timings
 from ._numbers import difference
 from ._timing import in_turns, is_faster

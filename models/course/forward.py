@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlkernels import backends
+from dlkernels.reporting import duration
 
-from .._report import duration
 from . import _networks
 from ._experiment import NETWORKS, Check, Experiment, Formula, Listing, Result, Table
 from ._numbers import as_published, number, same_numbers, shape

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from dlkernels import data
+from dlkernels import data, reporting
 from models import _measure, _report
 
 
@@ -25,7 +25,7 @@ from models import _measure, _report
     ],
 )
 def test_durations_have_three_digits(seconds, text):
-    assert _report.duration(seconds) == text
+    assert reporting.duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import pytest
 from commands import environment
 from strikes import lines_of, struck
 
-from dlkernels import cli, data, faults
-from models import _plots, _report, compare
+from dlkernels import cli, data, faults, reporting
+from models import _plots
 
 
 class Limit(Exception):
@@ -254,7 +254,7 @@ def test_outputs_let_it_pass_too(tmp_path, monkeypatch, exception):
     monkeypatch.setattr("tempfile.mkstemp", fail)
     for call in (
         lambda: _plots.make_folder(tmp_path),
-        lambda: _report.reserved(tmp_path / "out.json").__enter__(),
+        lambda: reporting.reserved(tmp_path / "out.json").__enter__(),
     ):
         with pytest.raises(exception) as caught:
             call()
@@ -267,7 +267,7 @@ def test_comparing_files_lets_it_pass_too(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "samefile", fail)
     with pytest.raises(TimeoutError):
-        compare._same_file(tmp_path, tmp_path)
+        reporting.same_file(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
