@@ -1,5 +1,7 @@
 """Estimators in files: their parameters as safetensors, and all else as JSON in the file's header.
 
+A file may also hold how the columns of a table become the estimator's features (`_preparation`).
+
 The tensors have the names and the layout of `torch.nn.Sequential(Linear, ReLU, Linear, ...)`: "0.weight"
 (n_out, n_in), "0.bias" (n_out,), "2.weight" and so on. The numbers that are left out are the activations'.
 
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import dlkernels as dk
+from dlkernels.estimators import _preparation
 from dlkernels.estimators._base import Array
 from dlkernels.extras import need
 
@@ -41,6 +44,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "n_iter_": (int,),
     "t_": (int,),
     "loss_": (float, int, _NONE),
+    "table": (dict, _NONE),
 }
 _INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 #: The dtypes that labels may have, each with its type in JSON. "str" is as wide as the longest label.
@@ -79,18 +83,24 @@ def replace(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
-def write(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Save an estimator; `Saved.save` documents it."""
+def write(estimator: Any, path: str | os.PathLike[str], table: dict[str, Any] | None = None) -> None:
+    """Save an estimator; `Saved.save` documents it. `table` describes the preparation of a table for it."""
     where = f"{type(estimator).__name__}.save"
     library = need("safetensors.numpy", where, "io")
     theta, sizes, _, output = estimator._described()
     tensors = tensors_of(theta, sizes)
     try:
-        text = json.dumps(_header(estimator, sizes[0], output))
+        text = json.dumps(_header(estimator, sizes[0], output) | {"table": table})
         _restored(_parsed(text), tensors)  # what `load` would refuse is refused now
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
     replace(path, library.save(tensors, {ENTRY: text}))
+
+
+def write_pipeline(pipeline: Any, label: str, path: str | os.PathLike[str]) -> None:
+    """Save a pipeline of `_preparation.STEPS`, which predicts the column `label` of a table."""
+    preparation, model = (pipeline[name] for name in _preparation.STEPS)
+    write(model, path, _preparation.described(preparation, label))
 
 
 def tensors_of(theta: Array, sizes: tuple[int, ...]) -> dict[str, Array]:
@@ -147,21 +157,26 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Return the estimator that `save` has written to a file.
+    """Return the estimator that `save` has written to a file, or the pipeline of `dlkernels train`.
 
     Parameters
     ----------
     path : str or path-like
-        A file of `LogisticRegression.save`, `MLPClassifier.save` or `MLPRegressor.save`.
+        A file of `LogisticRegression.save`, `MLPClassifier.save` or `MLPRegressor.save`; or one that the
+        command ``dlkernels train --save`` has written.
 
     Returns
     -------
-    LogisticRegression, MLPClassifier or MLPRegressor
+    LogisticRegression, MLPClassifier, MLPRegressor or Pipeline
         A new estimator with the same settings and parameters. It predicts the same bits. `fit` with
         `warm_start`, and `partial_fit`, go on from its parameters, `t_` and `n_iter_`. Anything else of
         training begins anew, because it isn't in the file: the averages of Adam or the momentum of "sgd" and
         its changed learning rate, `loss_curve_`, `best_loss_`, the validation scores, and the count of epochs
         without progress.
+
+        From a file of `dlkernels train` it is scikit-learn's `Pipeline` of "preparation" and "model", one of
+        these estimators. It takes the table as it is: a pandas DataFrame, its columns in any order, others
+        among them. Columns that were read as texts must hold texts.
 
     Raises
     ------
@@ -170,7 +185,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     ValueError
         If the file is truncated, of another kind or of another version, or something in it doesn't fit.
     MissingExtraError
-        If safetensors is not installed.
+        If safetensors is not installed; or pandas, for a file of `dlkernels train`.
 
     Notes
     -----
@@ -192,12 +207,18 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> [str(label) for label in again.predict([[0.5], [2.5]])]
     ['low', 'high']
     """
+    return load_with_header(path)[0]
+
+
+def load_with_header(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """What `load` returns, and the header of the file, which has been checked."""
     library = need("safetensors", "load", "io")
     with open(path, "rb"):
         pass  # errors of a missing file, of a folder and of a forbidden one are Python's own
     try:
         text, tensors = _read(library, os.fspath(path))
-        return _restored(_parsed(text), tensors)
+        header = _parsed(text)
+        return _restored(header, tensors), header
     except library.SafetensorError as error:
         why = f"this is no safetensors file, or it is damaged ({error})"
     except RecursionError:
@@ -270,7 +291,17 @@ def _restored(header: dict[str, Any], tensors: dict[str, Array]) -> Any:
         estimator.classes_ = classes
     estimator.n_features_in_ = features
     estimator._restore(theta, sizes, header)
-    return estimator
+    return estimator if header["table"] is None else _pipeline(estimator, sizes, header)
+
+
+def _pipeline(estimator: Any, sizes: tuple[int, ...], header: dict[str, Any]) -> Any:
+    """The estimator behind what prepares a table for it."""
+    _same_names("its table", header["table"], _preparation.FIELDS)
+    several = header["multilabel"] or (header["classes_"] is None and sizes[-1] > 1)
+    if several or header["feature_names_in_"] is not None:
+        raise ValueError("an estimator of a table has one label, and no feature_names_in_ of its own")
+    preparation = _preparation.restored(header["table"], sizes[0])
+    return _preparation.pipeline_of(preparation, estimator)
 
 
 def _setting(value: Any, name: str) -> Any:
