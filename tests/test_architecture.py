@@ -130,6 +130,20 @@ def test_models_import_each_other_by_relative_names(file):
             assert not [alias.name for alias in node.names if re.match(r"(dlkernels\.)?models\b", alias.name)]
 
 
+@every_file
+def test_tables_are_imported_by_their_commands_only(file):
+    """They stand above the estimators, as the models stand above the kernels."""
+    if not name_of(file).startswith("dlkernels._tables"):
+        assert not [name for name in imported(file) if name.startswith("dlkernels._tables")]
+
+
+def test_the_options_of_the_tables_commands_load_nothing_heavy():
+    """`dlkernels --help` imports this module."""
+    found = set(imported(ROOT / "_tables" / "commands.py", when_loaded=True))
+    light = {"dlkernels.extras", "dlkernels.options", "dlkernels.text"}
+    assert found == {"__future__", "argparse", "pathlib", "typing", *light}
+
+
 def test_no_module_imports_itself_by_way_of_others():
     loads = {
         name: set(imported(file, when_loaded=True)) & set(MODULES) - {name} for name, file in MODULES.items()

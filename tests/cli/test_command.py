@@ -239,7 +239,8 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
     ("arguments", "words"),
     [
         ((), "COMMAND"),
-        (("train",), "'train'"),
+        (("trian",), "'trian'"),
+        (("train",), "FILE.csv, --label"),
         (("info", "--colour"), "--colour"),
         (("compare", "--iter", "3"), "--iter"),
         (("compare", "--iterations", "0"), "--iterations: must be at least 1, not 0"),

@@ -1,0 +1,152 @@
+"""What the texts of a column mean: numbers, true and false, dates, or categories."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dlkernels._data.columns import Array, DataError
+from dlkernels._tables.reading import SEPARATORS, Table
+
+#: How cells say that they have no value: as pandas, R, Excel (#NV is German) and SQL write it.
+MISSING = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "#NA", "#NV", "<NA>", "NaN", "NAN", "nan", "null", "NULL", "None", "?"}
+)
+#: Decimal marks by the words of the option.
+MARKS = {None: None, "comma": ",", "point": "."}
+#: Larger numbers can't be standardised, because their squares overflow.
+LARGEST = 1e100
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+_NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
+_MONTH = r"(jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
+_DATE = re.compile(
+    rf"(\d{{1,4}}([-/.])\d{{1,2}}\2\d{{1,4}}|\d{{1,2}}[-. ]+{_MONTH}[- ]\d{{2,4}}|"
+    rf"{_MONTH} \d{{1,2}}, \d{{4}})"
+    r"([ T]+\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?",
+    re.IGNORECASE,
+)
+
+
+@functools.cache
+def _number(decimal: str) -> re.Pattern[str]:
+    """A number with this decimal mark. A whole number that begins with 0, such as 007, is a code."""
+    mark = re.escape(decimal)
+    return re.compile(rf"[-+]?(?!0\d+$)(\d+({mark}\d*)?|{mark}\d+)([eE][-+]?\d+)?", re.ASCII)
+
+
+class Column:
+    """A column of texts. `kind` is "empty", "numbers", "booleans", "dates" or "texts"."""
+
+    def __init__(self, name: str, cells: list[str], lines: list[int], decimal: str = ".") -> None:
+        self.name, self.cells, self.lines, self.decimal = name, cells, lines, decimal
+
+    @functools.cached_property
+    def values(self) -> set[str]:
+        """The different texts, without those that say that a value is missing."""
+        return set(self.cells) - MISSING
+
+    @functools.cached_property
+    def missing(self) -> int:
+        """How many cells have no value."""
+        return sum(cell in MISSING for cell in self.cells)
+
+    @functools.cached_property
+    def kind(self) -> str:
+        if not self.values:
+            return "empty"
+        if all(map(_number(self.decimal).fullmatch, self.values)) or all(map(self.is_number, self.values)):
+            return "numbers"
+        if all(value.lower() in _BOOLEANS for value in self.values):
+            return "booleans"
+        return "dates" if all(map(_DATE.fullmatch, self.values)) else "texts"
+
+    def is_number(self, text: str) -> bool:
+        return bool(_number(self.decimal).fullmatch(text) or _NOT_FINITE.fullmatch(text))
+
+    def line_of(self, cell: str) -> int:
+        """The first line that holds this text."""
+        return self.lines[self.cells.index(cell)]
+
+    @functools.cached_property
+    def numbers(self) -> Array:
+        """The numbers, or 1 and 0 for true and false; NaN for a missing one."""
+        if self.kind not in ("numbers", "booleans", "empty"):
+            wrong = min((value for value in self.values if not self.is_number(value)), key=self.line_of)
+            raise DataError(
+                f"line {self.line_of(wrong)}, column {self.name!r}: expected a number, found {wrong[:40]!r}"
+            )
+        if self.kind == "booleans":
+            return np.array([_BOOLEANS.get(cell.lower(), math.nan) for cell in self.cells])
+        cells = (
+            self.cells if self.decimal == "." else [cell.replace(self.decimal, ".") for cell in self.cells]
+        )
+        numbers = np.array([math.nan if cell in MISSING else float(cell) for cell in cells])
+        for row in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
+            what = "infinite" if math.isinf(numbers[row]) else f"beyond {LARGEST:g}"
+            raise DataError(
+                f"line {self.lines[row]}, column {self.name!r}: {self.cells[row][:40]} is {what}; correct "
+                "it, leave its cell empty, or leave out the line"
+            )
+        return numbers
+
+    def texts(self) -> Array:
+        """The texts as objects; NaN for a missing one, as pandas has it."""
+        texts = [math.nan if cell in MISSING else cell for cell in self.cells]
+        found = np.empty(len(texts), object)
+        found[:] = texts
+        return found
+
+
+def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -> dict[str, Column]:
+    """These columns of a table. Without `decimal`, its numbers say what their decimal mark is."""
+    names = list(names)
+    if decimal is None:
+        decimal = _decimal_of(table, names)
+    return {name: Column(name, table.columns[name], table.lines, decimal) for name in names}
+
+
+def _decimal_of(table: Table, names: list[str]) -> str:
+    """The decimal mark of a table's numbers: a comma only if there is one, and a point in no other column."""
+    holds: dict[str, tuple[str, str]] = {}
+    for mark in ",.":
+        for name in names:
+            column = Column(name, table.columns[name], table.lines, mark)
+            example = next((cell for cell in column.cells if mark in cell), None)
+            if example is not None and column.kind == "numbers":
+                holds[mark] = name, example
+                break
+    if "," not in holds:
+        return "."
+    (name, example), separator = holds[","], table.separator
+    if separator == ",":
+        raise DataError(
+            f"column {name!r} holds {example!r}, where the comma may be the decimal mark or separate "
+            "thousands; if it is the decimal mark, say --decimal comma, else write numbers without it"
+        )
+    if "." in holds:
+        raise DataError(
+            f"column {name!r} holds {example!r}, but column {holds['.'][0]!r} holds {holds['.'][1]!r}; say "
+            "which is the decimal mark, --decimal comma or --decimal point"
+        )
+    return ","
+
+
+def separator_in_words(table: Table) -> str:
+    return SEPARATORS.get(table.separator, repr(table.separator))
+
+
+def label_values(column: Column) -> Any:
+    """The labels as an array: whole numbers, numbers, booleans, or texts as objects."""
+    if column.kind == "booleans":
+        return column.numbers == 1.0
+    if column.kind != "numbers":
+        return column.texts()
+    numbers = column.numbers
+    if all(re.fullmatch(r"[-+]?\d{1,15}", value, re.ASCII) for value in column.values):
+        return numbers.astype(np.int64)
+    return numbers

@@ -1,0 +1,187 @@
+"""Read a table of texts from a CSV file as people have them.
+
+Python's csv module reads the lines, not pandas. pandas fills up a line that is too short, makes an index of
+what all lines have too much, and tells of no cell in which line it stands.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dlkernels._data.columns import DataError
+from dlkernels._data.reading import reading
+from dlkernels.text import printable
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+#: What pandas calls a column without a name when it reads one.
+_UNNAMED = r"|Unnamed: \d+(\.\d+)?"
+#: Excel writes the separator into the first line if it is asked to: sep=;
+_FIRST_LINE = re.compile(r"sep=(.)\r?\n")
+_TOO_MANY = "; {} inside of texts and numbers need quotation marks around them, or another separator"
+#: How many records are looked at to find the separator.
+_SAMPLE = 50
+
+
+class Table(NamedTuple):
+    """A table of texts, without spaces around them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The names of the columns, all different.
+    columns : dict
+        The cells of each column, by its name.
+    lines : list of int
+        The line of the file in which each row ends; the first line is 1.
+    index_name, index_cells : str, list of str or None
+        A first column without a name, which isn't among the columns.
+    separator : str
+    marked : bool
+        Whether the file began with a byte order mark, as Excel writes it.
+    remarks : tuple of str
+        What was left out, in sentences.
+    """
+
+    names: tuple[str, ...]
+    columns: dict[str, list[str]]
+    lines: list[int]
+    index_name: str
+    index_cells: list[str] | None
+    separator: str
+    marked: bool
+    remarks: tuple[str, ...]
+
+
+def read_table(path: Path, encoding: str | None = None) -> Table:
+    """Read a file whose first line names the columns. Without `encoding` it is UTF-8 or UTF-16."""
+    with reading(path, "a text file"):
+        text, marked = _decoded(path.read_bytes(), encoding)
+        return _table(text, marked)
+
+
+def _decoded(data: bytes, encoding: str | None) -> tuple[str, bool]:
+    """The text of a file, and whether it began with a byte order mark."""
+    if data.startswith(b"PK\x03\x04"):
+        raise DataError("this is an Excel workbook, or another zip file; save its sheet as a CSV file")
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    by_mark = next((name for mark, name in marks.items() if data.startswith(mark)), None)
+    try:
+        text = data.decode(by_mark or encoding or "utf-8")
+    except LookupError:
+        raise DataError(f"there is no encoding {encoding!r}; older files have cp1252 or latin-1") from None
+    except UnicodeDecodeError as error:
+        name = encoding or ("UTF-16" if by_mark == "utf-16" else "UTF-8")
+        line = data.count(b"\n", 0, error.start) + 1
+        hint = f"; is it another encoding than {encoding}?"
+        if not encoding:
+            hint = "; if Excel or an older program wrote it, try --encoding cp1252"
+        raise DataError(f"line {line} is no text in {name}{hint}") from None
+    if "\0" in text:
+        raise DataError("not a text file: it holds bytes that are 0")
+    return text, by_mark is not None
+
+
+def _table(text: str, marked: bool) -> Table:
+    first = _FIRST_LINE.match(text)
+    separator = first[1] if first else _separator(text)
+    records = _records(text[first.end() :] if first else text, separator, 1 if first else 0)
+    header = next((row for _, row in records if any(row)), [])
+    if not any(header):
+        raise DataError("the file is empty; its first line must name the columns")
+    names = [printable(name) for name in header]
+    if all(re.fullmatch(r"[-+.,\d\s]+", name) for name in names if name):
+        raise DataError(f"line 1 must name the columns, but holds numbers: {', '.join(names[:8])}")
+    rows, lines, skipped = [], [], 0
+    for line, row in records:
+        if not any(row):
+            skipped += len(row) > 1
+            continue
+        if len(row) != len(names):
+            raise DataError(
+                f"line {line} has {_count(len(row), 'field')} but the header has {len(names)}"
+                + (
+                    _TOO_MANY.format(SEPARATORS.get(separator, repr(separator)))
+                    if len(row) > len(names)
+                    else ""
+                )
+            )
+        rows.append(row)
+        lines.append(line)
+    if not rows:
+        raise DataError("there are no rows below the names of the columns")
+    remarks = [f"Left out {_count(skipped, 'line')} without any value."] if skipped else []
+    cells = [list(column) for column in zip(*rows, strict=True)]
+    return _named(names, cells, lines, separator, marked, remarks)
+
+
+def _separator(text: str) -> str:
+    """The separator with which most of the first records have as many fields as the header, several."""
+    best = (0, 0, "")
+    for separator in SEPARATORS:
+        found = []
+        try:
+            for _, record in _records(text, separator, 0):
+                if any(record):
+                    found.append(len(record))
+                if len(found) == _SAMPLE:
+                    break
+        except DataError:
+            pass  # `_table` meets it again, unless another separator makes sense of the line
+        fields = found[0] if found else 0
+        if fields > 1:
+            best = max(best, (found.count(fields), fields, separator))
+    return best[2] or ","
+
+
+def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each record, without spaces around them, and the number of its last line."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator != " ", strict=True
+    )
+    last = 0
+    try:
+        for record in reader:
+            last = reader.line_num
+            yield last + skipped, [field.strip() for field in record]
+    except csv.Error as error:
+        why = str(error)
+        if why == "unexpected end of data":
+            why = "a quotation mark opens here or below and is never closed"
+        raise DataError(f"line {last + 1 + skipped}: {why}") from None
+
+
+def _named(
+    names: list[str],
+    cells: list[list[str]],
+    lines: list[int],
+    separator: str,
+    marked: bool,
+    remarks: list[str],
+) -> Table:
+    """The table, without columns that have no name."""
+    index_name, index, columns = "", None, {}
+    for position, (name, column) in enumerate(zip(names, cells, strict=True)):
+        if not re.fullmatch(_UNNAMED, name):
+            columns[name] = column
+        elif position == 0:
+            index_name, index = name, column
+            remarks.append("The first column has no name: it is an index, not a feature.")
+        elif any(column):
+            raise DataError(f"line 1 has no name for column {position + 1}; name it, or delete the column")
+        else:
+            remarks.append(f"Left out column {position + 1}, which has no name and no values.")
+    twice = [name for name, times in Counter(names).items() if times > 1 and name in columns]
+    if twice:
+        raise DataError(f"line 1 names {_count(names.count(twice[0]), 'column')} {twice[0]!r}; rename them")
+    return Table(tuple(columns), columns, lines, index_name, index, separator, marked, tuple(remarks))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,134 @@
+"""The report of `dlkernels train`, and the scores of `dlkernels predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from dlkernels._data.columns import Array
+from dlkernels._tables.choice import Choice
+from dlkernels._tables.reading import Table
+from dlkernels._tables.scores import percent, written
+from dlkernels._tables.training import Scores, Settings
+from dlkernels.reporting import duration, show_block, show_lines
+from dlkernels.text import printable
+
+#: The columns that a table of classes may take. Terminals have 80.
+_WIDTH = 80
+#: How many names a line lists.
+_MOST_NAMES = 12
+
+
+def quantity(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas between them, of many the first."""
+    shown, more = ", ".join(map(printable, names[:_MOST_NAMES])), len(names) - _MOST_NAMES
+    return f"{shown} and {more:,} other{'s' * (more > 1)}" if more > 0 else shown
+
+
+# -- the table and the columns ---------------------------------------------------------------------------
+
+
+def show_table(file: str, table: Table, task: str, why: str, choice: Choice, settings: Settings) -> None:
+    """What was read, and what becomes of it."""
+    show_lines(
+        f"{file}: {quantity(len(table.lines), 'row')}, {quantity(len(table.names), 'column')}",
+        f"{task.capitalize()}, {why}.",
+        *_columns(choice, settings),
+        *table.remarks,
+    )
+
+
+def _columns(choice: Choice, settings: Settings) -> Iterator[str]:
+    if choice.numbers:
+        words = f"Standardised: {listed(choice.numbers)}."
+        yield words + (f" True is 1 in {listed(choice.booleans)}." if choice.booleans else "")
+    if choice.texts:
+        yield f"One-hot encoded: {listed(choice.texts)}."
+    if choice.missing:
+        cells = [f"{name} ({number:,})" for name, number in choice.missing.items()]
+        of_numbers = any(name in choice.missing for name in choice.numbers)
+        of_texts = any(name in choice.missing for name in choice.texts)
+        how = [*["numbers become the median"] * of_numbers, *["a missing text is a category"] * of_texts]
+        yield f"Missing cells: {listed(cells)}; {', '.join(how)}."
+    for name, why in choice.left_out.items():
+        yield f"Left out {printable(name)}: {why}."
+    for name in choice.counting:
+        yield f"{printable(name)} counts the rows: if it is no feature, leave it out by --ignore."
+
+
+# -- scores ----------------------------------------------------------------------------------------------
+
+
+def describe(settings: Settings, task: str) -> str:
+    if settings.hidden:
+        return f"network of {'-'.join(map(str, settings.hidden))} hidden units"
+    return "logistic regression" if task == "classification" else "linear regression"
+
+
+def show_scores(task: str, scores: Scores, y: Array, settings: Settings) -> None:
+    """The scores of the held-out folds beside those of a constant guess, and what went wrong where."""
+    from rich import box
+    from rich.table import Table as Grid
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(f"{settings.folds} folds, each held out once", no_wrap=True)
+    for name in scores.model[0]:
+        grid.add_column(name, justify="right", no_wrap=True)
+    guess = "the most frequent class" if task == "classification" else "the mean"
+    for words, folds in ((describe(settings, task), scores.model), (f"always {guess}", scores.constant)):
+        grid.add_row(words, *_spread(folds))
+    show_block(grid)
+    if task == "classification":
+        show_block(_confusion(y, scores.predicted))
+
+
+def _spread(folds: list[dict[str, float]]) -> Iterator[str]:
+    for name in folds[0]:
+        values = np.array([fold[name] for fold in folds])
+        yield f"{written(name, values.mean())} ± {written(name, values.std())}"
+
+
+def _confusion(y: Array, predicted: Array) -> Any:
+    """A table of the classes: how many rows of each are predicted as which, precision and recall."""
+    from rich import box
+    from rich.table import Table as Grid
+
+    classes = np.unique(y)
+    counts = confusion_matrix(y, predicted, labels=classes)
+    precision, recall, *_ = precision_recall_fscore_support(y, predicted, labels=classes, zero_division=0.0)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    names = [printable(str(name))[:20] for name in classes]
+    # "as " stands before each, 2 spaces between columns; recall and precision take 22.
+    wide = max(12, *map(len, names)) + sum(len(name) + 5 for name in names) + 22 <= _WIDTH
+    grid.add_column("row of class" if wide else "class")
+    headings = [f"as {name}" for name in names] if wide else ["rows", "most often taken for"]
+    for heading in (*headings, "recall", "precision"):
+        grid.add_column(heading, justify="right")
+    for number, name in enumerate(names):
+        cells = [f"{count:,}" for count in counts[number]]
+        if not wide:
+            wrong = counts[number] * (np.arange(len(classes)) != number)
+            most = f"{names[wrong.argmax()]} ({wrong.max():,})" if wrong.any() else ""
+            cells = [f"{counts[number].sum():,}", most]
+        grid.add_row(name, *cells, percent(recall[number]), percent(precision[number]))
+    return grid
+
+
+def closing(scores: Scores, settings: Settings, unfinished: Sequence[str], trainings: int) -> Iterator[str]:
+    """Yield remarks below the scores."""
+    yield f"The {settings.folds} trainings took {duration(scores.seconds)}."
+    if any("diverged" in message for message in unfinished):
+        yield f"A training diverged: {unfinished[0]}"
+    elif unfinished:
+        yield (
+            f"{len(unfinished)} of {quantity(trainings, 'training')} stopped at --max-iter "
+            f"{settings.max_iter:,} before they had converged; a higher one may give a better score."
+        )

@@ -1,0 +1,123 @@
+"""Train models on a table, and score them on rows that they haven't seen."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from dlkernels._data.columns import Array
+from dlkernels._tables.choice import Choice
+from dlkernels._tables.scores import score
+from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor, _preparation
+
+
+class Settings(NamedTuple):
+    """What the options of `dlkernels train` say."""
+
+    hidden: tuple[int, ...]
+    folds: int
+    seed: int
+    max_iter: int
+    impute: bool
+
+
+class Scores(NamedTuple):
+    """What folds have given, each held out once from training on the others.
+
+    Attributes
+    ----------
+    model, constant : list of dict
+        For each fold the scores by name, of the model and of the best constant guess.
+    predicted : ndarray
+        The prediction for each row by the model that hasn't seen it.
+    seconds : float
+        How long the models trained.
+    """
+
+    model: list[dict[str, float]]
+    constant: list[dict[str, float]]
+    predicted: Array
+    seconds: float
+
+
+def pipeline_of(choice: Choice, task: str, settings: Settings) -> Any:
+    """The model for a task behind the preparation of its columns, not yet trained."""
+    preparation = _preparation.unfitted(choice.numbers, choice.texts, settings.impute)
+    return _preparation.pipeline_of(preparation, _model(task, settings))
+
+
+def _model(task: str, settings: Settings) -> Any:
+    shared: dict[str, Any] = {"max_iter": settings.max_iter, "random_state": settings.seed}
+    if not settings.hidden:
+        if task == "classification":
+            return LogisticRegression(**shared)
+        # As strong a penalty as LogisticRegression's and Ridge's: sum(W²) / 2.
+        return MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=1.0, **shared)
+    network = MLPClassifier if task == "classification" else MLPRegressor
+    return network(hidden_layer_sizes=settings.hidden, **_NETWORK, **shared)
+
+
+#: Settings of networks. With scikit-learn's alpha of 1e-4 they learn small tables by heart: R² on diabetes is
+#: 0.21 then, and 0.48 with 0.3; on six other tables the score is as good or better (two times five folds).
+_NETWORK: dict[str, Any] = {"batch_size": 32, "alpha": 0.3}
+
+
+def fitted(pipeline: Any, X: Any, y: Array) -> Any:
+    """A new pipeline, trained on these rows.
+
+    Numbers to be learnt are standardised, too. Then the last layer takes over their scale, so that the
+    network predicts the numbers themselves.
+    """
+    pipeline = clone(pipeline)
+    if is_classifier(pipeline):
+        return pipeline.fit(X, y)
+    mean, scale = y.mean(), y.std() or 1.0
+    pipeline.fit(X, (y - mean) / scale)
+    network = pipeline["model"]
+    network.coefs_[-1][...] *= scale
+    network.intercepts_[-1][...] = network.intercepts_[-1] * scale + mean
+    return pipeline
+
+
+def cross_validate(
+    pipeline: Any, X: Any, y: Array, settings: Settings, advance: Callable[[int], None]
+) -> Scores:
+    """Hold out each fold once, with everything, the preparation too, learnt from the others."""
+    classes = is_classifier(pipeline)
+    splitter = (StratifiedKFold if classes else KFold)(
+        settings.folds, shuffle=True, random_state=settings.seed
+    )
+    scores = Scores([], [], np.empty_like(y), 0.0)
+    for train, test in splitter.split(X, y):
+        start = time.perf_counter()
+        model = fitted(pipeline, X.iloc[train], y[train])
+        scores = scores._replace(seconds=scores.seconds + time.perf_counter() - start)
+        scores.predicted[test] = model.predict(X.iloc[test])
+        constant = DummyClassifier() if classes else DummyRegressor()
+        guessed = constant.fit(X.iloc[train], y[train]).predict(X.iloc[test])
+        scores.model.append(score(y[test], scores.predicted[test], classes))
+        scores.constant.append(score(y[test], guessed, classes))
+        advance(1)
+    return scores
+
+
+@contextlib.contextmanager
+def collecting(unfinished: list[str]) -> Iterator[None]:
+    """Collect what warnings say of trainings that haven't converged."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield
+    for each in caught:
+        if issubclass(each.category, ConvergenceWarning):
+            unfinished.append(str(each.message))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

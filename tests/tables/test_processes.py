@@ -1,0 +1,110 @@
+"""`dlkernels train` and `dlkernels predict` as processes: help, pipes, Ctrl-C, missing packages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from commands import CONTROL, environment, run_python, run_without, succeed
+from csv_tables import passengers, written
+
+pytestmark = pytest.mark.slow
+
+
+def test_help_needs_no_heavy_package():
+    program = (
+        "import sys\nfrom dlkernels.cli import main\n"
+        "assert main(['train', '--help']) == main(['predict', '--help']) == 0\n"
+        "heavy = {'rich', 'sklearn', 'pandas', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_python(program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--label COLUMN" in done.stdout
+    assert "--out FILE" in done.stdout
+
+
+def test_train_and_predict_without_a_terminal(tmp_path):
+    (tmp_path / "table.csv").write_text(written(passengers()))
+    out = succeed(
+        "train", "table.csv", "--label", "survived", "--missing", "impute", "--hidden", "8",
+        "--save", "model", cwd=tmp_path,
+    )  # fmt: skip
+    assert "wrote model" in out
+    out = succeed("predict", "model", "table.csv", "--out", "out.csv", cwd=tmp_path)
+    assert "Score of the 300 rows" in out
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 301
+
+
+@pytest.mark.parametrize("package", ["sklearn", "pandas", "rich", "safetensors"])
+@pytest.mark.parametrize(
+    "arguments", [("train", "table.csv", "--label", "a"), ("predict", "model", "table.csv")]
+)
+def test_a_missing_package_is_named_with_its_extra(package, arguments):
+    done = run_without(package, arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"dlkernels {arguments[0]} needs" in line
+    assert 'pip install "dlkernels[train]"' in line
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_with_130_and_leaves_the_old_file(tmp_path):
+    (tmp_path / "table.csv").write_text(written(passengers(2000)))
+    (tmp_path / "model").write_text("old")
+    arguments = ["train", "table.csv", "--label", "survived", "--missing", "impute", "--save", "model"]
+    # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
+    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + (
+        "runpy.run_module('dlkernels', run_name='__main__', alter_sys=True)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments, "--max-iter", "1000000", "--hidden", "500,500"],
+        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        try:
+            assert process.stdout.readline().startswith("table.csv: 2,000 rows")
+            time.sleep(0.7)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # does nothing to one that has ended
+    assert process.returncode == 130
+    assert errors == "dlkernels: interrupted\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "table.csv"]
+    assert (tmp_path / "model").read_text() == "old"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_the_bar_is_on_the_terminal_and_not_in_the_output(tmp_path):
+    import pty
+
+    (tmp_path / "table.csv").write_text(written(passengers(missing=False)))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlkernels", "train", "table.csv", "--label", "survived"],
+        env=environment() | {"TERM": "xterm-256color"}, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs,
+        text=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with process:
+        while True:
+            try:
+                chunk = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+        output = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"training" in shown
+    assert b"100%" in shown
+    assert "5 folds, each held out once" in output
+    assert not CONTROL.search(output)
