@@ -23,7 +23,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 #: What pandas calls a column without a name when it reads one.
 _UNNAMED = r"|Unnamed: \d+(\.\d+)?"
 #: Excel writes the separator into the first line if it is asked to: sep=;
-_FIRST_LINE = re.compile(r"sep=(.)\r?\n")
+_FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
 _TOO_MANY = "; {} inside of texts and numbers need quotation marks around them, or another separator"
 #: How many records are looked at to find the separator.
 _SAMPLE = 50
@@ -143,7 +143,7 @@ def _separator(text: str) -> str:
 def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """The fields of each record, without spaces around them, and the number of its last line."""
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator != " ", strict=True
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
     )
     last = 0
     try:

@@ -116,7 +116,6 @@ def restored(table: dict[str, Any], features: int) -> ColumnTransformer:
     found = columns(preparation)
     if texts:  # another `fit` is to find the texts of its own rows
         preparation.set_params(texts__categories="auto")
-        found.encoder.set_params(categories="auto")
     if found.scaler is not None:
         found.scaler.mean_[:], found.scaler.scale_[:] = table["means"], table["scales"]
         found.scaler.var_[:] = found.scaler.scale_**2

@@ -103,6 +103,7 @@ def test_the_output_has_the_form_of_the_table(predict, models):
     assert content.startswith(b"\xef\xbb\xbf;prediction;probability of no;probability of yes\nrow 0;")
     rows = rows_of(content.decode("utf-8-sig"), ";")[1:]
     assert [row[0] for row in rows] == columns[""]
+    assert all(cell.count(",") == 1 and "." not in cell for row in rows for cell in row[2:])
     predicted, shares = answers(models)
     assert [row[1] for row in rows] == predicted
     assert [[float(cell.replace(",", ".")) for cell in row[2:]] for row in rows] == shares

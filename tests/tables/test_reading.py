@@ -152,6 +152,7 @@ def test_the_decimal_mark_can_be_said(tmp_path):
         ("a,b\n", "no rows below the names of the columns"),
         ("1,2\n3,4\n", "line 1 must name the columns, but holds numbers: 1, 2"),
         ("a,b\n1,2\n3\n", "line 3 has 1 field but the header has 2"),
+        ("sep=;\na;b\n\n1;2\n3\n", "line 5 has 1 field but the header has 2"),
         (
             "a,b\n1,2,3\n",
             "line 2 has 3 fields but the header has 2; commas inside of texts and numbers need quotation",
