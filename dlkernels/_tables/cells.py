@@ -19,8 +19,8 @@ MISSING = frozenset(
 )
 #: Decimal marks by the words of the option.
 MARKS = {None: None, "comma": ",", "point": "."}
-#: Larger numbers can't be standardised, because their squares overflow.
-LARGEST = 1e100
+#: The squares of larger numbers, or of scores made of their squares, overflow.
+LARGEST = 1e50
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
 _MONTH = r"(jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"

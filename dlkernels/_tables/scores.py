@@ -22,7 +22,7 @@ def written(name: str, value: float) -> str:
     """A score as it is shown."""
     if name == "accuracy":
         return percent(value)
-    return f"{value:.3f}" if name == "R²" else figure(value)
+    return f"{value:.3f}" if name == "R²" and abs(value) < 1000 else figure(value)
 
 
 def percent(share: float) -> str:

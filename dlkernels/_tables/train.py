@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         y, task, why = labels(label, arguments.task, settings.folds)
         choice = choose(features, set(arguments.category), settings.impute)
     X = frame(features, choice.numbers, choice.texts)
-    pipeline = training.pipeline_of(choice, task, settings)
+    pipeline = training.pipeline_of(choice, task, settings, len(y))
     unfinished: list[str] = []
     trainings = settings.folds + (arguments.save is not None)
     with contextlib.ExitStack() as stack:

@@ -48,7 +48,7 @@ def fitted(case):
     table = table[table[label].notna()].reset_index(drop=True)
     task = "regression" if label == "fare" else "classification"
     settings = training.Settings(hidden, 5, 0, 3, impute)
-    pipeline = training.pipeline_of(Choice(numbers, texts, [], {}, {}, []), task, settings)
+    pipeline = training.pipeline_of(Choice(numbers, texts, [], {}, {}, []), task, settings, len(table))
     return training.fitted(
         pipeline, table, table[label].to_numpy(object if task != "regression" else float)
     ), table

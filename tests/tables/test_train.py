@@ -104,12 +104,12 @@ def test_the_scores_of_numbers_are_those_of_scikit_learns_pieces(hidden, tmp_pat
     settings = training.Settings(() if hidden == "none" else (6,), 3, 1, 5, False)
     choice = training.Choice(["class", "age"], ["sex"], [], {}, {}, [])
     y = table["fare"].to_numpy()
-    pipeline = training.pipeline_of(choice, "regression", settings)
+    pipeline = training.pipeline_of(choice, "regression", settings, len(y))
     with training.collecting([]):
         scores = training.cross_validate(pipeline, table, y, settings, lambda done: None)
         linear = {"hidden_layer_sizes": (), "solver": "lbfgs", "alpha": 1.0}
         model = MLPRegressor(
-            **(linear if hidden == "none" else {"hidden_layer_sizes": (6,), **training._NETWORK}),
+            **(linear if hidden == "none" else {"hidden_layer_sizes": (6,), "alpha": 0.3, "batch_size": 32}),
             max_iter=5, random_state=1,
         )  # fmt: skip
         hand = TransformedTargetRegressor(
@@ -282,6 +282,10 @@ def test_the_iterations_are_bounded_and_the_report_says_so(report):
     assert "6 of 6 trainings stopped at --max-iter 2 before they had converged" in out
     assert load("model")["model"].n_iter_ == 2
     assert "network of 4 hidden units" in out
+
+
+def test_a_table_that_is_smaller_than_a_batch(report):
+    assert "10 rows" in report(small(10), "--folds", "2", "--max-iter", "5", quick=("--hidden", "4"))
 
 
 def test_the_same_seed_gives_the_same_file(report, tmp_path):
