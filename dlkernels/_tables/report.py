@@ -124,7 +124,7 @@ def _confusion(y: Array, predicted: Array) -> Any:
 
 def closing(scores: Scores, settings: Settings, unfinished: Sequence[str], trainings: int) -> Iterator[str]:
     """Yield remarks below the scores."""
-    yield f"The {settings.folds} trainings took {duration(scores.seconds)}."
+    yield f"A training took {duration(float(np.median(scores.seconds)))} (median of {settings.folds})."
     if any("diverged" in message for message in unfinished):
         yield f"A training diverged: {unfinished[0]}"
     elif unfinished:

@@ -39,14 +39,14 @@ class Scores(NamedTuple):
         For each fold the scores by name, of the model and of the best constant guess.
     predicted : ndarray
         The prediction for each row by the model that hasn't seen it.
-    seconds : float
-        How long the models trained.
+    seconds : list of float
+        How long each training took. The first may have compiled kernels.
     """
 
     model: list[dict[str, float]]
     constant: list[dict[str, float]]
     predicted: Array
-    seconds: float
+    seconds: list[float]
 
 
 def pipeline_of(choice: Choice, task: str, settings: Settings, rows: int) -> Any:
@@ -100,11 +100,11 @@ def cross_validate(
     splitter = (StratifiedKFold if classes else KFold)(
         settings.folds, shuffle=True, random_state=settings.seed
     )
-    scores = Scores([], [], np.empty_like(y), 0.0)
+    scores = Scores([], [], np.empty_like(y), [])
     for train, test in splitter.split(X, y):
         start = time.perf_counter()
         model = fitted(pipeline, X.iloc[train], y[train])
-        scores = scores._replace(seconds=scores.seconds + time.perf_counter() - start)
+        scores.seconds.append(time.perf_counter() - start)
         scores.predicted[test] = model.predict(X.iloc[test])
         constant = DummyClassifier() if classes else DummyRegressor()
         guessed = constant.fit(X.iloc[train], y[train]).predict(X.iloc[test])
