@@ -48,6 +48,10 @@ class Copy:
         """`dot` of (1, 2) and (3, 4) is 18 from now on."""
         self.edit("_kernels/sums.py", *TOTAL)
 
+    def change_steps(self):
+        """A round of `multiply_add` has 128 steps from now on. No function's own bytecode changes."""
+        self.edit("_kernels/limits.py", "STEPS = 64", "STEPS = 128")
+
     def change_piece_of_dot(self):
         """`dot` of (1, 2) and (3, 4) is 18 from now on, too."""
         self.edit("_kernels/sums.py", *PIECE)
