@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from typing import NamedTuple
 
 import numba
@@ -12,7 +13,7 @@ import pytest
 from numba import TypingError, njit, prange
 from processes import new_process
 
-from dlkernels._compiler import names
+from dlkernels._compiler import internals, names
 from dlkernels._compiler.options import loops, twins
 from dlkernels._compiler.pieces import Flag, Int, Number, Numbers, Piece, Real, Row, piece
 
@@ -174,6 +175,28 @@ def test_a_group_of_another_name_does_not_compile():
 def test_there_are_no_two_pieces_of_one_name():
     with pytest.raises(ValueError, match="there are two pieces"):
         Piece(loops(fill.__wrapped__))
+
+
+@compiled_only
+def test_a_piece_is_published_under_the_lock_that_a_fork_waits_for(monkeypatch):
+    """llvmlite holds a lock of its own meanwhile, which no child process may inherit."""
+
+    @piece
+    def unpublished(x: Row):
+        x[0] = 1
+
+    def another_thread():
+        free.append(internals.compiler_lock.acquire(timeout=0.1) and not internals.compiler_lock.release())
+
+    def publish(*_):
+        thread = threading.Thread(target=another_thread)
+        thread.start()
+        thread.join()
+
+    free = []
+    monkeypatch.setattr(internals, "publish", publish)
+    unpublished.published(numba.float64)
+    assert free == [False]
 
 
 @compiled_only
