@@ -13,6 +13,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,15 +160,22 @@ def _another_address():
     return "127.0.0.2" if sys.platform == "linux" else socket.gethostname()
 
 
-@pytest.fixture
-def page(site):
-    """A browser's page, that has seen no error and no failed request when the test is over."""
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for all tests: to start one takes longer than a test."""
     pytest.importorskip("playwright")
     if browser.executable() is None:
         pytest.skip(browser.HOW_TO_GET_IT)
+    with browser.browser() as running:
+        yield running
+
+
+@pytest.fixture
+def page(site, chromium):
+    """A page in a profile of its own, that has seen no error and no failed request when the test is over."""
     problems = []
-    with dashboard.served(site) as address, browser.browser() as running:
-        page = running.new_page()
+    with dashboard.served(site) as address, chromium.new_context() as context:
+        page = context.new_page()
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
@@ -300,7 +308,9 @@ def test_the_picture_is_one(project, site, tmp_path):
     if browser.executable() is None:
         pytest.skip(browser.HOW_TO_GET_IT)
     file = tmp_path / "page.png"
-    assert dashboard.main(["--config", str(project), "picture", str(file)]) == 0
+    with ThreadPoolExecutor(1) as another_thread:  # Playwright runs once in a thread: `chromium` in this one
+        picture = another_thread.submit(dashboard.main, ["--config", str(project), "picture", str(file)])
+    assert picture.result() == 0
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
