@@ -38,12 +38,17 @@ def succeed(*arguments, cwd=None):
 def fail(*arguments, cwd=None):
     """The one line that a fault is reported with."""
     done = command(*arguments, cwd=cwd)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.endswith("\n")
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("dlkernels: error: ")
-    assert not CONTROL.search(done.stderr)
-    return done.stderr
+    return reported(done.returncode, done.stderr)
+
+
+def reported(code, errors):
+    """The one line that a fault is reported with, by a command that ended with this code."""
+    assert code == 2, errors
+    assert errors.endswith("\n")
+    assert len(errors.splitlines()) == 1, errors
+    assert errors.startswith("dlkernels: error: ")
+    assert not CONTROL.search(errors)
+    return errors
 
 
 def run_python(program):

@@ -1,4 +1,4 @@
-"""The command `dlkernels` as a process of its own."""
+"""The command `dlkernels`, nearly always as a process of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commands import CONTROL, environment, fail, run_python, run_without, succeed
+from commands import CONTROL, environment, fail, reported, run_python, run_without, succeed
 
 import dlkernels
+from dlkernels import cli
 
 pytestmark = pytest.mark.slow
 
@@ -277,12 +278,16 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
         (("compare", "--model", "shallow", "--hidden", "1000000000000000"), "memory"),
     ],
 )
-def test_a_fault_is_one_line_and_code_2(tmp_path, arguments, words):
+def test_a_fault_is_one_line_and_code_2(tmp_path, monkeypatch, capsys, arguments, words):
+    """In this process, because a process for each of so many faults would take two seconds."""
     (tmp_path / "words.csv").write_text("a,y\n1,0\none,1\n")
     np.savez(tmp_path / "objects.npz", X=np.array([{}], dtype=object), Y=[[0]])
     np.savez(tmp_path / "rows.npz", X=np.zeros((10, 3)), Y=np.zeros((1, 10)))
     before = sorted(tmp_path.iterdir())
-    assert words in fail(*arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    code = cli.main(arguments)
+    assert words in reported(code, capsys.readouterr().err)
     assert sorted(tmp_path.iterdir()) == before
 
 
