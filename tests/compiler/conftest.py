@@ -20,7 +20,7 @@ def edit(file, old, new):
 
 
 #: Two changes of sums.py after which the dot product of (1, 2) and (3, 4) is 18, and not 11. The first is in
-#: a function whose code the kernel of `dot` holds, the second in a piece that the kernel calls.
+#: a function whose code the kernel of `dot` holds, the second in a piece that this kernel and others call.
 
 TOTAL = ("return sums[2 * i] + (lost", "return sums[2 * i] + 7 + (lost")
 PIECE = (
@@ -52,8 +52,8 @@ class Copy:
         """A round of `multiply_add` has 128 steps from now on. No function's own bytecode changes."""
         self.edit("_kernels/limits.py", "STEPS = 64", "STEPS = 128")
 
-    def change_piece_of_dot(self):
-        """`dot` of (1, 2) and (3, 4) is 18 from now on, too."""
+    def change_row_dot(self):
+        """To each product of a and b the piece adds b from now on."""
         self.edit("_kernels/sums.py", *PIECE)
 
 
