@@ -349,19 +349,19 @@ def test_outer_parallel_loop():
     """A parallel loop of the caller's: the kernels inside are serial."""
 
     @njit(parallel=True)
-    def forward_all(W, X, b, A, costs, Y):
-        for i in prange(len(W)):
-            A[i] = dk.dense_forward(W[i], X, b[i], "sigmoid")
-            costs[i] = dk.binary_cross_entropy(A[i], Y)
+    def propagate_all(w, X, b, dw, costs, Y):
+        for i in prange(len(w)):
+            dw[i], _, costs[i] = dk.logistic_propagate(w[i], b[i], X, Y)
 
     rng = np.random.RandomState(8)
-    W, X, b = rng.randn(20, 1, 6), rng.randn(6, 500), rng.randn(20, 1, 1)
+    w, X, b = rng.randn(20, 6, 1), rng.randn(6, 500), rng.randn(20)
     Y = (rng.uniform(size=(1, 500)) > 0.5).astype(float)
-    A, costs = np.empty((20, 1, 500)), np.empty(20)
-    forward_all(W, X, b, A, costs, Y)
+    dw, costs = np.empty((20, 6, 1)), np.empty(20)
+    propagate_all(w, X, b, dw, costs, Y)
     for i in range(20):
-        assert same_bits(A[i], dk.dense_forward(W[i], X, b[i], "sigmoid"))
-        assert costs[i] == dk.binary_cross_entropy(A[i], Y)
+        expected, _, cost = dk.logistic_propagate(w[i], b[i], X, Y)
+        assert same_bits(dw[i], expected)
+        assert costs[i] == cost
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
