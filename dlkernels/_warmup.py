@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels._calls import threads
-from dlkernels._calls.lbfgs import Limits, minimize
+from dlkernels._calls.lbfgs import Limits, add_penalty, minimize
 from dlkernels.activations import sigmoid
 from dlkernels.costs import dot
 from dlkernels.dense import dense_backward, dense_forward, dense_gradients
@@ -48,6 +48,7 @@ def _first_calls(dtype: np.dtype[Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: network_propagate(theta, sizes, X, Y)
     yield lambda: train_epoch(theta, sizes, Adam(), X, Y, batch_size=4)
     yield lambda: Adam().step(theta, array(13))
+    yield lambda: add_penalty(theta, array(13), 6, 1.0)
     yield lambda: minimize(_parabola, np.array([1.0, 2.0]), Limits(3, 0.0))
 
 

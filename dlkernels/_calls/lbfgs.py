@@ -11,6 +11,7 @@ import numpy as np
 from dlkernels._calls.line_search import LineSearch
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels import lbfgs as kernels
+from dlkernels._kernels.lbfgs import add_penalty as add_penalty
 
 _EPSILON = float(np.finfo(np.float64).eps)
 #: How many pairs are kept, as in SciPy.

@@ -2,7 +2,8 @@
 
 A pair is a step s = x_new - x and the change of the gradient that it brought, y = g_new - g. The last pairs
 are kept in the rows of `steps` and `changes`, in a ring: a new pair takes the place of the oldest one. All is
-in double precision. The loops are serial, and shorter than those of the gradient of a few examples.
+in double precision, but for the penalty, which belongs to the gradient. The loops are serial: they are short
+beside those of the gradient.
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ def slope_and_largest(gradient, direction):
         size = abs(gradient[j])
         largest = size if size > largest or size != size else largest
     return row_dot(gradient, direction), largest
+
+
+@entry
+def add_penalty(theta, gradient, n, l2):
+    """gradient[j] += l2 * theta[j] for j < n; returns l2/2 times the sum of their squares."""
+    factor = gradient.dtype.type(l2)
+    for j in range(n):
+        gradient[j] += factor * theta[j]
+    return 0.5 * l2 * row_dot(theta[:n], theta[:n])
 
 
 @entry

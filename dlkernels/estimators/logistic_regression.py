@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 import dlkernels as dk
-from dlkernels._calls.lbfgs import Limits
+from dlkernels._calls.lbfgs import Limits, add_penalty
 from dlkernels.estimators._base import (
     FLOATS,
     Array,
@@ -204,8 +204,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         X, y = checked(self, X, y, dtype=FLOATS)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.classes_, codes = _classes_of(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one "
@@ -334,6 +333,20 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         return log_probabilities(self, X)
 
 
+def _classes_of(y: Array) -> tuple[Array, Array]:
+    """The classes, and the number of the class of each label.
+
+    scikit-learn's check takes a fifth of a small fit, and has nothing to say of a few whole numbers.
+    """
+    are_whole = y.dtype.kind in "biu"
+    if not are_whole:
+        check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if are_whole and len(classes) > 10:  # it warns if most labels are classes of their own
+        check_classification_targets(y)
+    return classes, codes
+
+
 def _cost(
     X: Array, Y: Array, weights: Array | None, units: int, l2: float
 ) -> Callable[[Array, Array], float]:
@@ -344,12 +357,11 @@ def _cost(
     n, output = X.shape[0], "sigmoid" if units == 1 else "softmax"
 
     def binary(theta: Array, gradient: Array) -> float:
-        w, dw = theta[:n], gradient[:n]
         b = float(theta[n]) if theta.size > n else 0.0
-        _, db, cost = dk.logistic_propagate(w.reshape(n, 1), b, X, Y, out=dw.reshape(n, 1))
+        w, dw = theta[:n].reshape(n, 1), gradient[:n].reshape(n, 1)
+        _, db, cost = dk.logistic_propagate(w, b, X, Y, out=dw)
         gradient[n:] = db
-        dw += l2 * w
-        return cost + 0.5 * l2 * float(w @ w)
+        return cost + add_penalty(theta, gradient, n, l2)
 
     whole, out = np.zeros(units * (n + 1), X.dtype), np.empty(units * (n + 1), X.dtype)
 

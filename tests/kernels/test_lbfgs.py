@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize as scipys
 
-from dlkernels._calls.lbfgs import Limits, _Pairs, minimize
+from dlkernels._calls.lbfgs import Limits, _Pairs, add_penalty, minimize
 from dlkernels._calls.line_search import LineSearch
 
 
@@ -156,3 +156,11 @@ def test_a_line_search_finds_the_minimum_of_a_parabola(slope, expected):
         search.tried(0.5 * step * step - expected * step, slope(step))
     assert abs(slope(search.step)) <= 0.9 * abs(slope(0.0))
     assert search.tries < 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_penalty_is_added_to_weights_alone(dtype):
+    theta, gradient = np.arange(1, 6).astype(dtype), np.full(5, 0.5, dtype)
+    assert add_penalty(theta, gradient, 3, 0.25) == 0.125 * (1 + 4 + 9)
+    assert gradient.tolist() == [0.75, 1.0, 1.25, 0.5, 0.5]
+    assert gradient.dtype == dtype
