@@ -78,12 +78,13 @@ class _Pairs:
 
         The slopes are those along `direction`, before and after the step.
         """
-        if not new_slope - slope > -_EPSILON * slope:
+        curvature = step * (new_slope - slope)
+        if not curvature > -_EPSILON * step * slope:
             return
         row = (self.first + self.count) % _PAIRS
         square = kernels.remember(step, direction, gradient, before, self.steps[row], self.changes[row])
-        self.curvatures[row] = step * (new_slope - slope)
-        self.scale = square / self.curvatures[row]
+        self.curvatures[row] = curvature
+        self.scale = square / curvature
         if self.count < _PAIRS:
             self.count += 1
         else:

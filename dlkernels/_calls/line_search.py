@@ -44,12 +44,12 @@ class LineSearch:
     """
 
     def __init__(self, step: float, cost: float, slope: float) -> None:
-        self.step, self.done, self.tries = step, False, 0
+        self.step, self.done, self.tries = min(step, _LONGEST), False, 0
         #: The best point so far, and the other end of the interval, if there is one.
         self._start = self._best = self._other = _Point(0.0, cost, slope)
         self._bracketed, self._first_stage = False, True
         self._width = self._width_before = math.inf
-        self._low, self._high, self._longest = 0.0, 5.0 * step, _LONGEST
+        self._low, self._high, self._longest = 0.0, 5.0 * self.step, _LONGEST
 
     def tried(self, cost: float, slope: float) -> None:
         """Take the cost and the slope at `step`; set the next step, or `done`."""
@@ -59,6 +59,7 @@ class LineSearch:
             self._longest = self.step
             self.step = 0.5 * (self._best.step + self.step)
             self._high = min(self._high, self._longest)
+            self._end_if_short()
             return
         promised = _DECREASE * self._start.slope
         enough = self._start.cost + self.step * promised
@@ -78,10 +79,6 @@ class LineSearch:
     def _is_over(self, point: _Point, enough: float, promised: float) -> bool:
         step, cost, slope = point
         if cost <= enough and abs(slope) <= _CURVATURE * -self._start.slope:
-            return True
-        if self._bracketed and (
-            step <= self._low or step >= self._high or self._high - self._low <= _SHORT * self._high
-        ):
             return True
         if step == self._best.step:  # nothing lies between
             return True
@@ -137,10 +134,13 @@ class LineSearch:
             self._low = self.step + 1.1 * (self.step - best)
             self._high = self.step + 4.0 * (self.step - best)
         self.step = min(max(self.step, 0.0), self._longest)
-        if self._bracketed and (
-            self.step <= self._low or self.step >= self._high or self._high - self._low <= _SHORT * self._high
-        ):
-            self.step = best
+        self._end_if_short()
+
+    def _end_if_short(self) -> None:
+        """Go back to the best point, which ends the search, if the interval is too short to go on."""
+        low, high = self._low, self._high
+        if self._bracketed and (self.step <= low or self.step >= high or high - low <= _SHORT * high):
+            self.step = self._best.step
 
 
 def _cubic(a: _Point, b: _Point) -> float | None:

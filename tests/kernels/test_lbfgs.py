@@ -92,6 +92,8 @@ def test_a_pair_without_curvature_is_left_out():
     pairs, one = _Pairs(1), np.ones(1)
     pairs.remember(1.0, one, one, one, -1.0, -1.0)
     pairs.remember(1.0, one, one, one, -1.0, math.nan)
+    tiny = np.full(1, 1e-200)
+    pairs.remember(1e-200, one, tiny, 2 * tiny, -2e-200, -1e-200)  # too small for float64
     assert pairs.count == 0
 
 
@@ -164,3 +166,21 @@ def test_a_penalty_is_added_to_weights_alone(dtype):
     assert add_penalty(theta, gradient, 3, 0.25) == 0.125 * (1 + 4 + 9)
     assert gradient.tolist() == [0.75, 1.0, 1.25, 0.5, 0.5]
     assert gradient.dtype == dtype
+
+
+def test_a_line_search_never_ends_where_the_cost_is_higher():
+    """Whatever the cost is like: here it is random, and at some steps NaN."""
+    random, ended = np.random.default_rng(0), 0
+    for _ in range(3000):
+        search, seen = LineSearch(random.uniform(0.1, 2.0), 0.0, -1.0), {0.0: (0.0, -1.0)}
+        while not search.done and search.tries < 20:
+            cost = math.nan if random.uniform() < 0.3 else random.normal()
+            search.tried(*seen.setdefault(search.step, (cost, random.normal())))
+        if search.done:
+            ended += 1
+            assert seen[search.step][0] <= 0.0
+    assert ended > 1500
+
+
+def test_a_line_search_never_goes_beyond_its_longest_step():
+    assert LineSearch(1e161, 0.0, -1e-161).step == 1e10
