@@ -160,7 +160,9 @@ def labels(column: Column, task: str, folds: int) -> tuple[Any, str, str]:
     if column.kind == "dates":
         raise DataError(f"the label {column.name!r} holds dates; write them as numbers, of days for instance")
     values = label_values(column)
-    number = len(np.unique(values))
+    # Beyond 2**53 different whole numbers have the same float64.
+    inexact = values.dtype == np.float64 and np.abs(values).max() >= 2**53
+    number = len(column.values) if inexact else len(np.unique(values))
     found, why = _task(column, values, number)
     if task == "regression" and column.kind == "texts":
         _need_texts_or_numbers(column)
@@ -172,7 +174,7 @@ def labels(column: Column, task: str, folds: int) -> tuple[Any, str, str]:
     if task != "auto":
         found, why = task, f"by --task {task}"
     if found == "classification":
-        if values.dtype == np.float64 and not _whole(values):
+        if inexact or (values.dtype == np.float64 and not _whole(values)):
             values = column.texts()  # scikit-learn takes fractions for measurements, not for classes
         _need_examples(column, values, folds)
     else:

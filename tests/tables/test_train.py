@@ -158,6 +158,8 @@ def test_regression(report):
     [
         (["yes", "no"] * 20, (), "Classification, because 'label' holds texts."),
         (["0", "1"] * 20, (), "Classification, because 'label' holds 2 different whole numbers."),
+        ([str(10**16), str(10**16 + 1)] * 20, (), "holds 2 different whole numbers."),  # one float64
+        ([str(10**19), str(10**20)] * 20, (), "holds 2 different whole numbers."),  # beyond int64
         (["0.5", "1"] * 20, (), "Regression, because 'label' holds 2 different numbers."),
         (["True", "FALSE"] * 20, (), "Classification, because 'label' holds true and false."),
         (
