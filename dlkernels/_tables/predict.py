@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     # What is said goes where the predictions don't.
     said = "".join(f"{line}\n" for line in rows.remarks(predicted))
     if draft is None:
-        sys.stderr.write(said)
+        if sys.stderr is not None:  # the parent process may have closed it
+            sys.stderr.write(said)
         sys.stdout.write(text)
     else:
         sys.stdout.write(said)

@@ -38,6 +38,12 @@ def test_train_and_predict_without_a_terminal(tmp_path):
     out = succeed("predict", "model", "table.csv", "--out", "out.csv", cwd=tmp_path)
     assert "Score of the 300 rows" in out
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 301
+    program = (  # as a process finds it whose parent has closed stderr
+        "import sys\nsys.stderr = None\nfrom dlkernels.cli import main\n"
+        f"sys.exit(main(['predict', {str(tmp_path / 'model')!r}, {str(tmp_path / 'table.csv')!r}]))\n"
+    )
+    done = run_python(program)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 301)
 
 
 @pytest.mark.parametrize("package", ["sklearn", "pandas", "rich", "safetensors"])
