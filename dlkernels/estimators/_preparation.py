@@ -25,6 +25,9 @@ from dlkernels.extras import need
 
 #: The two steps of a pipeline that a file can hold.
 STEPS = ("preparation", "model")
+#: Means, scales and medians are less, and scales more than 1 / _LARGEST**2: no number of a table that
+#: `dlkernels train` takes becomes infinite by them, and no table has led to others.
+_LARGEST = 1e100
 #: What the file says of the table, each with its types in JSON.
 FIELDS: dict[str, tuple[type, ...]] = {
     "label": (str,),
@@ -134,12 +137,16 @@ def _check(table: dict[str, Any]) -> None:
     if not 0 <= table["rows"] < 2**53:
         raise ValueError(f"rows of its table must be between 0 and 2**53, but is {table['rows']}")
     names = [*table["numbers"], *table["texts"], table["label"]]
-    if any(type(name) is not str or not name for name in names) or len(set(names)) < len(names):
+    # A name of "\0" alone is lost in a DataFrame; `dlkernels train` takes no table that holds it.
+    fits = all(type(name) is str and name and "\0" not in name for name in names)
+    if not fits or len(set(names)) < len(names):
         raise ValueError(f"the names in its table must be different strings, but are {reprlib.repr(names)}")
     for name in ("means", "scales", "medians"):
         _check_numbers(name, table[name], len(table["numbers"]))
-    if any(scale <= 0.0 for scale in table["scales"]):
-        raise ValueError(f"scales of its table must be positive, but are {reprlib.repr(table['scales'])}")
+    if any(scale < 1 / _LARGEST**2 for scale in table["scales"]):
+        raise ValueError(
+            f"scales of its table must be positive, and not tiny, but are {reprlib.repr(table['scales'])}"
+        )
     if len(table["categories"]) != len(table["texts"]):
         raise ValueError(
             f"its table has {len(table['texts'])} columns of texts, but categories of "
@@ -152,9 +159,10 @@ def _check(table: dict[str, Any]) -> None:
 def _check_numbers(name: str, numbers: list[Any] | None, length: int) -> None:
     if numbers is None:
         return
-    if len(numbers) != length or not all(type(each) is float and math.isfinite(each) for each in numbers):
+    if len(numbers) != length or not all(type(each) is float and abs(each) < _LARGEST for each in numbers):
         raise ValueError(
-            f"{name} of its table must be {length} finite numbers, but are {reprlib.repr(numbers)}"
+            f"{name} of its table must be {length} finite numbers below {_LARGEST:g}, but are "
+            f"{reprlib.repr(numbers)}"
         )
 
 
