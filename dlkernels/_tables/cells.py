@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.reading import SEPARATORS, Table
+from dlkernels._tables.reading import Table
 
 #: How cells say that they have no value: as pandas, R, Excel (#NV is German) and SQL write it.
 MISSING = frozenset(
@@ -134,10 +134,6 @@ def _decimal_of(table: Table, names: list[str]) -> str:
             "which is the decimal mark, --decimal comma or --decimal point"
         )
     return ","
-
-
-def separator_in_words(table: Table) -> str:
-    return SEPARATORS.get(table.separator, repr(table.separator))
 
 
 def label_values(column: Column) -> Any:

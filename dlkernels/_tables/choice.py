@@ -86,8 +86,8 @@ def choose(columns: Mapping[str, Column], categories: Collection[str], impute: b
             "columns out by --ignore COLUMN, or let --missing impute replace them by the column's median"
         )
     if not (chosen.numbers or chosen.texts):
-        why = "; ".join(f"{name!r}: {why}" for name, why in chosen.left_out.items())
-        raise DataError(f"no column is left to learn from{' (' if why else ''}{why}{')' if why else ''}")
+        reasons = "; ".join(f"{name!r}: {why}" for name, why in chosen.left_out.items())
+        raise DataError(f"no column is left to learn from{f' ({reasons})' if reasons else ''}")
     return chosen
 
 
@@ -159,13 +159,14 @@ def labels(column: Column, task: str, folds: int) -> tuple[Any, str, str]:
         )
     if column.kind == "dates":
         raise DataError(f"the label {column.name!r} holds dates; write them as numbers, of days for instance")
+    if column.kind == "texts":
+        _need_texts_or_numbers(column)
     values = label_values(column)
     # Beyond 2**53 different whole numbers have the same float64.
     inexact = values.dtype == np.float64 and np.abs(values).max() >= 2**53
     number = len(column.values) if inexact else len(np.unique(values))
     found, why = _task(column, values, number)
     if task == "regression" and column.kind == "texts":
-        _need_texts_or_numbers(column)
         raise DataError(f"--task regression: the label {column.name!r} holds texts, not numbers")
     if number == 1:
         raise DataError(
@@ -186,7 +187,6 @@ def labels(column: Column, task: str, folds: int) -> tuple[Any, str, str]:
 
 def _task(column: Column, values: Any, number: int) -> tuple[str, str]:
     if column.kind in ("texts", "booleans"):
-        _need_texts_or_numbers(column)
         what = "texts" if column.kind == "texts" else "true and false"
         return "classification", f"because {column.name!r} holds {what}"
     few = number <= 2 or (number <= MOST_CLASSES and LEAST_ROWS * number <= len(values))

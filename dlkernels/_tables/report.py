@@ -1,4 +1,4 @@
-"""The report of `dlkernels train`, and the scores of `dlkernels predict`."""
+"""The report of `dlkernels train`."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def listed(names: Sequence[str]) -> str:
 # -- the table and the columns ---------------------------------------------------------------------------
 
 
-def show_table(file: str, table: Table, task: str, why: str, choice: Choice, settings: Settings) -> None:
+def show_table(file: str, table: Table, task: str, why: str, choice: Choice) -> None:
     """What was read, and what becomes of it."""
     show_lines(
         f"{file}: {quantity(len(table.lines), 'row')}, {quantity(len(table.names), 'column')}",
         f"{task.capitalize()}, {why}.",
-        *_columns(choice, settings),
+        *_columns(choice),
         *table.remarks,
     )
 
 
-def _columns(choice: Choice, settings: Settings) -> Iterator[str]:
+def _columns(choice: Choice) -> Iterator[str]:
     if choice.numbers:
         words = f"Standardised: {listed(choice.numbers)}."
         yield words + (f" True is 1 in {listed(choice.booleans)}." if choice.booleans else "")
@@ -67,7 +67,7 @@ def _columns(choice: Choice, settings: Settings) -> Iterator[str]:
 # -- scores ----------------------------------------------------------------------------------------------
 
 
-def describe(settings: Settings, task: str) -> str:
+def _described(settings: Settings, task: str) -> str:
     if settings.hidden:
         return f"network of {'-'.join(map(str, settings.hidden))} hidden units"
     return "logistic regression" if task == "classification" else "linear regression"
@@ -83,7 +83,7 @@ def show_scores(task: str, scores: Scores, y: Array, settings: Settings) -> None
     for name in scores.model[0]:
         grid.add_column(name, justify="right", no_wrap=True)
     guess = "the most frequent class" if task == "classification" else "the mean"
-    for words, folds in ((describe(settings, task), scores.model), (f"always {guess}", scores.constant)):
+    for words, folds in ((_described(settings, task), scores.model), (f"always {guess}", scores.constant)):
         grid.add_row(words, *_spread(folds))
     show_block(grid)
     if task == "classification":

@@ -22,14 +22,14 @@ def written(name: str, value: float) -> str:
     """A score as it is shown."""
     if name == "accuracy":
         return percent(value)
-    return f"{value:.3f}" if name == "R²" and abs(value) < 1000 else figure(value)
+    return f"{value:.3f}" if name == "R²" and abs(value) < 1000 else _figure(value)
 
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def figure(number: float) -> str:
+def _figure(number: float) -> str:
     """A number of unknown size, with four digits."""
     return f"{number:,.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
 

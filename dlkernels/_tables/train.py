@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     trainings = settings.folds + (arguments.save is not None)
     with contextlib.ExitStack() as stack:
         draft = None if arguments.save is None else stack.enter_context(reserved(arguments.save, "--save"))
-        report.show_table(printable(arguments.table.name), table, task, why, choice, settings)
+        report.show_table(printable(arguments.table.name), table, task, why, choice)
         with progress("training", trainings) as advance, training.collecting(unfinished):
             scores = training.cross_validate(pipeline, X, y, settings, advance)
             if draft is not None:
