@@ -22,7 +22,7 @@ _LINE = rf"{_NUMBER}(,{_NUMBER})*"
 _NOT_FINITE = r"[-+]?(inf|infinity|nan)"
 _MISSING = r"(na|n/a|#n/a|<na>|null|none|missing|\?+|-+|\.)?"
 #: What pandas calls a column without a name when it reads one.
-_UNNAMED = r"|Unnamed: \d+(\.\d+)?"
+UNNAMED = r"|Unnamed: \d+(\.\d+)?"
 _FILL_IN = "fill in a missing value, or leave out its line"
 #: What to do about fields of a form that is often met.
 _REMEDIES = {
@@ -173,7 +173,7 @@ def _without_index(
     counted = np.arange(len(numbers))
     first = 0
     for position, name in enumerate(header):
-        if not re.fullmatch(_UNNAMED, name):
+        if not re.fullmatch(UNNAMED, name):
             continue
         column = numbers[:, position]
         counts = column[0] in (0, 1) and bool((column - column[0] == counted).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from dlkernels._data.columns import Array, DataError
 from dlkernels._tables.cells import Column, label_values
+from dlkernels._tables.words import hint, listed, quantity
 from dlkernels.extras import need
 
 #: A column of texts with more different ones is left out: each would become a feature.
@@ -43,19 +43,13 @@ class Choice(NamedTuple):
     counting: list[str]
 
 
-def hint(name: str, names: Iterable[str]) -> str:
-    """Which of these names somebody may have meant, or nothing. Capitals don't matter."""
-    lowered = {each.casefold(): each for each in names}
-    found = difflib.get_close_matches(name.casefold(), lowered, 1)
-    return f" (did you mean {lowered[found[0]]!r}?)" if found else ""
-
-
 def need_columns(names: Iterable[str], given: Collection[str], option: str) -> None:
     """Refuse a name that isn't a column's."""
     for name in names:
         if name not in given:
-            shown = ", ".join(list(given)[:12]) + (", ..." if len(given) > 12 else "")
-            raise DataError(f"{option}: there is no column {name!r}{hint(name, given)}; there are {shown}")
+            raise DataError(
+                f"{option}: there is no column {name!r}{hint(name, given)}; there are {listed(list(given))}"
+            )
 
 
 # -- features ------------------------------------------------------------------------------------------------
@@ -210,7 +204,7 @@ def _need_examples(column: Column, values: Any, folds: int) -> None:
     others = f" (and {rare - 1:,} other classes have too few, too)" if rare > 1 else ""
     way = f"--folds {count}, or " if count > 1 else ""
     raise DataError(
-        f"the class {str(name)[:40]!r} of {column.name!r} has {count} row{'s' if count > 1 else ''}, but "
+        f"the class {str(name)[:40]!r} of {column.name!r} has {quantity(count, 'row')}, but "
         f"{folds} folds need {folds} of each class{others}; {way}leave out its rows, or join it with another "
         "class"
         f"{'; --task regression predicts numbers' if column.kind == 'numbers' else ''}"

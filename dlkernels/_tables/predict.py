@@ -16,9 +16,10 @@ import numpy as np
 from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import naming, readable
 from dlkernels._tables.cells import MARKS, Column, columns_of
-from dlkernels._tables.choice import frame, hint
+from dlkernels._tables.choice import frame
 from dlkernels._tables.reading import Table, read_table
 from dlkernels._tables.scores import in_words, score
+from dlkernels._tables.words import hint, listed, quantity
 from dlkernels.cli import CommandError
 from dlkernels.estimators import _files, _preparation
 from dlkernels.faults import reason
@@ -98,14 +99,15 @@ class _Rows:
     def remarks(self, predicted: Array) -> Iterator[str]:
         """Yield sentences on what was ignored, filled in or unknown, and the score, if the label is there."""
         needed, table = self.needed, self.table
-        yield f"Predicted {printable(self.label)} for {len(table.lines):,} rows."
+        yield f"Predicted {printable(self.label)} for {quantity(len(table.lines), 'row')}."
         yield from table.remarks
         others = [name for name in table.names if name not in self.columns]
         if others:
             yield f"Ignored, because the model doesn't know them: {', '.join(map(printable, others))}."
         for name in needed.numbers:
             if missing := self.columns[name].missing:
-                yield f"{printable(name)}: missing in {missing:,} rows, replaced by the training's median."
+                rows = quantity(missing, "row")
+                yield f"{printable(name)}: missing in {rows}, replaced by the training's median."
         for name, known in needed.categories.items():
             yield from _unknown(self.columns[name], known)
         if self.label in table.names:
@@ -121,7 +123,7 @@ class _Rows:
         except DataError as error:
             return f"No score: {error}"
         words = in_words(score(truth[there], predicted[there], self.classes is not None))
-        return f"Score of the {int(there.sum()):,} rows with {printable(self.label)}: {words}."
+        return f"Score of the {quantity(int(there.sum()), 'row')} with {printable(self.label)}: {words}."
 
     def _truth(self, column: Column) -> Array:
         """The labels in the form of the predictions."""
@@ -135,9 +137,8 @@ def _need(table: Table, names: list[str]) -> None:
     """Refuse a table without these columns."""
     missing = [name for name in names if name not in table.names]
     if missing:
-        shown = ", ".join(f"{name!r}{hint(name, table.names)}" for name in missing[:12])
-        more = f" and {len(missing) - 12:,} others" if len(missing) > 12 else ""
-        raise DataError(f"columns that the model needs are missing: {shown}{more}")
+        shown = listed([f"{name!r}{hint(name, table.names)}" for name in missing])
+        raise DataError(f"columns that the model needs are missing: {shown}")
 
 
 def _unknown(column: Column, known: Collection[Any]) -> Iterator[str]:
@@ -146,11 +147,12 @@ def _unknown(column: Column, known: Collection[Any]) -> Iterator[str]:
     examples = ", ".join(repr(printable(text[:40])) for text in list(dict.fromkeys(unknown))[:3])
     if unknown:
         yield (
-            f"{printable(column.name)}: a text that the training hasn't seen in {len(unknown):,} rows, such "
-            f"as {examples}; it counts as none of the categories."
+            f"{printable(column.name)}: a text that the training hasn't seen in "
+            f"{quantity(len(unknown), 'row')}, such as {examples}; it counts as none of the categories."
         )
     if column.missing and not any(value != value for value in known):
-        yield f"{printable(column.name)}: missing in {column.missing:,} rows, which have no category."
+        rows = quantity(column.missing, "row")
+        yield f"{printable(column.name)}: missing in {rows}; it counts as none of the categories."
 
 
 def _written(rows: _Rows, predicted: Array, probabilities: Array | None) -> str:

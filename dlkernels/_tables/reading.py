@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dlkernels._data.columns import DataError
+from dlkernels._data.csv_files import UNNAMED
 from dlkernels._data.reading import reading
+from dlkernels._tables.words import quantity
 from dlkernels.text import printable
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-#: What pandas calls a column without a name when it reads one.
-_UNNAMED = r"|Unnamed: \d+(\.\d+)?"
 #: Excel writes the separator into the first line if it is asked to: sep=;
 _FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
-_TOO_MANY = "; {} inside of texts and numbers need quotation marks around them, or another separator"
 #: How many records are looked at to find the separator.
 _SAMPLE = 50
 
@@ -105,20 +104,21 @@ def _table(text: str, marked: bool) -> Table:
             continue
         if len(row) != len(names):
             raise DataError(
-                f"line {line} has {_count(len(row), 'field')} but the header has {len(names)}"
-                + (
-                    _TOO_MANY.format(SEPARATORS.get(separator, repr(separator)))
-                    if len(row) > len(names)
-                    else ""
-                )
+                f"line {line} has {quantity(len(row), 'field')} but the header has {len(names)}"
+                f"{_too_many(separator) if len(row) > len(names) else ''}"
             )
         rows.append(row)
         lines.append(line)
     if not rows:
         raise DataError("there are no rows below the names of the columns")
-    remarks = [f"Left out {_count(skipped, 'line')} without any value."] if skipped else []
+    remarks = [f"Left out {quantity(skipped, 'line')} without any value."] if skipped else []
     cells = [list(column) for column in zip(*rows, strict=True)]
     return _named(names, cells, lines, separator, marked, remarks)
+
+
+def _too_many(separator: str) -> str:
+    what = SEPARATORS.get(separator, repr(separator))
+    return f"; {what} inside of texts and numbers need quotation marks around them, or another separator"
 
 
 def _separator(text: str) -> str:
@@ -168,7 +168,7 @@ def _named(
     """The table, without columns that have no name."""
     index_name, index, columns = "", None, {}
     for position, (name, column) in enumerate(zip(names, cells, strict=True)):
-        if not re.fullmatch(_UNNAMED, name):
+        if not re.fullmatch(UNNAMED, name):
             columns[name] = column
         elif position == 0:
             index_name, index = name, column
@@ -179,9 +179,5 @@ def _named(
             remarks.append(f"Left out column {position + 1}, which has no name and no values.")
     twice = [name for name, times in Counter(names).items() if times > 1 and name in columns]
     if twice:
-        raise DataError(f"line 1 names {_count(names.count(twice[0]), 'column')} {twice[0]!r}; rename them")
+        raise DataError(f"line 1 names {quantity(names.count(twice[0]), 'column')} {twice[0]!r}; rename them")
     return Table(tuple(columns), columns, lines, index_name, index, separator, marked, tuple(remarks))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -13,24 +13,12 @@ from dlkernels._tables.choice import Choice
 from dlkernels._tables.reading import Table
 from dlkernels._tables.scores import percent, written
 from dlkernels._tables.training import Scores, Settings
+from dlkernels._tables.words import listed, quantity
 from dlkernels.reporting import duration, show_block, show_lines
 from dlkernels.text import printable
 
 #: The columns that a table of classes may take. Terminals have 80.
 _WIDTH = 80
-#: How many names a line lists.
-_MOST_NAMES = 12
-
-
-def quantity(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}{'es' if noun.endswith('s') else 's'}"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names with commas between them, of many the first."""
-    shown, more = ", ".join(map(printable, names[:_MOST_NAMES])), len(names) - _MOST_NAMES
-    return f"{shown} and {more:,} other{'s' * (more > 1)}" if more > 0 else shown
 
 
 # -- the table and the columns ---------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_texts_that_training_has_not_seen_are_counted(predict):
     assert "\x1b" not in errors
     missing = predict(NEW | {"sex": ["", *NEW["sex"][1:]]}, model="strict")
     assert missing[0] == 0
-    assert "sex: missing in 1 rows, which have no category." in missing[2]
+    assert "sex: missing in 1 row; it counts as none of the categories." in missing[2]
 
 
 @pytest.mark.parametrize(
