@@ -16,6 +16,9 @@ from dlkernels.extras import need
 from dlkernels.faults import reason
 from dlkernels.text import printable
 
+#: How many columns tables may take; most terminals have as many.
+WIDTH = 80
+
 
 def duration(seconds: float) -> str:
     """Write seconds with three significant digits and a suitable unit."""
@@ -38,8 +41,8 @@ def show_lines(*things: Any) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False)
-    console.soft_wrap = not console.is_terminal or console.width < 80
-    console.width = max(console.width, 80)  # the table needs 80 columns
+    console.soft_wrap = not console.is_terminal or console.width < WIDTH
+    console.width = max(console.width, WIDTH)
     # Rich doesn't print to stdout itself: it would end the process if the reader of a pipe has gone.
     with console.capture() as printed:
         for thing in things:
@@ -86,8 +89,14 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
-def reserved(path: Path, option: str = "--json") -> Iterator[Path]:
-    """Yield a new file, which replaces `path` if the block succeeds. Raise at once if this can't work."""
+def reserved(path: Path | None, option: str) -> Iterator[Path | None]:
+    """Yield a new file, which replaces `path` if the block succeeds. Raise at once if this can't work.
+
+    `path` is what `option` was given. Without it, yield None.
+    """
+    if path is None:
+        yield None
+        return
     target = Path(os.path.realpath(path))
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
         raise CommandError(f"argument {option}: can't write {path}: not a file that may be replaced")
@@ -105,6 +114,6 @@ def reserved(path: Path, option: str = "--json") -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def say_written(paths: Sequence[Path]) -> None:
-    """Print a line for each file that was written."""
-    sys.stdout.write("".join(f"wrote {printable(str(path))}\n" for path in paths))
+def say_written(paths: Sequence[Path | None]) -> None:
+    """Print a line for each file that was written; None stands for one that nobody wanted."""
+    sys.stdout.write("".join(f"wrote {printable(str(path))}\n" for path in paths if path is not None))

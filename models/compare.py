@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         stack.enter_context(_limited(arguments.threads))
         if arguments.plot is not None:
             _plots.make_folder(arguments.plot)
-        draft = None if arguments.json is None else stack.enter_context(reserved(arguments.json))
+        draft = stack.enter_context(reserved(arguments.json, "--json"))
         comparisons = []
         _report.show_heading()
         for job in jobs:
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             _report.show(comparisons[-1])
         if draft is not None:
             _report.write_json(draft, comparisons)
-    say_written([] if draft is None else [arguments.json])
+    say_written([arguments.json])
     if arguments.plot is not None:
         say_written(_plots.draw(arguments.plot, comparisons))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
 import io
 import sys
@@ -36,8 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = read_table(arguments.table, arguments.encoding)
     with naming(arguments.table):
         rows = _Rows(table, pipeline, label, MARKS[arguments.decimal])
-    with contextlib.ExitStack() as stack:
-        draft = None if arguments.out is None else stack.enter_context(reserved(arguments.out, "--out"))
+    with reserved(arguments.out, "--out") as draft:
         predicted, probabilities = rows.predicted()
         text = _written(rows, predicted, probabilities)
         if draft is not None:

@@ -14,12 +14,8 @@ from dlkernels._tables.reading import Table
 from dlkernels._tables.scores import percent, written
 from dlkernels._tables.training import Scores, Settings
 from dlkernels._tables.words import listed, quantity
-from dlkernels.reporting import duration, show_block, show_lines
+from dlkernels.reporting import WIDTH, duration, show_block, show_lines
 from dlkernels.text import printable
-
-#: The columns that a table of classes may take. Terminals have 80.
-_WIDTH = 80
-
 
 # -- the table and the columns ---------------------------------------------------------------------------
 
@@ -55,6 +51,13 @@ def _columns(choice: Choice) -> Iterator[str]:
 # -- scores ----------------------------------------------------------------------------------------------
 
 
+def _grid() -> Any:
+    from rich import box
+    from rich.table import Table as Grid
+
+    return Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+
+
 def _described(settings: Settings, task: str) -> str:
     if settings.hidden:
         return f"network of {'-'.join(map(str, settings.hidden))} hidden units"
@@ -63,10 +66,7 @@ def _described(settings: Settings, task: str) -> str:
 
 def show_scores(task: str, scores: Scores, y: Array, settings: Settings) -> None:
     """The scores of the held-out folds beside those of a constant guess, and what went wrong where."""
-    from rich import box
-    from rich.table import Table as Grid
-
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    grid = _grid()
     grid.add_column(f"{settings.folds} folds, each held out once", no_wrap=True)
     for name in scores.model[0]:
         grid.add_column(name, justify="right", no_wrap=True)
@@ -86,16 +86,13 @@ def _spread(folds: list[dict[str, float]]) -> Iterator[str]:
 
 def _confusion(y: Array, predicted: Array) -> Any:
     """A table of the classes: how many rows of each are predicted as which, precision and recall."""
-    from rich import box
-    from rich.table import Table as Grid
-
     classes = np.unique(y)
     counts = confusion_matrix(y, predicted, labels=classes)
     precision, recall, *_ = precision_recall_fscore_support(y, predicted, labels=classes, zero_division=0.0)
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    grid = _grid()
     names = [printable(str(name))[:20] for name in classes]
     # "as " stands before each, 2 spaces between columns; recall and precision take 22.
-    wide = max(12, *map(len, names)) + sum(len(name) + 5 for name in names) + 22 <= _WIDTH
+    wide = max(12, *map(len, names)) + sum(len(name) + 5 for name in names) + 22 <= WIDTH
     grid.add_column("row of class" if wide else "class")
     headings = [f"as {name}" for name in names] if wide else ["rows", "most often taken for"]
     for heading in (*headings, "recall", "precision"):

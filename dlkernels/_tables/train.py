@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 
 from dlkernels._data.columns import DataError
 from dlkernels._data.reading import naming
@@ -34,8 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     pipeline = training.pipeline_of(choice, task, settings, len(y))
     unfinished: list[str] = []
     trainings = settings.folds + (arguments.save is not None)
-    with contextlib.ExitStack() as stack:
-        draft = None if arguments.save is None else stack.enter_context(reserved(arguments.save, "--save"))
+    with reserved(arguments.save, "--save") as draft:
         report.show_table(printable(arguments.table.name), table, task, why, choice)
         with progress("training", trainings) as advance, training.collecting(unfinished):
             scores = training.cross_validate(pipeline, X, y, settings, advance)
@@ -45,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
                 advance(1)
         report.show_scores(task, scores, y, settings)
         show_block(*report.closing(scores, settings, unfinished, trainings))
-    say_written([] if arguments.save is None else [arguments.save])
+    say_written([arguments.save])
     return 0
 
 

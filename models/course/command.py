@@ -113,9 +113,7 @@ def _run(
     with contextlib.ExitStack() as stack:
         if arguments.plot is not None:
             _plots.make_folder(arguments.plot)
-        draft = None
-        if arguments.html is not None:
-            draft = stack.enter_context(reserved(arguments.html, "--html"))
+        draft = stack.enter_context(reserved(arguments.html, "--html"))
         results = _results(chosen, options)
         following = _following(chosen[-1], experiments)
         if arguments.name is not None:
@@ -124,7 +122,7 @@ def _run(
         if draft is not None:
             command = f"dlkernels course {following.name}" if following else None
             draft.write_text(page.render(chosen, results, command, options), encoding="utf-8")
-    say_written([] if arguments.html is None else [arguments.html])
+    say_written([arguments.html])
     if arguments.plot is not None:
         say_written(
             [

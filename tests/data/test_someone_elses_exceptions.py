@@ -254,7 +254,7 @@ def test_outputs_let_it_pass_too(tmp_path, monkeypatch, exception):
     monkeypatch.setattr("tempfile.mkstemp", fail)
     for call in (
         lambda: _plots.make_folder(tmp_path),
-        lambda: reporting.reserved(tmp_path / "out.json").__enter__(),
+        lambda: reporting.reserved(tmp_path / "out.json", "--json").__enter__(),
     ):
         with pytest.raises(exception) as caught:
             call()
