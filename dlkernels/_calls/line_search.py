@@ -9,8 +9,9 @@ from typing import NamedTuple
 _DECREASE = 1e-3
 #: The slope must become smaller than this part of the slope at the beginning.
 _CURVATURE = 0.9
-#: The search ends when its interval is shorter than this part of its longest step.
+#: The search ends when the interval between two steps is shorter than this part of the longer step.
 _SHORT = 0.1
+#: No step is longer.
 _LONGEST = 1e10
 
 
@@ -59,7 +60,7 @@ class LineSearch:
             self._longest = self.step
             self.step = 0.5 * (self._best.step + self.step)
             self._high = min(self._high, self._longest)
-            self._end_if_short()
+            self._end_if_exhausted()
             return
         promised = _DECREASE * self._start.slope
         enough = self._start.cost + self.step * promised
@@ -80,9 +81,20 @@ class LineSearch:
         step, cost, slope = point
         if cost <= enough and abs(slope) <= _CURVATURE * -self._start.slope:
             return True
+        self._end_if_exhausted()
+
+    def _end_if_exhausted(self) -> None:
+        """Go back to the best point, which ends the search, if the interval is too short to go on."""
+        if self._is_exhausted():
+            self.step = self._best.step
         if step == self._best.step:  # nothing lies between
             return True
         return step == self._longest and cost <= enough and slope <= promised
+
+    def _is_exhausted(self) -> bool:
+        """Whether `step` isn't inside the interval that holds a minimum, or this interval is too short."""
+        low, high = self._low, self._high
+        return self._bracketed and (self.step <= low or self.step >= high or high - low <= _SHORT * high)
 
     def _narrow(self, best: _Point, other: _Point, new: _Point) -> tuple[_Point, _Point]:
         """Set the next step from three points; return the ends of the new interval, the best one first."""
@@ -134,12 +146,11 @@ class LineSearch:
             self._low = self.step + 1.1 * (self.step - best)
             self._high = self.step + 4.0 * (self.step - best)
         self.step = min(max(self.step, 0.0), self._longest)
-        self._end_if_short()
+        self._end_if_exhausted()
 
-    def _end_if_short(self) -> None:
+    def _end_if_exhausted(self) -> None:
         """Go back to the best point, which ends the search, if the interval is too short to go on."""
-        low, high = self._low, self._high
-        if self._bracketed and (self.step <= low or self.step >= high or high - low <= _SHORT * high):
+        if self._is_exhausted():
             self.step = self._best.step
 
 
