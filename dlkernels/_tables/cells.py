@@ -19,7 +19,8 @@ MISSING = frozenset(
 )
 #: Decimal marks by the words of the option.
 MARKS = {None: None, "comma": ",", "point": "."}
-#: The squares of larger numbers, or of scores made of their squares, overflow.
+#: Larger numbers are refused: R² is made of their squares, and its standard deviation squares it again, which
+#: could overflow.
 LARGEST = 1e50
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
@@ -103,7 +104,7 @@ class Column:
 
 
 def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -> dict[str, Column]:
-    """These columns of a table. Without `decimal`, its numbers say what their decimal mark is."""
+    """These columns of a table. Without `decimal`, the decimal mark is found out from their numbers."""
     names = list(names)
     if decimal is None:
         decimal = _decimal_of(table, names)
@@ -111,7 +112,7 @@ def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -
 
 
 def _decimal_of(table: Table, names: list[str]) -> str:
-    """The decimal mark of a table's numbers: a comma only if there is one, and a point in no other column."""
+    """The decimal mark of these columns: a comma if a column of numbers holds one, and none holds a point."""
     holds: dict[str, tuple[str, str]] = {}
     for mark in ",.":
         for name in names:
@@ -122,8 +123,8 @@ def _decimal_of(table: Table, names: list[str]) -> str:
                 break
     if "," not in holds:
         return "."
-    (name, example), separator = holds[","], table.separator
-    if separator == ",":
+    name, example = holds[","]
+    if table.separator == ",":
         raise DataError(
             f"column {name!r} holds {example!r}, where the comma may be the decimal mark or separate "
             "thousands; if it is the decimal mark, say --decimal comma, else write numbers without it"
