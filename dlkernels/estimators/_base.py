@@ -80,7 +80,10 @@ def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
 
 
 def probabilities(A: Array) -> Array:
-    """The probability of each class, from outputs (n_samples, n_outputs). One is that of the second class."""
+    """The probability of each class, from outputs (n_samples, n_outputs).
+
+    If there is one output, it is the probability of the second class.
+    """
     return A if A.shape[1] > 1 else np.concatenate((1 - A, A), axis=1)
 
 
@@ -112,7 +115,10 @@ def penalty_of(factor: float, total: float, formula: str, dtype: Any) -> float:
 
 
 def weights_of(sample_weight: Any, X: Array) -> Array | None:
-    """The weights of the examples in the dtype of X, not negative and with a sum to divide by; or None."""
+    """The weights of the examples in the dtype of X, or None if there are none.
+
+    Raise an error if one is negative, or a cost can't be divided by their sum.
+    """
     if sample_weight is None:
         return None
     weights = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)

@@ -84,7 +84,7 @@ def replace(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write(estimator: Any, path: str | os.PathLike[str], table: dict[str, Any] | None = None) -> None:
-    """Save an estimator; `Saved.save` documents it. `table` describes the preparation of a table for it."""
+    """Save an estimator, as `Saved.save` documents. `table` describes how a table is prepared for it."""
     where = f"{type(estimator).__name__}.save"
     library = need("safetensors.numpy", where, "io")
     theta, sizes, _, output = estimator._described()

@@ -172,7 +172,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         classes: Any = None,
     ) -> Self:  # fmt: skip
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
-        undoable = first or self.solver == "lbfgs"  # batches change the parameters where they lie
+        # What batches do to parameters that were there before can't be undone.
+        can_undo = first or self.solver == "lbfgs"
         with all_or_nothing(self):
             problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
             validation = self._own_validation(X_val, y_val, problem.Y)
@@ -180,10 +181,10 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
                 train: Callable[[], None] = partial(self._search, problem, theta)
             else:
                 train = self._training(problem, theta, weights, validation, random, first, incremental)
-            if undoable:
+            if can_undo:
                 train()
                 self._keep(theta, problem.sizes)
-        if not undoable:
+        if not can_undo:
             train()
             self._keep(theta, problem.sizes)
         return self

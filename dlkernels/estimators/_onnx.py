@@ -91,10 +91,10 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
         A = graph.activation(activation, Z)
     make, number = onnx.helper.make_tensor_value_info, graph.type_of(theta.dtype)
     if hasattr(estimator, "classes_"):
-        outputs = _labels(estimator, graph, Z, A, sizes[-1] == 1)
-        several = ["N", sizes[-1]] if getattr(estimator, "_multilabel", False) else ["N"]
+        kind = _labels(estimator, graph, Z, A, sizes[-1] == 1)
+        shape = ["N", sizes[-1]] if getattr(estimator, "_multilabel", False) else ["N"]
         results = [
-            make("label", outputs, several),
+            make("label", kind, shape),
             make("probabilities", number, ["N", max(sizes[-1], 2)]),
         ]
     else:

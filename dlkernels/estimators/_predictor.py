@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import dlkernels as dk
-from dlkernels.estimators._base import FLOATS, Array, numbers, probabilities
+from dlkernels.estimators._base import Array, numbers, probabilities
 
 
 class Predictor:
@@ -30,8 +30,8 @@ class Predictor:
     def __call__(self, X: Any) -> Any:
         """What `Saved.predictor` documents.
 
-        Shapes are compared here, so that the error speaks of rows. All else that could be wrong is an error
-        of `network_forward`, or is converted there.
+        Shapes are compared here, so that the error speaks of rows. `network_forward` converts other dtypes
+        and layouts, and raises the errors of all else.
         """
         if type(X) is not np.ndarray:
             X = np.asanyarray(X)
@@ -49,6 +49,5 @@ class Predictor:
 def predictor_of(estimator: Any) -> Predictor:
     """A function with a copy of the parameters of a fitted estimator."""
     theta, sizes, activations, output = estimator._described()
-    copy = np.array(theta, theta.dtype if theta.dtype in FLOATS else np.float64)
     form = probabilities if hasattr(estimator, "classes_") else numbers
-    return Predictor(copy, sizes, activations, output, form)
+    return Predictor(theta.copy(), sizes, activations, output, form)

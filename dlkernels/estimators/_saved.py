@@ -111,14 +111,14 @@ class Saved:
 
         Notes
         -----
-        scikit-learn's checks take several times as long as a small network. So the function compares only the
-        shape with that of the fit, which is an error where it differs. Names of columns are ignored; NaN and
-        infinity go through the network as they are. Other numbers than those of the fit's dtype, and arrays
-        that don't lie row after row, are converted, which takes longer. Bits are those of `predict_proba`.
+        scikit-learn's checks take several times as long as a small network. So the function checks only how
+        many features a row has. Names of columns are ignored; NaN and infinity go through the network as they
+        are. Other numbers than those of the fit's dtype, and arrays that don't lie row after row, are
+        converted, which takes longer. Bits are those of `predict_proba`, or of `predict`.
 
         It holds a copy of the parameters: no later `fit` changes it. Several threads may call it at once, and
-        it can be pickled. Nothing is compiled for one estimator alone, as a name like `compile` would say:
-        all share the kernels of `dlkernels.network_forward`.
+        it can be pickled. It compiles no code of its own: all estimators share the kernels of
+        `dlkernels.network_forward`.
 
         Examples
         --------

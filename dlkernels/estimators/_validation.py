@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Validation(NamedTuple):
         """The accuracy, or R² of a regression; NaN if a prediction is not finite."""
         A = dk.network_forward(theta, problem.sizes, self.X, problem.activations, problem.output)
         if not np.isfinite(A).all():
-            return float("nan")
+            return math.nan
         if problem.output in ("identity", "exp"):
             return float(r2_score(self.Y.T, A.T, sample_weight=self.weights))
         right = (

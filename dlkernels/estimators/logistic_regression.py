@@ -369,7 +369,7 @@ def _cost(
         whole[: theta.size] = theta
         _, cost = dk.network_propagate(
             whole, (n, units), X, Y, (), output, sample_weight=weights, l2=l2, out=out
-        )  # fmt: skip
+        )
         gradient[:] = out[: theta.size]
         return cost
 
