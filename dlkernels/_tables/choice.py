@@ -9,7 +9,7 @@ import numpy as np
 
 from dlkernels._data.columns import Array, DataError
 from dlkernels._tables.cells import Column, label_values
-from dlkernels._tables.words import hint, listed, quantity
+from dlkernels._tables.words import hint, listed, missing_cells, quantity
 from dlkernels.extras import need
 
 #: A column of texts with more different ones is left out: each would become a feature.
@@ -74,10 +74,9 @@ def choose(columns: Mapping[str, Column], categories: Collection[str], impute: b
         elif not column.missing and _counts(column.numbers):
             chosen.counting.append(name)
     if chosen.missing and not impute:
-        cells = ", ".join(f"{name!r} ({number:,})" for name, number in chosen.missing.items())
         raise DataError(
-            f"cells are missing, of {len(column.cells):,} in each column: {cells}; fill them in, leave "
-            "columns out by --ignore COLUMN, or let --missing impute replace them by the column's median"
+            f"{missing_cells(chosen.missing, len(column.cells))}; fill them in, leave columns out by "
+            "--ignore COLUMN, or let --missing impute replace them by the column's median"
         )
     if not (chosen.numbers or chosen.texts):
         reasons = "; ".join(f"{name!r}: {why}" for name, why in chosen.left_out.items())

@@ -18,7 +18,7 @@ from dlkernels._tables.cells import MARKS, Column, columns_of
 from dlkernels._tables.choice import frame
 from dlkernels._tables.reading import Table, read_table
 from dlkernels._tables.scores import in_words, score
-from dlkernels._tables.words import hint, listed, quantity
+from dlkernels._tables.words import hint, listed, missing_cells, quantity
 from dlkernels.cli import CommandError
 from dlkernels.estimators import _files, _preparation
 from dlkernels.faults import reason
@@ -80,12 +80,11 @@ class _Rows:
         self.columns = columns_of(table, [*needed.numbers, *labels], decimal)
         self.decimal = next((column.decimal for column in self.columns.values()), decimal or ".")
         self.columns |= columns_of(table, needed.texts, self.decimal)
-        missing = [name for name in needed.numbers if self.columns[name].missing]
-        if missing and needed.imputer is None:
-            cells = ", ".join(f"{name!r} ({self.columns[name].missing:,})" for name in missing)
+        self.missing = {name: each for name in needed.numbers if (each := self.columns[name].missing)}
+        if self.missing and needed.imputer is None:
             raise DataError(
-                f"cells are missing, of {len(table.lines):,} in each column: {cells}; fill them in, or train "
-                "the model with --missing impute"
+                f"{missing_cells(self.missing, len(table.lines))}; fill them in, or train the model with "
+                "--missing impute"
             )
         self.X = frame(self.columns, needed.numbers, needed.texts)
 
@@ -102,10 +101,9 @@ class _Rows:
         others = [name for name in table.names if name not in self.columns]
         if others:
             yield f"Ignored, because the model doesn't know them: {', '.join(map(printable, others))}."
-        for name in needed.numbers:
-            if missing := self.columns[name].missing:
-                rows = quantity(missing, "row")
-                yield f"{printable(name)}: missing in {rows}, replaced by the training's median."
+        for name, missing in self.missing.items():
+            rows = quantity(missing, "row")
+            yield f"{printable(name)}: missing in {rows}, replaced by the training's median."
         for name, known in needed.categories.items():
             yield from _unknown(self.columns[name], known)
         if self.label in table.names:

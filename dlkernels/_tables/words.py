@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dlkernels.text import printable
 
@@ -20,6 +20,12 @@ def listed(names: Sequence[str]) -> str:
     """Names with commas between them, of many the first."""
     shown, more = ", ".join(map(printable, names[:_MOST_NAMES])), len(names) - _MOST_NAMES
     return f"{shown} and {quantity(more, 'other')}" if more > 0 else shown
+
+
+def missing_cells(missing: Mapping[str, int], rows: int) -> str:
+    """What is wrong with columns of so many rows, some of whose cells have no value."""
+    cells = ", ".join(f"{name!r} ({number:,})" for name, number in missing.items())
+    return f"cells are missing, of {rows:,} in each column: {cells}"
 
 
 def hint(name: str, names: Iterable[str]) -> str:
