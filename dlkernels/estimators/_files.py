@@ -23,6 +23,7 @@ import numpy as np
 import dlkernels as dk
 from dlkernels.estimators import _preparation
 from dlkernels.estimators._base import Array
+from dlkernels.estimators._fields import check_fields, same_names
 from dlkernels.extras import need
 
 FORMAT, VERSION = "dlkernels.estimators", 1
@@ -252,21 +253,11 @@ def _parsed(text: str) -> dict[str, Any]:
     if header.get("version") != VERSION:
         found = reprlib.repr(header.get("version"))
         raise ValueError(f"its version is {found}, but this dlkernels reads version {VERSION}")
-    _same_names("its header", header, FIELDS)
-    for name, types in FIELDS.items():
-        if type(header[name]) not in types:
-            wanted = " or ".join(kind.__name__ for kind in types)
-            raise ValueError(f"{name} must be {wanted}, but is {reprlib.repr(header[name])}")
+    check_fields("its header", header, FIELDS)
     for name in ("n_iter_", "t_"):
         if not 0 <= header[name] < 2**31:
             raise ValueError(f"{name} must be between 0 and 2**31, but is {reprlib.repr(header[name])}")
     return header
-
-
-def _same_names(what: str, found: dict[str, Any], wanted: Any) -> None:
-    unknown, missing = sorted(set(found) - set(wanted)), sorted(set(wanted) - set(found))
-    if unknown or missing:
-        raise ValueError(f"{what} has unknown names {reprlib.repr(unknown)} and lacks {missing}")
 
 
 def _restored(header: dict[str, Any], tensors: dict[str, Array]) -> Any:
@@ -274,7 +265,7 @@ def _restored(header: dict[str, Any], tensors: dict[str, Array]) -> Any:
     cls = _estimators().get(header["estimator"])
     if cls is None:
         raise ValueError(f"there is no estimator {reprlib.repr(header['estimator'])}")
-    _same_names("settings", header["settings"], cls._get_param_names())
+    same_names("settings", header["settings"], cls._get_param_names())
     estimator = cls(**{name: _setting(value, name) for name, value in header["settings"].items()})
     estimator._validate_params()
     theta, sizes = _theta(tensors)
@@ -296,7 +287,6 @@ def _restored(header: dict[str, Any], tensors: dict[str, Array]) -> Any:
 
 def _pipeline(estimator: Any, sizes: tuple[int, ...], header: dict[str, Any]) -> Any:
     """The estimator behind what prepares a table for it."""
-    _same_names("its table", header["table"], _preparation.FIELDS)
     several = header["multilabel"] or (header["classes_"] is None and sizes[-1] > 1)
     if several or header["feature_names_in_"] is not None:
         raise ValueError("an estimator of a table has one label, and no feature_names_in_ of its own")
@@ -343,7 +333,7 @@ def _theta(tensors: dict[str, Array]) -> tuple[Array, tuple[int, ...]]:
 
 
 def _classes(given: dict[str, Any]) -> Array:
-    _same_names("classes_", given, ("dtype", "values"))
+    same_names("classes_", given, ("dtype", "values"))
     dtype, values = given["dtype"], given["values"]
     if type(dtype) is not str or dtype not in LABELS:
         raise ValueError(f"classes_ can't have dtype {reprlib.repr(dtype)}, only {', '.join(LABELS)}")

@@ -21,6 +21,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from dlkernels.estimators._fields import check_fields
 from dlkernels.extras import need
 
 #: The two steps of a pipeline that a file can hold.
@@ -130,10 +131,7 @@ def restored(table: dict[str, Any], features: int) -> ColumnTransformer:
 
 def _check(table: dict[str, Any]) -> None:
     """Raise an error unless this is the state of a transformer."""
-    for name, types in FIELDS.items():
-        if type(table[name]) not in types:
-            wanted = " or ".join(kind.__name__ for kind in types)
-            raise ValueError(f"{name} of its table must be {wanted}, but is {reprlib.repr(table[name])}")
+    check_fields("its table", table, FIELDS, " of its table")
     if not 0 <= table["rows"] < 2**53:
         raise ValueError(f"rows of its table must be between 0 and 2**53, but is {table['rows']}")
     names = [*table["numbers"], *table["texts"], table["label"]]
