@@ -31,14 +31,10 @@ def add_train(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    column: dict[str, Any] = {"metavar": "COLUMN", "type": _column}
+    columns: dict[str, Any] = {**column, "action": "append", "default": []}
     add("table", metavar="FILE.csv", type=Path, help="the table; its first line names the columns")
-    add(
-        "--label",
-        metavar="COLUMN",
-        type=_column,
-        required=True,
-        help="the column to predict: classes, or numbers",
-    )
+    add("--label", **column, required=True, help="the column to predict: classes, or numbers")
     add(
         "--task",
         choices=("auto", "classification", "regression"),
@@ -59,27 +55,17 @@ def add_train(commands: Any) -> None:
         help="what to do about missing cells: refuse the table (default), or impute the column's median; "
         "a missing text is a category",
     )
+    add("--ignore", **columns, help="a column to leave out; repeatable")
+    add("--category", **columns, help="a column of numbers that are names, such as codes; repeatable")
+    add("--folds", metavar="N", type=whole(2, 1000), default=5, help="how many folds (default %(default)s)")
     add(
-        "--ignore",
-        metavar="COLUMN",
-        type=_column,
-        action="append",
-        default=[],
-        help="a column to leave out; repeatable",
+        "--seed",
+        metavar="N",
+        type=whole(0, 2**32 - 1),
+        default=0,
+        help="draws folds and weights (default %(default)s)",
     )
-    add(
-        "--category",
-        metavar="COLUMN",
-        type=_column,
-        action="append",
-        default=[],
-        help="a column of numbers that are names, such as codes; repeatable",
-    )
-    add("--folds", metavar="N", type=whole(2, 1000), default=5, help="how many folds (default 5)")
-    add(
-        "--seed", metavar="N", type=whole(0, 2**32 - 1), default=0, help="draws folds and weights (default 0)"
-    )
-    add("--max-iter", metavar="N", type=whole(1), default=500, help="the most epochs (default 500)")
+    add("--max-iter", metavar="N", type=whole(1), default=500, help="the most epochs (default %(default)s)")
     add("--save", metavar="FILE", type=Path, help="write a model of all rows to this file, for predict")
     _add_reading(parser)
     parser.set_defaults(run=_run_train)

@@ -22,7 +22,7 @@ from dlkernels._tables.words import quantity
 from dlkernels.text import printable
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-#: Excel writes the separator into the first line if it is asked to: sep=;
+#: A first line that tells Excel the separator: sep=;
 _FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
 #: How many records are looked at to find the separator.
 _SAMPLE = 50
@@ -122,7 +122,7 @@ def _too_many(separator: str) -> str:
 
 
 def _separator(text: str) -> str:
-    """The separator with which most of the first records have as many fields as the header, several."""
+    """The separator with which most of the first records have as many fields as the header, at least two."""
     best = (0, 0, "")
     for separator in SEPARATORS:
         found = []
