@@ -26,13 +26,13 @@ class Limits(NamedTuple):
     iterations : int
         The most iterations. At least one is made.
     gradient : float
-        The search ends where no derivative is larger,
+        The search ends where no derivative is larger.
     decrease : float
-        or where the cost falls by no larger part of itself (of 1 if it is less than 1).
+        It ends after a step that lowers the cost by at most this part of it (of 1 if it is less than 1).
     line_search : int
         The most evaluations of one line search.
     evaluations : int
-        After the iteration in which more evaluations have been made, the search ends.
+        The search ends after the iteration that brings the number of evaluations above this.
     """
 
     iterations: int
@@ -104,8 +104,8 @@ def minimize(
 
     The method is that of L-BFGS-B without bounds (C. Zhu, R. H. Byrd, P. Lu and J. Nocedal, ACM Transactions
     on Mathematical Software 23, 1997), with its line search and its rules. So SciPy's `minimize` takes the
-    same steps, up to rounding. But it runs 90 us of Python in each of them, where the gradient of 569
-    examples of 30 features takes 20: logistic regression on them took 2.3 ms with it, and takes 0.5.
+    same steps, up to rounding. But SciPy runs 90 us of Python in each step, where the gradient of 569
+    examples of 30 features takes 20 us: logistic regression on them took 2.3 ms with SciPy, and takes 0.5.
     """
     x, there = start.astype(np.float64), np.empty(start.size)
     gradient, found, direction = np.empty(x.size), np.empty(x.size), np.empty(x.size)

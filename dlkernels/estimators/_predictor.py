@@ -36,14 +36,13 @@ class Predictor:
         if type(X) is not np.ndarray:
             X = np.asanyarray(X)
         shape, n = X.shape, self._sizes[0]
-        if shape == (n,):
-            A = dk.network_forward(self._theta, self._sizes, X.reshape(n, 1), self._activations, self._output)
-            return self._form(A.T)[0]
-        if len(shape) != 2 or shape[1] != n:
+        one_row = shape == (n,)
+        if not one_row and (len(shape) != 2 or shape[1] != n):
             raise ValueError(f"predictor: X must have shape ({n},) or (m, {n}), but has shape {shape}")
-        return self._form(
-            dk.network_forward(self._theta, self._sizes, X.T, self._activations, self._output).T
-        )
+        columns = X.reshape(n, 1) if one_row else X.T
+        A = dk.network_forward(self._theta, self._sizes, columns, self._activations, self._output)
+        predicted = self._form(A.T)
+        return predicted[0] if one_row else predicted
 
 
 def predictor_of(estimator: Any) -> Predictor:

@@ -69,7 +69,7 @@ class Columns(NamedTuple):
 
     @property
     def categories(self) -> dict[str, list[Any]]:
-        """The texts that each column has had; at the end NaN, if it has had none in some rows."""
+        """The texts that `fit` has seen in each column; at the end NaN, if cells were missing there."""
         found = [] if self.encoder is None else self.encoder.categories_
         return dict(zip(self.texts, map(list, found), strict=True))
 
