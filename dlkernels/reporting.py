@@ -98,6 +98,8 @@ def reserved(path: Path | None, option: str) -> Iterator[Path | None]:
         yield None
         return
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise CommandError(f"argument {option}: can't write {path}: there is no folder {path.parent}")
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
         raise CommandError(f"argument {option}: can't write {path}: not a file that may be replaced")
     try:

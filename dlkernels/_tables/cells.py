@@ -22,6 +22,12 @@ MARKS = {None: None, "comma": ",", "point": "."}
 #: Larger numbers are refused: R² is made of their squares, and its standard deviation squares it again, which
 #: could overflow.
 LARGEST = 1e50
+_CURRENCY = r"(\s*([€$£¥%‰]|EUR|USD|GBP|CHF|Fr\.?))?\s*"
+#: A number with thousands marks, a currency or a percent sign.
+_AMOUNT = re.compile(
+    rf"{_CURRENCY}[-+]?{_CURRENCY}(\d{{1,3}}([.,'’ \u00a0\u202f]\d{{3}})+|\d+)([.,]\d*)?{_CURRENCY}",
+    re.IGNORECASE,
+)
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
 _MONTH = r"(jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
@@ -68,6 +74,10 @@ class Column:
 
     def is_number(self, text: str) -> bool:
         return bool(_number(self.decimal).fullmatch(text) or _NOT_FINITE.fullmatch(text))
+
+    def is_amount(self, text: str) -> bool:
+        """Whether a text is a number to people only: 1.595,85 or 30 %."""
+        return bool(_AMOUNT.fullmatch(text)) and not (self.is_number(text) or text.isdigit())
 
     def line_of(self, cell: str) -> int:
         """The first line that holds this text."""

@@ -124,6 +124,14 @@ def _need_texts_or_numbers(column: Column) -> None:
             f"{f' and {len(others) - 1:,} more' if len(others) > 1 else ''}; correct it, leave its cell "
             f"empty if the value is missing, or read all as texts by --category {column.name!r}"
         )
+    amounts = [value for value in others if column.is_amount(value)]
+    if amounts and 2 * (len(others) - len(amounts)) < len(column.values):
+        first = min(amounts, key=column.line_of)
+        raise DataError(
+            f"column {column.name!r} holds {first[:40]!r} in line {column.line_of(first)}; write numbers "
+            "without thousands marks, currencies and percent signs, or read all as texts by --category "
+            f"{column.name!r}"
+        )
 
 
 def _counts(numbers: Array) -> bool:
@@ -198,6 +206,11 @@ def _need_examples(column: Column, values: Any, folds: int) -> None:
     names, counts = np.unique(values, return_counts=True)
     if counts.min() >= folds:
         return
+    if column.kind == "texts" and 2 * len(names) > len(values):
+        raise DataError(
+            f"the label {column.name!r} differs nearly from row to row: {len(names):,} texts in "
+            f"{len(values):,} rows, where a class needs several"
+        )
     name, count = names[counts.argmin()], int(counts.min())
     rare = int((counts < folds).sum())
     others = f" (and {rare - 1:,} other classes have too few, too)" if rare > 1 else ""

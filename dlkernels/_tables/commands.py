@@ -99,6 +99,8 @@ def _column(text: str) -> str:
 
 
 def _hidden(text: str) -> tuple[int, ...]:
+    if text == "0":
+        raise argparse.ArgumentTypeError("without hidden units it is called none")
     return () if text == "none" else tuple(map(whole(1), text.split(",")))
 
 

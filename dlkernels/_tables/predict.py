@@ -59,7 +59,8 @@ def _loaded(path: Path) -> tuple[Any, str]:
         pipeline, header = _files.load_with_header(path)
     except ValueError as error:
         reason(error)  # raises an exception that isn't about the file
-        raise CommandError(str(error).removeprefix("load: ")) from None
+        order = "; the model comes before the table" if path.suffix.lower() == ".csv" else ""
+        raise CommandError(str(error).removeprefix("load: ") + order) from None
     if header["table"] is None:
         raise CommandError(
             f"{path}: it holds an estimator, but not how a table is prepared for it; `dlkernels train "

@@ -28,6 +28,15 @@ _FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
 _SAMPLE = 50
 
 
+#: How files begin that people take for tables of texts.
+_NO_TABLES = {
+    b"PK\x03\x04": "an Excel workbook, or another zip file; save its sheet as a CSV file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save its sheet as a CSV file",
+    b"PAR1": "a Parquet file; write it as a CSV file, for instance with pandas",
+    b"\x1f\x8b": "compressed by gzip; unpack it first (gunzip)",
+}
+
+
 class Table(NamedTuple):
     """A table of texts, without spaces around them.
 
@@ -67,8 +76,9 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
 
 def _decoded(data: bytes, encoding: str | None) -> tuple[str, bool]:
     """The text of a file, and whether it began with a byte order mark."""
-    if data.startswith(b"PK\x03\x04"):
-        raise DataError("this is an Excel workbook, or another zip file; save its sheet as a CSV file")
+    for mark, what in _NO_TABLES.items():
+        if data.startswith(mark):
+            raise DataError(f"this is {what}")
     marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
     by_mark = next((name for mark, name in marks.items() if data.startswith(mark)), None)
     try:

@@ -110,8 +110,9 @@ def _confusion(y: Array, predicted: Array) -> Any:
 def closing(scores: Scores, settings: Settings, unfinished: Sequence[str], trainings: int) -> Iterator[str]:
     """Yield remarks below the scores."""
     yield f"A training took {duration(float(np.median(scores.seconds)))} (median of {settings.folds})."
-    if any("diverged" in message for message in unfinished):
-        yield f"A training diverged: {unfinished[0]}"
+    diverged = next((message for message in unfinished if "diverged" in message), None)
+    if diverged:
+        yield f"A training diverged: {diverged}"
     elif unfinished:
         yield (
             f"{len(unfinished)} of {quantity(trainings, 'training')} stopped at --max-iter "

@@ -11,6 +11,7 @@ used, classes come from a fixed table, and nothing in the file is ever run.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import reprlib
@@ -72,6 +73,8 @@ def _estimators() -> dict[str, Any]:
 def replace(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file. Whatever goes wrong, the path holds all of the old file or all of the new one."""
     goal = Path(os.path.realpath(path))
+    if not goal.parent.is_dir():  # else the error would name the file beside it
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(goal.parent))
     beside = goal.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(beside, "xb") as file:

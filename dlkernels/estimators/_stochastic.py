@@ -51,6 +51,10 @@ def rate_after(estimator: Any) -> float:
     return max(first / divisor, first * 1e-20)
 
 
+class InterruptedWarning(UserWarning):
+    """Ctrl-C has ended a training, and what was learnt until then is kept."""
+
+
 class Training:
     """The epochs of one `fit` or `partial_fit`. The attributes that scikit-learn has are the estimator's."""
 
@@ -90,7 +94,7 @@ class Training:
                             stacklevel=2,
                         )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warnings.warn("Training interrupted by user.", InterruptedWarning, stacklevel=2)
             if not np.isfinite(self.theta).all():  # in an epoch that nobody has looked at yet
                 self.theta[:] = self.of_lowest_loss
         if self.validation is not None and not incremental:

@@ -113,10 +113,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     Notes
     -----
     With the same `random_state`, in float64, weights, losses and predictions are scikit-learn's up to
-    rounding. relu and leaky_relu take g'(0) = 1 where scikit-learn takes 0, which matters where an input is
-    exactly 0. As in scikit-learn, the gradient is that of the squared errors' sum over several outputs, and
-    the loss that is reported is their mean. Scale y to about 1, too. X is read where it lies, in C or Fortran
-    order.
+    rounding. (A long search by "lbfgs" lets roundings grow.) relu and leaky_relu take g'(0) = 1 where
+    scikit-learn takes 0, which matters where an input is exactly 0. As in scikit-learn, the gradient is that
+    of the squared errors' sum over several outputs, and the loss that is reported is their mean. Scale y to
+    about 1, too. X is read where it lies, in C or Fortran order.
 
     Examples
     --------

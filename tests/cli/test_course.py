@@ -571,7 +571,10 @@ def test_a_page_that_fails_leaves_the_former_one(only_quick, monkeypatch, tmp_pa
         (("graph", "--pictures", "x"), "--pictures"),
         (("graph", "--plot", "file"), "argument --plot: can't write into file"),
         (("graph", "--html", "."), "argument --html: can't write .: not a file that may be replaced"),
-        (("--html", "none/page.html"), "argument --html: can't write none/page.html: No such file"),
+        (
+            ("--html", "none/page.html"),
+            "argument --html: can't write none/page.html: there is no folder none",
+        ),
         (("--html",), "--html: expected one argument"),
     ],
 )

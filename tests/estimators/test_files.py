@@ -214,6 +214,13 @@ def test_a_missing_file_and_a_folder(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.parametrize("method", ["save", "to_onnx"])
+def test_a_missing_folder_is_named(method, tmp_path):
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(FileNotFoundError, match=r"there is no such folder: '.*nowhere'$"):
+        getattr(model, method)(tmp_path / "nowhere" / "file")
+
+
 def test_each_truncated_file_is_refused(tmp_path):
     path = tmp_path / "model"
     fitted("network")[0].save(path)

@@ -144,6 +144,7 @@ def test_texts_that_training_has_not_seen_are_counted(predict):
         (NEW | {"class": ["first"] * 30}, "classes", (), "line 2, column 'class': expected a number, found"),
         (NEW | {"fare": ["inf", *NEW["fare"][1:]]}, "classes", (), "line 2, column 'fare': inf is infinite"),
         (NEW, "train.csv", (), "train.csv: this is no safetensors file, or it is damaged"),
+        (NEW, "train.csv", (), "; the model comes before the table"),
         (NEW, "none", (), "none: No such file"),
         (NEW, "alone", (), "it holds an estimator, but not how a table is prepared for it"),
         (NEW, "classes", ("--out", "none/out.csv"), "argument --out: can't write none/out.csv"),

@@ -163,6 +163,9 @@ def test_the_decimal_mark_can_be_said(tmp_path):
         ("a,,b\n1,2,3\n", "line 1 has no name for column 2"),
         ("a,b\n1,\0\n", "not a text file"),
         (b"PK\x03\x04rest", "an Excel workbook, or another zip file; save its sheet as a CSV file"),
+        (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)"),
+        (b"\x1f\x8b\x08\0", "compressed by gzip; unpack it first (gunzip)"),
+        (b"PAR1", "a Parquet file"),
         (bytes(range(128, 256)), "no text in UTF-8"),
     ],
 )

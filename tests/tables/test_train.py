@@ -188,6 +188,8 @@ def test_the_task(cells, arguments, words, report):
         (["a"] * 39 + ["1"], (), "has 1 row"),
         ([str(i) for i in range(39)] + ["x"], (), "holds numbers, but 'x' in line 41; correct it"),
         (["2024-01-31", "2024-02-01"] * 20, (), "the label 'label' holds dates"),
+        ([f"id {i}" for i in range(40)], (), "differs nearly from row to row: 40 texts in 40 rows"),
+        (["1,006.07", "800.5"] * 20, (), "'label' holds '1,006.07' in line 2; write numbers without"),
         (["1", "inf"] * 20, (), "line 3, column 'label': inf is infinite"),
         (list(map(str, range(40))), ("--task", "classification"), "of each class (and 39 other classes"),
         (list(map(str, range(40))), ("--folds", "30"), "40 rows are too few for 30 folds"),
@@ -234,21 +236,32 @@ def test_missing_cells(fault, report):
 
 
 @pytest.mark.parametrize(
+    "cells", [["10-20", "20-30"], ["007", "1 a"], ["1.2.3.4", "1.2.3.5"], ["3a", "12,5,1"]]
+)
+def test_texts_with_digits_are_categories(cells, report):
+    assert "One-hot encoded: c." in report(small(c=cells * 20))
+
+
+@pytest.mark.parametrize(
     ("more", "arguments", "words"),
     [
         ({"day": ["2024-01-31", "2024-02-01"] * 20}, (), "holds dates or times, such as '2024-01-31'"),
         ({"c": ["1", "2", "3", "x"] * 10}, (), "column 'c' holds numbers, but 'x' in line 5; correct it"),
         ({"c": ["1", "2", "3", "4", "12 %", "x"] * 6 + ["1"] * 4}, (), "but '12 %' in line 6 and 1 more"),
         ({"c": ["1", "-inf"] * 20}, (), "line 3, column 'c': -inf is infinite"),
+        ({"c": ["30 %", "5.5%"] * 20}, (), "column 'c' holds '30 %' in line 2; write numbers without"),
+        ({"c": ["1.595,85", "800"] * 20}, (), "'c' holds '1.595,85' in line 2; write numbers without"),
+        ({"c": ["€ 300", "12 EUR", "-1'000.5"] * 13 + [""]}, ("--missing", "impute"), "'c' holds '€ 300'"),
         ({}, ("--ignore", "a", "--ignore", "b"), "no column is left to learn from"),
         ({"c": ["x"] * 40}, ("--ignore", "a", "--ignore", "b"), "left to learn from ('c': has the same"),
         ({}, ("--ignore", "label"), "--ignore: 'label' is the label"),
         ({}, ("--ignore", "c"), "--ignore: there is no column 'c'; there are a, b, label"),
         ({}, ("--category", "B"), "--category: there is no column 'B' (did you mean 'b'?)"),
         ({}, ("--hidden", "3,0"), "--hidden: must be at least 1, not 0"),
+        ({}, ("--hidden", "0"), "--hidden: without hidden units it is called none"),
         ({}, ("--folds", "1"), "--folds: must be at least 2, not 1"),
         ({}, ("--save", "table.csv"), "argument --save: table.csv is the table"),
-        ({}, ("--save", "none/model"), "argument --save: can't write none/model"),
+        ({}, ("--save", "none/model"), "can't write none/model: there is no folder none"),
     ],
 )  # fmt: skip
 def test_faults_are_one_line_and_nothing_is_written(more, arguments, words, fault):
