@@ -81,20 +81,9 @@ class LineSearch:
         step, cost, slope = point
         if cost <= enough and abs(slope) <= _CURVATURE * -self._start.slope:
             return True
-        self._end_if_exhausted()
-
-    def _end_if_exhausted(self) -> None:
-        """Go back to the best point, which ends the search, if the interval is too short to go on."""
-        if self._is_exhausted():
-            self.step = self._best.step
         if step == self._best.step:  # nothing lies between
             return True
         return step == self._longest and cost <= enough and slope <= promised
-
-    def _is_exhausted(self) -> bool:
-        """Whether `step` isn't inside the interval that holds a minimum, or this interval is too short."""
-        low, high = self._low, self._high
-        return self._bracketed and (self.step <= low or self.step >= high or high - low <= _SHORT * high)
 
     def _narrow(self, best: _Point, other: _Point, new: _Point) -> tuple[_Point, _Point]:
         """Set the next step from three points; return the ends of the new interval, the best one first."""
@@ -145,12 +134,15 @@ class LineSearch:
         else:
             self._low = self.step + 1.1 * (self.step - best)
             self._high = self.step + 4.0 * (self.step - best)
+        if self.step >= self._longest < _LONGEST:  # the cost wasn't finite there
+            self.step = 0.5 * (best + self._longest)
         self.step = min(max(self.step, 0.0), self._longest)
         self._end_if_exhausted()
 
     def _end_if_exhausted(self) -> None:
         """Go back to the best point, which ends the search, if the interval is too short to go on."""
-        if self._is_exhausted():
+        low, high = self._low, self._high
+        if self._bracketed and (self.step <= low or self.step >= high or high - low <= _SHORT * high):
             self.step = self._best.step
 
 

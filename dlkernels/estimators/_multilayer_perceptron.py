@@ -214,7 +214,9 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         limit = np.iinfo(np.intp).max // dtype.itemsize
         try:
             if max(sizes) <= limit and dk.num_parameters(sizes) <= limit:
-                return _weights.drawn(sizes, names, random, dtype)
+                # The output's by the activation of the last hidden layer, or of that which isn't there.
+                last = names[-1:] or (self._activations(1) if isinstance(self.activation, str) else ("",))
+                return _weights.drawn(sizes, (*names, *last), random, dtype)
         except MemoryError:
             pass
         raise MemoryError(

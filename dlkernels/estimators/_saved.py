@@ -100,9 +100,9 @@ class Saved:
         -------
         callable
             Call it with a table (m, n_features_in_), and it returns what `predict_proba` returns, or, of an
-            MLPRegressor, what `predict` returns; with a row (n_features_in_,), it returns the entry of that
-            row: an array (n_classes,), (n_labels,) or (n_outputs_,), or a number if a regression has one
-            output.
+            MLPRegressor, what `predict` returns; with a row (n_features_in_,), it returns what they return
+            for this row alone: an array (n_classes,), (n_labels,) or (n_outputs_,), or a number if a
+            regression has one output. (In a longer table its last bits may differ.)
 
         Raises
         ------

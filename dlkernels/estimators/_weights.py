@@ -17,12 +17,11 @@ from dlkernels.estimators._base import Array, as_parameters
 def drawn(sizes: tuple[int, ...], activations: tuple[str, ...], random: Any, dtype: Any) -> Array:
     """Weights and biases from Glorot's uniform distribution, drawn in scikit-learn's order.
 
-    scikit-learn takes a smaller range where the activation is sigmoid, for the output by the activation of
-    the last hidden layer.
+    scikit-learn takes a smaller range where the activation is sigmoid. There is one of `activations` for each
+    layer, the output too.
     """
     theta = np.empty(dk.num_parameters(sizes), dtype)
-    of_layer = (*activations, activations[-1] if activations else "")
-    for (W, b), activation in zip(dk.network_views(theta, sizes), of_layer, strict=True):
+    for (W, b), activation in zip(dk.network_views(theta, sizes), activations, strict=True):
         n_out, n_in = W.shape
         bound = np.sqrt((2.0 if activation == "sigmoid" else 6.0) / (n_in + n_out))
         W[...] = random.uniform(-bound, bound, (n_in, n_out)).T

@@ -131,6 +131,13 @@ def test_a_warm_start_goes_the_same_way(solver):
     need_agreement(ours, theirs, NUMBERS[0])
 
 
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+def test_a_network_without_hidden_layers_begins_as_scikit_learns(activation):
+    settings = {"hidden_layer_sizes": (), "activation": activation, "max_iter": 3, "random_state": 3}
+    ours, theirs = pair("MLPClassifier", settings)
+    need_agreement(ours.fit(*CLASSES), theirs.fit(*CLASSES), CLASSES[0])
+
+
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_lbfgs_finds_the_same_minimum(activation):
     settings = {"solver": "lbfgs", "activation": activation, "max_iter": 30, "random_state": 3, "alpha": 0.1}

@@ -103,6 +103,22 @@ def test_what_is_not_finite_is_a_step_too_long():
     assert found.status == 0
 
 
+def test_a_step_that_was_not_finite_is_not_tried_again():
+    """exp(1000 x) - x falls slowly up to x = -0.007, and is infinite from 0.71 on."""
+    steps = []
+
+    def cost(x, gradient):
+        steps.append(float(x[0]))
+        power = math.exp(1000 * x[0]) if 1000 * x[0] < 709 else math.inf
+        gradient[0] = 1000 * power - 1
+        return power - float(x[0])
+
+    found = minimize(cost, np.array([-1105.0]), Limits(100, 1e-8))
+    assert found.x[0] == pytest.approx(-math.log(1000) / 1000, abs=1e-6)
+    too_far = [x for x in steps if 1000 * x >= 709]
+    assert len(set(too_far)) == len(too_far) > 1
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_start_that_is_not_finite_is_returned(bad):
     found = minimize(lambda x, gradient: bad, np.ones(2), Limits(100, 1e-8))
