@@ -17,6 +17,8 @@ from dlkernels.progress import progress
 Array = np.ndarray[Any, Any]
 #: What tables may hold. All other numbers become float64, as in scikit-learn.
 FLOATS = (np.float64, np.float32)
+#: The most numbers of a small table (`_is_plain`).
+_SMALL = 2**16
 
 
 def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
@@ -37,22 +39,38 @@ def all_or_nothing(estimator: Any) -> Iterator[None]:
         raise
 
 
-def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:
-    """A table of as many features as the network has, checked.
+def _is_plain(X: Any) -> bool:
+    """Whether X is a small table in which scikit-learn's check would find nothing to convert or refuse.
 
-    scikit-learn's check takes much longer than a small network. So an array that needs no conversion is
-    compared here; a table with names on its columns is not.
+    That check takes longer than a small network, and a fifth of a small fit. Names on columns need it.
     """
-    if (
+    return (
         type(X) is np.ndarray
-        and X.dtype == dtype
+        and X.dtype in FLOATS
         and X.ndim == 2
-        and X.shape[0] > 0
-        and X.shape[1] == features == getattr(estimator, "n_features_in_", features)
         and X.flags.c_contiguous
+        and 0 < X.size <= _SMALL
+        and bool(np.isfinite(X).all())
+    )
+
+
+def table_and_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
+    """A table and the labels of its rows, checked."""
+    if _is_plain(X) and type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == X.shape[:1]:
+        estimator.n_features_in_ = X.shape[1]
+        vars(estimator).pop("feature_names_in_", None)
+        return X, y
+    found: tuple[Array, Array] = checked(estimator, X, y, dtype=FLOATS)
+    return found
+
+
+def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:
+    """A table of as many features as the network has, checked."""
+    if (
+        _is_plain(X)
+        and X.dtype == dtype
+        and X.shape[1] == features == getattr(estimator, "n_features_in_", features)
         and not hasattr(estimator, "feature_names_in_")
-        and X.size <= 2**12
-        and np.isfinite(X).all()
     ):
         return X
     rows = checked(estimator, X, reset=False)  # strings of digits are for `fit` alone, as in scikit-learn

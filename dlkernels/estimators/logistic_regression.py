@@ -16,16 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 import dlkernels as dk
 from dlkernels._calls.lbfgs import Limits, add_penalty
 from dlkernels.estimators._base import (
-    FLOATS,
     Array,
     all_or_nothing,
     as_parameters,
-    checked,
     log_probabilities,
     outputs,
     penalty_of,
     probabilities,
     refuse,
+    table_and_classes,
     weights_of,
     with_class_weight,
 )
@@ -203,7 +202,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
             return self._fit(X, y, sample_weight)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        X, y = checked(self, X, y, dtype=FLOATS)
+        X, y = table_and_classes(self, X, y)
         self.classes_, codes = _classes_of(y)
         if len(self.classes_) < 2:
             raise ValueError(

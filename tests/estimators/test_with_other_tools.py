@@ -55,6 +55,9 @@ def test_frames_give_their_names(name, frame):
     assert np.array_equal(model.predict(made), fitted(name).predict(X))
     with pytest.warns(UserWarning, match="valid feature names"):
         model.predict(X)
+    model.fit(X[:, 1:].copy(), Y if name == "regressor" else np.unique(WORDS, return_inverse=True)[1])
+    assert not hasattr(model, "feature_names_in_")
+    assert model.n_features_in_ == len(NAMES) - 1
 
 
 @brief
