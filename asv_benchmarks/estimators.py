@@ -49,7 +49,7 @@ class Row(NamedTuple):
             # Classes that overlap: those that don't give subnormal numbers, with which scikit-learn takes ten
             # times as long.
             X, y = datasets.make_classification(
-                m, n, n_informative=20, n_classes=classes, class_sep=0.3, flip_y=0.2, random_state=0
+                m, n, n_informative=20, n_classes=classes, class_sep=1.0, flip_y=0.2, random_state=0
             )
         else:
             X, y = getattr(datasets, f"load_{self.data}")(return_X_y=True)
