@@ -68,3 +68,29 @@ def run_without(package, arguments):
         "sys.meta_path.insert(0, Missing())\n"
         f"from dlkernels.cli import main\nsys.exit(main({list(arguments)!r}))"
     )
+
+
+def beside_a_terminal(*arguments, cwd=None):
+    """Run the command with a terminal for its errors; return its output, and what the terminal got."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlkernels", *arguments], env=environment() | {"TERM": "xterm-256color"},
+        cwd=cwd, stdout=subprocess.PIPE, stderr=theirs, text=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with process:
+        while True:
+            try:
+                chunk = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+        output = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    return output, shown

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commands import CONTROL, environment, fail, reported, run_python, run_without, succeed
+from commands import CONTROL, beside_a_terminal, environment, fail, reported, run_python, run_without, succeed
 
 import dlkernels
 from dlkernels import cli
@@ -379,27 +379,7 @@ def test_a_reader_that_stops_is_no_error(arguments):
 
 @posix
 def test_the_bar_is_on_the_terminal_and_not_in_the_output():
-    import pty
-
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dlkernels", *QUICK[:-1], "3000"],
-        env=environment() | {"TERM": "xterm-256color"}, stdout=subprocess.PIPE, stderr=theirs, text=True,
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    with process:
-        while True:
-            try:
-                chunk = os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
-            if not chunk:
-                break
-            shown += chunk
-        output = process.stdout.read()
-    os.close(ours)
-    assert process.returncode == 0
+    output, shown = beside_a_terminal(*QUICK[:-1], "3000")
     assert b"numpy: Logistic regression" in shown
     assert b"100%" in shown
     assert b"\x1b[?25h" in shown  # the cursor is given back

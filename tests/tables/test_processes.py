@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from commands import CONTROL, environment, run_python, run_without, succeed
+from commands import CONTROL, beside_a_terminal, environment, run_python, run_without, succeed
 from csv_tables import passengers, written
 
 pytestmark = pytest.mark.slow
@@ -87,29 +87,8 @@ def test_ctrl_c_ends_with_130_and_leaves_the_old_file(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
 def test_the_bar_is_on_the_terminal_and_not_in_the_output(tmp_path):
-    import pty
-
     (tmp_path / "table.csv").write_text(written(passengers(missing=False)))
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dlkernels", "train", "table.csv", "--label", "survived"],
-        env=environment() | {"TERM": "xterm-256color"}, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs,
-        text=True,
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
-    with process:
-        while True:
-            try:
-                chunk = os.read(ours, 4096)
-            except OSError:  # the other end is closed
-                break
-            if not chunk:
-                break
-            shown += chunk
-        output = process.stdout.read()
-    os.close(ours)
-    assert process.returncode == 0
+    output, shown = beside_a_terminal("train", "table.csv", "--label", "survived", cwd=tmp_path)
     assert b"training" in shown
     assert b"100%" in shown
     assert "5 folds, each held out once" in output
