@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dlkernels
@@ -68,6 +70,28 @@ def run_without(package, arguments):
         "sys.meta_path.insert(0, Missing())\n"
         f"from dlkernels.cli import main\nsys.exit(main({list(arguments)!r}))"
     )
+
+
+def interrupted(arguments, first_line, cwd):
+    """Send Ctrl-C to the command, which runs long, soon after its first line; it ends as it should."""
+    # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
+    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + (
+        "runpy.run_module('dlkernels', run_name='__main__', alter_sys=True)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment(), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        try:
+            assert process.stdout.readline().startswith(first_line)
+            time.sleep(0.7)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # does nothing to one that has ended
+    assert process.returncode == 130
+    assert errors == "dlkernels: interrupted\n"
 
 
 def beside_a_terminal(*arguments, cwd=None):

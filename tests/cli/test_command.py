@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commands import CONTROL, beside_a_terminal, environment, fail, reported, run_python, run_without, succeed
+from commands import (
+    CONTROL,
+    beside_a_terminal,
+    environment,
+    fail,
+    interrupted,
+    reported,
+    run_python,
+    run_without,
+    succeed,
+)
 
 import dlkernels
 from dlkernels import cli
@@ -341,24 +350,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(tmp_path, backend):
     arguments = ["compare", "--model", "shallow", "--backends", backend, "--iterations", "1000000000"]
     (tmp_path / "out.json").write_text("old")
-    # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
-    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + (
-        "runpy.run_module('dlkernels', run_name='__main__', alter_sys=True)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments, "--json", "out.json"],
-        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with process:
-        try:
-            assert process.stdout.readline().startswith("dlkernels ")
-            time.sleep(0.7)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()  # does nothing to one that has ended
-    assert process.returncode == 130
-    assert errors == "dlkernels: interrupted\n"
+    interrupted([*arguments, "--json", "out.json"], "dlkernels ", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
     assert (tmp_path / "out.json").read_text() == "old"
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from commands import CONTROL, beside_a_terminal, environment, run_python, run_without, succeed
+from commands import CONTROL, beside_a_terminal, interrupted, run_python, run_without, succeed
 from csv_tables import passengers, written
 
 pytestmark = pytest.mark.slow
@@ -63,24 +59,9 @@ def test_ctrl_c_ends_with_130_and_leaves_the_old_file(tmp_path):
     (tmp_path / "table.csv").write_text(written(passengers(2000)))
     (tmp_path / "model").write_text("old")
     arguments = ["train", "table.csv", "--label", "survived", "--missing", "impute", "--save", "model"]
-    # Where the tests run in the background of a shell, they and their children ignore Ctrl-C.
-    code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + (
-        "runpy.run_module('dlkernels', run_name='__main__', alter_sys=True)"
+    interrupted(
+        [*arguments, "--max-iter", "1000000", "--hidden", "500,500"], "table.csv: 2,000 rows", tmp_path
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments, "--max-iter", "1000000", "--hidden", "500,500"],
-        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with process:
-        try:
-            assert process.stdout.readline().startswith("table.csv: 2,000 rows")
-            time.sleep(0.7)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()  # does nothing to one that has ended
-    assert process.returncode == 130
-    assert errors == "dlkernels: interrupted\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "table.csv"]
     assert (tmp_path / "model").read_text() == "old"
 
