@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # not from `typing`, whose import takes longer than that 
 if TYPE_CHECKING:
     from typing import Any
 
+    from dlkernels import blocks as blocks
     from dlkernels import catalogue as catalogue
     from dlkernels import data as data
     from dlkernels import graph as graph
@@ -46,7 +47,17 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 #: Public modules, which are also imported when they are first used.
-_MODULES = ("catalogue", "data", "graph", "hardware", "models", "optimizers", "validation", "vectorized")
+_MODULES = (
+    "blocks",
+    "catalogue",
+    "data",
+    "graph",
+    "hardware",
+    "models",
+    "optimizers",
+    "validation",
+    "vectorized",
+)
 
 __all__ = ["backends", *_MODULES, *_HOME]
 

@@ -224,7 +224,8 @@ def need_weight(function: str, weights: Array, order: Array | None) -> None:
         raise ValueError(f"{function}: the sum of sample_weight is too large for {weights.dtype}: {total}")
 
 
-def _examples(function: str, X: Any, Y: Any, sample_weight: Any, n: Network) -> Examples:
+def examples(function: str, X: Any, Y: Any, sample_weight: Any, n: Network) -> Examples:
+    """At least one example, with its label and weight, of a network. The weights may all be 0."""
     X_ = features(function, X, n.sizes)
     Y_, classes = _labels(function, Y, X_, n)
     m = X_.shape[1]
@@ -302,10 +303,10 @@ def propagate(
     """Arguments of `network_propagate`."""
     f = "network_propagate"
     n = network(f, theta, sizes, activations, output, negative_slope)
-    examples = _examples(f, X, Y, sample_weight, n)
-    need_weight(f, examples.weights, None)
+    given = examples(f, X, Y, sample_weight, n)
+    need_weight(f, given.weights, None)
     penalty = values.within(f, "l2", l2)
-    return Propagate(n, examples, penalty, gradient_for(n.theta, theta, X, Y, sample_weight, out))
+    return Propagate(n, given, penalty, gradient_for(n.theta, theta, X, Y, sample_weight, out))
 
 
 class Epoch(NamedTuple):
@@ -327,9 +328,9 @@ def epoch(
     """Arguments of `train_epoch`. Only once all are right may the optimizer make arrays for its state."""
     f = "train_epoch"
     n = network(f, theta, sizes, activations, output, negative_slope, updated=True)
-    examples = _examples(f, X, Y, sample_weight, n)
-    order_ = _order(f, order, examples.X)
-    need_weight(f, examples.weights, order_)
+    given = examples(f, X, Y, sample_weight, n)
+    order_ = _order(f, order, given.X)
+    need_weight(f, given.weights, order_)
     size, penalty = values.count(f, "batch_size", batch_size, 1), values.within(f, "l2", l2)
     read = [("X", X), ("Y", Y), ("sample_weight", sample_weight), ("order", order)]
     outputs.need_apart(f, [("theta", theta)], [(name, value) for name, value in read if value is not None])
@@ -340,4 +341,4 @@ def epoch(
             f"{f}: optimizer must be one of dlkernels.optimizers, for instance Adam(1e-3), not {what}"
         )
     settings, state = optimizer.arrays_for(f, theta, "optimizer.")
-    return Epoch(n, examples, order_, size, penalty, settings, state)
+    return Epoch(n, given, order_, size, penalty, settings, state)
