@@ -12,13 +12,18 @@ from scipy.special import log_expit, log_softmax
 from sklearn.utils import compute_class_weight, validation
 
 import dlkernels as dk
+from dlkernels.estimators._maps import Array as Array
+from dlkernels.estimators._maps import by_parts, is_large_map
 from dlkernels.progress import progress
 
-Array = np.ndarray[Any, Any]
 #: What tables may hold. All other numbers become float64, as in scikit-learn.
 FLOATS = (np.float64, np.float32)
 #: The most numbers of a small table (`_is_plain`).
 _SMALL = 2**16
+
+
+#: The argument by which scikit-learn's checks pass over NaN and infinity; it had another name before 1.6.
+NOT_FINITE = {"ensure_all_finite" if hasattr(validation, "validate_data") else "force_all_finite": False}
 
 
 def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
@@ -93,8 +98,12 @@ def outputs(estimator: Any, X: Any, output: str | None = None) -> Array:
     `output` takes the place of what its last layer computes.
     """
     theta, sizes, names, own = estimator._described()
-    rows = rows_to_predict(estimator, X, sizes[0], theta.dtype)
-    return dk.network_forward(theta, sizes, rows.T, names, output or own).T
+
+    def outputs_of(X: Any) -> Array:
+        rows = rows_to_predict(estimator, X, sizes[0], theta.dtype)
+        return dk.network_forward(theta, sizes, rows.T, names, output or own).T
+
+    return by_parts(outputs_of, X) if is_large_map(X) else outputs_of(X)
 
 
 def probabilities(A: Array) -> Array:
@@ -137,18 +146,29 @@ def weights_of(sample_weight: Any, X: Array) -> Array | None:
 
     Raise an error if one is negative, or a cost can't be divided by their sum.
     """
+    weights = not_negative(sample_weight, X)
+    if weights is not None:
+        with np.errstate(over="ignore"):
+            need_divisor(float(weights.sum(dtype=np.float64)), X.dtype)
+    return weights
+
+
+def not_negative(sample_weight: Any, X: Array) -> Array | None:
+    """The weights of the examples in the dtype of X, which may all be 0; or None if there are none."""
     if sample_weight is None:
         return None
-    weights = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+    weights: Array = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`: each must be at least 0")
-    if not weights.any():
-        raise ValueError("sample_weight is 0 for all examples, so there is nothing to learn from")
-    with np.errstate(over="ignore"):
-        total = float(weights.sum(dtype=np.float64))
-    if not divides(total, X.dtype):
-        raise ValueError(f"sample_weight adds up to {total:g}, by which {X.dtype} can't divide")
     return weights
+
+
+def need_divisor(total: float, dtype: Any) -> None:
+    """Raise an error if a cost can't be divided by this sum of weights."""
+    if total == 0:
+        raise ValueError("sample_weight is 0 for all examples, so there is nothing to learn from")
+    if not divides(total, dtype):
+        raise ValueError(f"sample_weight adds up to {total:g}, by which {dtype} can't divide")
 
 
 def divides(total: float, dtype: Any) -> bool:
@@ -167,15 +187,19 @@ def with_class_weight(
     """
     if class_weight is None:
         return weights
-    if isinstance(class_weight, str):
-        sums = np.bincount(codes, weights, len(classes))
-        with np.errstate(divide="ignore"):
-            of_class = sums.sum() / (len(classes) * sums)
-        of_class[sums == 0] = 0.0  # a class without examples has no weight to give
-    else:
-        of_class = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    of_class = class_weights(class_weight, classes, np.bincount(codes, weights, len(classes)))
     of_example = of_class.astype(X.dtype)[codes]
     return weights_of(of_example if weights is None else of_example * weights, X)
+
+
+def class_weights(class_weight: Any, classes: Array, sums: Array) -> Array:
+    """The weight of each class. `sums` are those of the weights of its examples, for "balanced"."""
+    if not isinstance(class_weight, str):
+        return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+    with np.errstate(divide="ignore"):
+        of_class: Array = sums.sum() / (len(classes) * sums)
+    of_class[sums == 0] = 0.0  # a class without examples has no weight to give
+    return of_class
 
 
 def refuse(estimator: Any, name: str, value: Any, why: str) -> None:

@@ -19,11 +19,15 @@ import dlkernels as dk
 from dlkernels import catalogue
 from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators import _weights
-from dlkernels.estimators._base import FLOATS, Array, all_or_nothing, checked, weights_of
+from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, all_or_nothing, checked, refuse, weights_of
+from dlkernels.estimators._blocks import Survey, take_features, target_of
+from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
-from dlkernels.estimators._problem import Problem
+from dlkernels.estimators._learning import OfBlocks, Source, network_problem, surveyed
+from dlkernels.estimators._maps import is_large_map, need_finite
+from dlkernels.estimators._problem import AnyEpochs, Epochs, Problem
 from dlkernels.estimators._saved import Saved
-from dlkernels.estimators._stochastic import Training, optimizer_of
+from dlkernels.estimators._stochastic import Training, batch_size_of, optimizer_of
 from dlkernels.estimators._validation import Validation, split
 
 #: scikit-learn's names of what a network computes at its end, and ours.
@@ -40,7 +44,7 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
-class MultilayerPerceptron(Saved, BaseEstimator, ABC):
+class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     """Dense layers, trained by scikit-learn's rules. Subclasses know about labels, and hold settings."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -76,7 +80,12 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
-        X, y = checked(self, X, y, multi_output=True, dtype=FLOATS, reset=reset, **self._of_labels)
+        how: dict[str, Any] = {"multi_output": True, "reset": reset, **self._of_labels}
+        if is_large_map(X):
+            need_finite(X)
+            X, y = checked(self, X, y, dtype=None, **how, **NOT_FINITE)
+        else:
+            X, y = checked(self, X, y, dtype=FLOATS, **how)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     @abstractmethod
@@ -89,6 +98,17 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         `classes` are those that `partial_fit` was given.
         """
         self._check_labels(y)
+
+    @abstractmethod
+    def _kind(self) -> str:
+        """What the labels are, as `_blocks.look` takes it."""
+
+    def _learn_survey(self, found: Survey) -> None:
+        """As `_learn_labels`, from what all blocks hold."""
+
+    def _weights_of_classes(self) -> Any:
+        """The setting `class_weight`, if there is one."""
+        return None
 
     @abstractmethod
     def _rows(self, y: Array) -> Array:
@@ -171,6 +191,10 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool = False,
         classes: Any = None,
     ) -> Self:  # fmt: skip
+        if is_large_map(X) and self.solver == "lbfgs" and X_val is None and y_val is None:
+            with all_or_nothing(self):
+                self._fit_blocks(chunks_of(X, y, sample_weight))
+            return self
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
         # What batches do to parameters that were there before can't be undone.
         can_undo = first or self.solver == "lbfgs"
@@ -180,7 +204,13 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             if self.solver == "lbfgs":
                 train: Callable[[], None] = partial(self._search, problem, theta)
             else:
-                train = self._training(problem, theta, weights, validation, random, first, incremental)
+                examples = np.arange(problem.X.shape[1])
+                if self.early_stopping and validation is None and not incremental:
+                    fraction, stratified = self.validation_fraction, self._stratifies()
+                    examples, validation = split(problem, weights, fraction, stratified, random)
+                size = batch_size_of(self, len(examples))
+                epochs = Epochs(problem, examples, size, random if self.shuffle else None)
+                train = self._training(epochs, theta, validation, first, incremental)
             if can_undo:
                 train()
                 self._keep(theta, problem.sizes)
@@ -189,25 +219,62 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             self._keep(theta, problem.sizes)
         return self
 
+    def _fit_blocks(self, source: Source) -> None:
+        """Learn from blocks, all of which are seen in each iteration or epoch."""
+        if self.early_stopping:
+            refuse(self, "early_stopping", True, "no block is held out; training ends by the loss")
+        first = not (hasattr(self, "coefs_") and self.warm_start)
+        self._hidden()
+        found = surveyed(source, self._kind())
+        take_features(self, found)
+        self._learn_survey(found)
+        theta, sizes, names, random = self._network_for(
+            found.features, found.columns or 1, found.dtype, first
+        )
+        found = found._replace(dtype=theta.dtype)
+        target = target_of(found, self._weights_of_classes())
+        problem = network_problem(found, sizes, names, OUTPUTS[self.out_activation_], float(self.alpha))
+        if self.solver == "lbfgs":
+            source.load(target, None)
+            self._search(OfBlocks(source, problem), theta)
+        else:
+            seed = int(random.randint(np.iinfo(np.int32).max)) if self.shuffle else None
+            source.load(target, seed)
+            size = batch_size_of(self, found.most_rows)
+            self._training(source.epochs(problem, size, seed), theta, None, first, False)()
+        self._keep(theta, sizes)
+
     def _problem(
         self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
     ) -> tuple[Problem, Array, Array | None, Any]:
         """What is to be learnt, the parameters to begin with, `sample_weight`, and the random state."""
-        hidden = self._hidden()
+        self._hidden()
         X, y = self._checked(X, y, reset=first)
         self._learn_labels(y, incremental, classes)
         rows, weights = self._rows(y), weights_of(sample_weight, X)
-        self.out_activation_ = self._output()
-        self.n_outputs_ = len(self.classes_) if self.out_activation_ == "softmax" else len(rows)
-        sizes, names = (X.shape[1], *hidden, self.n_outputs_), self._activations(len(hidden))
-        self.n_layers_ = len(sizes)
-        random = check_random_state(self.random_state)
-        theta = self._drawn(sizes, names, random, X.dtype) if first else self._theta_for(sizes)
+        dtype = X.dtype if X.dtype in FLOATS else np.dtype(np.float64)
+        theta, sizes, names, random = self._network_for(X.shape[1], len(rows), dtype, first)
         problem = Problem(
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
         return problem, theta, weights, random
+
+    def _network_for(
+        self, features: int, rows: int, dtype: Any, first: bool
+    ) -> tuple[Array, tuple[int, ...], tuple[str, ...], Any]:
+        """The parameters to begin with, sizes, hidden activations, and the random state.
+
+        Y has so many rows, which for classes is 1.
+        """
+        hidden = self._hidden()
+        self.out_activation_ = self._output()
+        self.n_outputs_ = len(self.classes_) if self.out_activation_ == "softmax" else rows
+        sizes, names = (features, *hidden, self.n_outputs_), self._activations(len(hidden))
+        self.n_layers_ = len(sizes)
+        random = check_random_state(self.random_state)
+        theta = self._drawn(sizes, names, random, dtype) if first else self._theta_for(sizes)
+        return theta, sizes, names, random
 
     def _drawn(self, sizes: tuple[int, ...], names: tuple[str, ...], random: Any, dtype: Any) -> Array:
         """The parameters that training begins with, if there is memory for them."""
@@ -252,28 +319,21 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             raise ValueError(f"y_val has shape {y_val.shape}, but y has {len(Y)} column(s)")
         return Validation(X_val.T, np.ascontiguousarray(rows, Y.dtype), None)
 
-    def _search(self, problem: Problem, theta: Array) -> None:
+    def _search(self, problem: Problem | OfBlocks, theta: Array) -> None:
         """Train by L-BFGS."""
         self.t_ = 0
         limits = Limits(self.max_iter, self.tol, evaluations=self.max_fun)
         found = lbfgs(problem.cost_and_gradient, theta, limits, self)
         theta[:], self.n_iter_ = found.x, found.iterations
-        everything = slice(None)
-        penalty = problem.penalty(theta, problem.l2(problem.total(everything)))
-        self.loss_ = problem.reported(found.cost, penalty, everything)
+        self.loss_ = problem.loss(theta, found.cost)
 
     def _training(
-        self, problem: Problem, theta: Array, weights: Array | None, validation: Validation | None,
-        random: Any, first: bool, incremental: bool,
-    ) -> Callable[[], None]:  # fmt: skip
+        self, epochs: AnyEpochs, theta: Array, validation: Validation | None, first: bool, incremental: bool
+    ) -> Callable[[], None]:
         """What trains by batches, when it is called."""
         new = optimizer_of(self)
         if not (incremental and type(getattr(self, "_optimizer", None)) is type(new)):
             self._optimizer = new
-        train = np.arange(problem.X.shape[1])
-        if self.early_stopping and validation is None and not incremental:
-            fraction, stratified = self.validation_fraction, self._stratifies()
-            train, validation = split(problem, weights, fraction, stratified, random)
         stops_by_score = self.early_stopping and validation is not None
         at_first = {
             "t_": 0,
@@ -287,8 +347,8 @@ class MultilayerPerceptron(Saved, BaseEstimator, ABC):
             if first or getattr(self, name, None) is None:
                 setattr(self, name, value)
         return partial(
-            Training(self, problem, theta, train, validation).run,
-            random, epochs=self.max_iter, incremental=incremental, stops_by_score=stops_by_score,
+            Training(self, epochs, theta, validation).run,
+            epochs=self.max_iter, incremental=incremental, stops_by_score=stops_by_score,
         )  # fmt: skip
 
     def _stratifies(self) -> bool:

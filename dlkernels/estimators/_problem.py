@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import xlogy
@@ -10,6 +10,7 @@ from scipy.special import xlogy
 import dlkernels as dk
 from dlkernels import optimizers
 from dlkernels.estimators._base import Array, divides, penalty_of
+from dlkernels.estimators._maps import give_back, is_large_map, mapping_of, rows_at_random
 
 
 class Problem(NamedTuple):
@@ -57,13 +58,14 @@ class Problem(NamedTuple):
 
     def reported(self, cost: float, penalty: float, part: Any) -> float:
         """A cost of some examples as scikit-learn reports it."""
-        if self.averages_outputs:
-            return (cost - penalty) / self.sizes[-1] + penalty
         if self.output == "exp":  # half of the deviance: a constant more
-            Y = self.Y[:, part]
-            constants = (xlogy(Y, Y) - Y).sum(axis=0, dtype=np.float64)
-            return cost + float(np.average(constants, weights=_part_of(self.weights, part)))
-        return cost
+            constants = constants_of(self.Y[:, part])
+            cost += float(np.average(constants, weights=_part_of(self.weights, part)))
+        return self.over_outputs(cost, penalty)
+
+    def over_outputs(self, cost: float, penalty: float) -> float:
+        """The cost with its loss as a mean over the outputs where scikit-learn reports that."""
+        return (cost - penalty) / self.sizes[-1] + penalty if self.averages_outputs else cost
 
     def cost_and_gradient(self, theta: Array, gradient: Array) -> float:
         """The cost of all examples; its gradient is written to `gradient`."""
@@ -72,6 +74,11 @@ class Problem(NamedTuple):
             l2=self.l2(self.total(slice(None))), out=gradient,
         )  # fmt: skip
         return cost
+
+    def loss(self, theta: Array, cost: float) -> float:
+        """The cost of all examples as scikit-learn reports it."""
+        everything = slice(None)
+        return self.reported(cost, self.penalty(theta, self.l2(self.total(everything))), everything)
 
     @property
     def goes_by_batch(self) -> bool:
@@ -89,8 +96,13 @@ class Problem(NamedTuple):
         """
         m = len(order)
         step = batch_size if self.goes_by_batch else m - m % batch_size
+        table = self.X.T
+        mapping = mapping_of(table) if is_large_map(table) else None
+        if mapping is not None:
+            step = min(step, max(1, rows_at_random(table) // batch_size) * batch_size)
         mean = 0.0
         for first in range(0, m, step):
+            give_back(mapping)
             part = order[first : first + step]
             size = min(batch_size, len(part))
             total = float(size) if self.weights is None else self.total(part)
@@ -106,5 +118,56 @@ class Problem(NamedTuple):
         return mean
 
 
+def constants_of(Y: Array) -> Array:
+    """What half of the deviance of each count has in addition to our loss, (m,)."""
+    constants: Array = (xlogy(Y, Y) - Y).sum(axis=0, dtype=np.float64)
+    return constants
+
+
 def _part_of(weights: Array | None, part: Any) -> Array | None:
     return None if weights is None else weights[part]
+
+
+class AnyEpochs(Protocol):
+    """What trains for an epoch: on examples in memory, on chunks, or on a cluster.
+
+    Attributes
+    ----------
+    problem : Problem
+        The network; its examples may be missing.
+    examples : int
+        How many examples an epoch sees.
+    """
+
+    problem: Problem
+    examples: int
+
+    def __call__(self, theta: Array, optimizer: optimizers.Optimizer) -> float:
+        """Update theta; return the mean loss as scikit-learn reports it."""
+
+
+class Epochs:
+    """Epochs of training on examples in memory.
+
+    Parameters
+    ----------
+    problem : Problem
+    train : ndarray of int
+        The numbers of the examples to learn from.
+    batch_size : int
+    random : RandomState or None
+        What shuffles them before each epoch. As by `sklearn.utils.shuffle`, the order of the last epoch is
+        shuffled.
+    """
+
+    def __init__(self, problem: Problem, train: Array, batch_size: int, random: Any) -> None:
+        self.problem, self.order, self.batch_size, self.random = problem, train, batch_size, random
+        self.examples = len(train)
+
+    def __call__(self, theta: Array, optimizer: optimizers.Optimizer) -> float:
+        """Train for an epoch; return the mean loss as scikit-learn reports it."""
+        if self.random is not None:
+            indices = np.arange(self.examples)
+            self.random.shuffle(indices)
+            self.order = self.order[indices]
+        return self.problem.epoch(theta, optimizer, self.order, self.batch_size)

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dlkernels import optimizers
 from dlkernels.estimators._base import Array, reports
-from dlkernels.estimators._problem import Problem
+from dlkernels.estimators._problem import AnyEpochs
 from dlkernels.estimators._validation import Validation
 
 
@@ -59,28 +59,22 @@ class Training:
     """The epochs of one `fit` or `partial_fit`. The attributes that scikit-learn has are the estimator's."""
 
     def __init__(
-        self, estimator: Any, problem: Problem, theta: Array, train: Array, validation: Validation | None
+        self, estimator: Any, epochs: AnyEpochs, theta: Array, validation: Validation | None
     ) -> None:
-        self.estimator, self.problem, self.theta = estimator, problem, theta
-        self.train, self.validation = train, validation
+        self.estimator, self.epochs, self.theta, self.validation = estimator, epochs, theta, validation
         #: What to return to: the parameters of the best validation score, and those with which the epoch of
         #: the lowest loss began. (Those with which it ended may be on their way to infinity.)
         self.epoch_start, self.of_lowest_loss, self.lowest_loss = theta.copy(), theta.copy(), math.inf
         self.of_best_score = theta.copy()
 
-    def run(self, random: Any, *, epochs: int, incremental: bool, stops_by_score: bool) -> None:
+    def run(self, *, epochs: int, incremental: bool, stops_by_score: bool) -> None:
         """Train until a rule says stop. Then theta holds the parameters to keep."""
         e = self.estimator
-        m, order = len(self.train), np.arange(len(self.train))
-        size, e.n_iter_ = batch_size_of(e, m), 0
+        e.n_iter_ = 0
         try:
             with reports(e.verbose, type(e).__name__, epochs) as report:
                 for _ in range(epochs):
-                    if e.shuffle:  # as sklearn.utils.shuffle: each epoch shuffles the order of the last
-                        indices = np.arange(m)
-                        random.shuffle(indices)
-                        order = order[indices]
-                    loss = self._epoch(order, size)
+                    loss = self._epoch()
                     report(e.n_iter_, loss)
                     if not self._is_finite(loss):
                         return
@@ -100,17 +94,17 @@ class Training:
         if self.validation is not None and not incremental:
             self.theta[:] = self.of_best_score
 
-    def _epoch(self, order: Array, size: int) -> float:
+    def _epoch(self) -> float:
         e = self.estimator
         self.epoch_start[:] = self.theta
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = self.problem.epoch(self.theta, e._optimizer, self.train[order], size)
+            loss = self.epochs(self.theta, e._optimizer)
             e.n_iter_ += 1
-            e.t_ += len(order)
+            e.t_ += self.epochs.examples
             e.loss_ = loss
             e.loss_curve_.append(loss)
             if self.validation is not None:
-                score = self.validation.score(self.theta, self.problem)
+                score = self.validation.score(self.theta, self.epochs.problem)
                 e.validation_scores_.append(score)
                 if e.verbose:
                     print(f"Validation score: {score:f}")

@@ -10,11 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-import dlkernels as dk
-from dlkernels._calls.lbfgs import Limits, add_penalty
+from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators._base import (
     Array,
     all_or_nothing,
@@ -28,11 +26,16 @@ from dlkernels.estimators._base import (
     weights_of,
     with_class_weight,
 )
+from dlkernels.estimators._blocks import CLASSES, take_features, target_of
+from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
+from dlkernels.estimators._learning import OfBlocks, Source, network_problem, surveyed
+from dlkernels.estimators._logistic import classes_of, cost_of, of_any_length
+from dlkernels.estimators._maps import is_large_map
 from dlkernels.estimators._saved import Saved
 
 
-class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
+class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
     """scikit-learn's `sklearn.linear_model.LogisticRegression` with its solver "lbfgs".
 
     Parameters
@@ -171,7 +174,7 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
         if self.n_jobs is not None:
             refuse(self, "n_jobs", self.n_jobs, "limit threads by dlkernels.set_num_threads")
         if self.penalty is None and self.C != 1.0:
-            warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=3)
+            warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=4)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -197,35 +200,65 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
             If a setting is wrong or not supported, X and y don't fit, a number in X is not finite, or there
             is only one class. Then the estimator stays as it was.
         """
-        self._refuse_settings()
         with all_or_nothing(self):
             return self._fit(X, y, sample_weight)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        X, y = table_and_classes(self, X, y)
-        self.classes_, codes = _classes_of(y)
+    def _fit_blocks(self, source: Source) -> Self:
+        self._refuse_settings()
+        found = surveyed(source, CLASSES)
+        if found.kind != CLASSES:
+            raise ValueError(f"y must have one column, but it has {found.columns}")
+        take_features(self, found)
+        self.classes_, target = found.classes, target_of(found, self.class_weight)
+        units, n = self._units(), found.features
+        source.load(target, None)
+        output = "sigmoid" if units == 1 else "softmax"
+        alpha = 0.0 if self.penalty is None else 1.0 / float(self.C)
+        problem = OfBlocks(source, network_problem(found, (n, units), (), output, alpha))
+        self._search(
+            of_any_length(problem.cost_and_gradient, units * (n + 1), found.dtype), units, n, found.dtype
+        )
+        return self
+
+    def _units(self) -> int:
+        """The number of the network's outputs."""
         if len(self.classes_) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one "
                 f"class: {self.classes_[0]!r}"
             )
+        return 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        if is_large_map(X):
+            return self._fit_blocks(chunks_of(X, y, sample_weight))
+        self._refuse_settings()
+        X, y = table_and_classes(self, X, y)
+        self.classes_, codes = classes_of(y)
+        units, n = self._units(), X.shape[1]
         weights = with_class_weight(self.class_weight, self.classes_, codes, weights_of(sample_weight, X), X)
-        units, n = 1 if len(self.classes_) == 2 else len(self.classes_), X.shape[1]
         total = len(X) if weights is None else float(weights.sum(dtype=np.float64))
         l2 = 0.0
         if self.penalty is not None:
             l2 = penalty_of(1.0, float(self.C) * total, "1 / (C sum(sample_weight))", X.dtype)
+        Y = codes.reshape(1, -1).astype(X.dtype)
+        self._search(cost_of(X.T, Y, weights, units, l2), units, n, X.dtype)
+        return self
+
+    def _search(
+        self, cost: Callable[[Array, Array], float], units: int, n: int, dtype: np.dtype[Any]
+    ) -> None:
+        """Minimise a cost. A vector of parameters without intercepts stands for intercepts of 0."""
         length = units * (n + 1 if self.fit_intercept else n)
         found = lbfgs(
-            _cost(X.T, codes.reshape(1, -1).astype(X.dtype), weights, units, l2),
-            self._start(units, n, X.dtype)[:length],
+            cost,
+            self._start(units, n, dtype)[:length],
             Limits(self.max_iter, self.tol, decrease=64 * np.finfo(float).eps, line_search=50),
             self,
         )
-        theta = np.zeros(units * (n + 1), X.dtype)
+        theta = np.zeros(units * (n + 1), dtype)
         theta[:length] = found.x
         self._keep(theta, units, n, found.iterations)
-        return self
 
     def _start(self, units: int, n: int, dtype: Any) -> Array:
         if not (self.warm_start and hasattr(self, "coef_")):
@@ -330,46 +363,3 @@ class LogisticRegression(ClassifierMixin, Saved, BaseEstimator):
             In the order of `classes_`.
         """
         return log_probabilities(self, X)
-
-
-def _classes_of(y: Array) -> tuple[Array, Array]:
-    """The classes, and the number of the class of each label.
-
-    scikit-learn's check takes a fifth of a small fit, and has nothing to say of a few whole numbers.
-    """
-    are_whole = y.dtype.kind in "biu"
-    if not are_whole:
-        check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if are_whole and len(classes) > 10:  # it warns if most labels are classes of their own
-        check_classification_targets(y)
-    return classes, codes
-
-
-def _cost(
-    X: Array, Y: Array, weights: Array | None, units: int, l2: float
-) -> Callable[[Array, Array], float]:
-    """The cost of parameters, which also writes its gradient.
-
-    A vector of parameters without intercepts stands for intercepts of 0.
-    """
-    n, output = X.shape[0], "sigmoid" if units == 1 else "softmax"
-
-    def binary(theta: Array, gradient: Array) -> float:
-        b = float(theta[n]) if theta.size > n else 0.0
-        w, dw = theta[:n].reshape(n, 1), gradient[:n].reshape(n, 1)
-        _, db, cost = dk.logistic_propagate(w, b, X, Y, out=dw)
-        gradient[n:] = db
-        return cost + add_penalty(theta, gradient, n, l2)
-
-    whole, out = np.zeros(units * (n + 1), X.dtype), np.empty(units * (n + 1), X.dtype)
-
-    def general(theta: Array, gradient: Array) -> float:
-        whole[: theta.size] = theta
-        _, cost = dk.network_propagate(
-            whole, (n, units), X, Y, (), output, sample_weight=weights, l2=l2, out=out
-        )
-        gradient[:] = out[: theta.size]
-        return cost
-
-    return binary if units == 1 and weights is None else general

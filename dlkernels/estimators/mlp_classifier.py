@@ -7,15 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-    unique_labels,
-)
 
 from dlkernels.estimators._base import (
     Array,
@@ -23,12 +16,12 @@ from dlkernels.estimators._base import (
     outputs,
     probabilities,
     refuse,
-    with_class_weight,
 )
+from dlkernels.estimators._labels import LearnsClasses
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
-class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
+class MLPClassifier(LearnsClasses, ClassifierMixin, MultilayerPerceptron):
     """scikit-learn's `sklearn.neural_network.MLPClassifier`: dense layers that learn classes.
 
     Parameters
@@ -151,8 +144,6 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     }
 
     _learnt: ClassVar[tuple[str, ...]] = ("coefs_", "intercepts_", "classes_")
-    #: Whether y had a column for each of several labels.
-    _multilabel = False
 
     def __init__(
         self,
@@ -281,45 +272,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             refuse(self, "class_weight", "balanced", "partial_fit doesn't see all examples; pass a dict")
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
 
-    # -- labels ------------------------------------------------------------------------------------------
-
-    def _learn_labels(self, y: Array, incremental: bool, classes: Any) -> None:
-        kind = type_of_target(y)
-        several = kind == "multilabel-indicator"
-        if incremental and _check_partial_fit_first_call(self, classes):
-            self._multilabel = several
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            check_classification_targets(y)
-            if kind == "multiclass-multioutput":
-                raise ValueError("Multioutput target data is not supported, only several labels of 0 and 1")
-            self._multilabel, self.classes_ = several, unique_labels(y)
-            return
-        if self.warm_start and set(found := unique_labels(y)) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {found}"
-            )
-        self._check_labels(y)
-
-    def _check_labels(self, y: Array) -> None:
-        if (type_of_target(y) == "multilabel-indicator") != self._multilabel:
-            learnt = f"{len(self.classes_)} labels, a column for each" if self._multilabel else "classes"
-            raise ValueError(f"`y` has shape {y.shape}, but what is learnt are {learnt}")
-        found = unique_labels(y)
-        if len(np.setdiff1d(found, self.classes_, assume_unique=True)):
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`, which are {self.classes_}: `y` has {found}"
-            )
-
-    def _rows(self, y: Array) -> Array:
-        if self._multilabel:
-            return np.asarray(y.toarray() if hasattr(y, "toarray") else y).T != 0
-        encoder = LabelEncoder()
-        encoder.classes_ = self.classes_
-        return encoder.transform(y).reshape(1, -1)
-
-    def _output(self) -> str:
-        return "logistic" if self._multilabel or len(self.classes_) <= 2 else "softmax"
+    # -- what files and predictions need ------------------------------------------------------------------
 
     def _described(self) -> tuple[Array, tuple[int, ...], tuple[str, ...], str]:
         theta, sizes, names, output = super()._described()
@@ -329,14 +282,6 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
                 f"coefs_ and intercepts_ have {sizes[-1]} outputs, but classes_ {self.classes_} needs {units}"
             )
         return theta, sizes, names, output
-
-    def _stratifies(self) -> bool:
-        return self.n_outputs_ == 1
-
-    def _example_weights(self, weights: Array | None, rows: Array, X: Array) -> Array | None:
-        if self.class_weight is not None and self._multilabel:
-            refuse(self, "class_weight", self.class_weight, "there are several labels; use sample_weight")
-        return with_class_weight(self.class_weight, self.classes_, rows[0], weights, X)
 
     def _restore(self, theta: Array, sizes: tuple[int, ...], header: dict[str, Any]) -> None:
         super()._restore(theta, sizes, header)

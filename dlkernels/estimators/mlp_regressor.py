@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from dlkernels.estimators._base import Array, numbers, outputs
+from dlkernels.estimators._blocks import COUNTS, NUMBERS
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -257,6 +258,9 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
             raise ValueError(f"y must be an array of numbers, not {found}")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
+
+    def _kind(self) -> str:
+        return COUNTS if self.loss == "poisson" else NUMBERS
 
     def _rows(self, y: Array) -> Array:
         return y.reshape(len(y), -1).T

@@ -1,0 +1,187 @@
+"""Tables that are read chunk by chunk, again for each pass, so that memory never holds more than a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils import validation
+
+from dlkernels import optimizers
+from dlkernels.blocks import Sums, Tree
+from dlkernels.estimators._base import NOT_FINITE, Array, all_or_nothing
+from dlkernels.estimators._blocks import Block, Facts, Target, examples_of, naming
+from dlkernels.estimators._maps import give_back, mapping_of, parts_of
+from dlkernels.estimators._problem import Problem
+
+
+class FromChunks:
+    """Estimators that learn from chunks; they have a `_fit_blocks`."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_chunks(self, chunks: Any) -> Self:
+        """Learn from a table that is read chunk by chunk, again for each pass over it.
+
+        Parameters
+        ----------
+        chunks : iterable, or callable that returns an iterator
+            Each chunk is (X, y) or (X, y, sample_weight), as for `fit`. Classes may be missing in a chunk.
+            Each pass begins a new iteration, which must give the same chunks; so wrap a generator in a
+            function.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the chunks can be read only once, or one isn't such a tuple.
+        ValueError
+            As `fit`, with the number of the chunk; also if chunks don't fit together, or `early_stopping` is
+            set, because nothing is held out. Then the estimator stays as it was.
+
+        Notes
+        -----
+        Two passes find out what the chunks hold. Then each evaluation of the cost by "lbfgs" is a pass, and
+        each epoch of "sgd" and "adam". Labels and weights stay in memory, and one chunk of X at a time.
+
+        "lbfgs" adds the sums of chunks as `dlkernels.blocks.combine` does, so the same chunks have the same
+        bits here and on a cluster. "sgd" and "adam" go from chunk to chunk: a batch has rows of one chunk,
+        and `shuffle` shuffles the rows within each. So the rows of a class should not stand together in a few
+        chunks.
+
+        Examples
+        --------
+        >>> from dlkernels.estimators import LogisticRegression
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> def chunks():
+        ...     for first in range(0, 150, 40):
+        ...         yield X[first : first + 40], y[first : first + 40]
+        >>> round(LogisticRegression(max_iter=200).fit_chunks(chunks).score(X, y), 2)
+        0.97
+        """
+        with all_or_nothing(self):
+            self._fit_blocks(Chunks(chunks))  # type: ignore[attr-defined]
+        return self
+
+
+class Chunks:
+    """A table's chunks as blocks (`_blocks`). Only their labels and weights stay in memory.
+
+    Parameters
+    ----------
+    chunks : iterable, or callable that returns an iterator
+        Each pass begins a new iteration, of pairs (X, y) or triples (X, y, sample_weight).
+    """
+
+    def __init__(self, chunks: Any) -> None:
+        self._chunks = chunks
+        self._rows: list[int] = []
+        self._labels: list[tuple[Array, Array | None]] = []
+        self._dtype: Any = None
+        if not callable(chunks):
+            self._need_another_iterator(iter(chunks), chunks)
+
+    @staticmethod
+    def _need_another_iterator(iterator: Any, chunks: Any) -> None:
+        if iterator is chunks:
+            raise TypeError(
+                f"chunks are read several times, but a {type(chunks).__name__} can be read only once; pass a "
+                "list, or a function that returns a new iterator"
+            )
+
+    def _read(self) -> Iterator[tuple[int, Any, Any, Any]]:
+        """The number of each chunk, X, y and weights."""
+        number = -1
+        for number, chunk in enumerate(self._chunks() if callable(self._chunks) else self._chunks):
+            if not isinstance(chunk, tuple | list) or len(chunk) not in (2, 3):
+                raise TypeError(
+                    f"chunk {number} must be a tuple (X, y) or (X, y, sample_weight), not "
+                    f"{f'{len(chunk)} values' if isinstance(chunk, tuple | list) else type(chunk).__name__}"
+                )
+            X, y, weights = chunk if len(chunk) == 3 else (*chunk, None)
+            yield number, X, y, weights
+            give_back(mapping_of(X))
+        if self._rows and number + 1 != len(self._rows):
+            raise ValueError(f"there were {len(self._rows)} chunks in the first pass, and now {number + 1}")
+
+    def look(self, function: Callable[..., Facts]) -> list[Facts]:
+        """Call a function of `_blocks` for each chunk, with X, y and weights."""
+        found = [function(*chunk) for chunk in self._read()]
+        self._rows = [facts.rows for facts in found]
+        return found
+
+    def load(self, target: Target, seed: int | None) -> None:
+        """Keep the labels and weights of each chunk. What is shuffled is the order in which rows are read."""
+        for chunk in self._read():
+            block = examples_of(target, None, *chunk)
+            self._labels.append((block.Y, block.weights))
+            self._dtype = block.Y.dtype
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """All chunks as blocks."""
+        for number, X, _, _ in self._read():
+            with naming(number):
+                X = validation.check_array(X, dtype=self._dtype, ensure_min_samples=0, **NOT_FINITE)
+                if number == len(self._rows) or len(X) != self._rows[number]:
+                    before = "none" if number == len(self._rows) else self._rows[number]
+                    raise ValueError(f"it has {len(X)} rows, where the first pass found {before}")
+            yield number, Block(X.T, *self._labels[number])
+
+    def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """What a function returns for each block, added by the tree of `dlkernels.blocks`."""
+        tree = Tree()
+        for number, block in self.blocks():
+            tree.add(number, function(number, block, *arguments))
+        return tree.total()
+
+    def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
+        """Epochs that go from chunk to chunk, with batches of rows of one chunk."""
+        return Epochs(self, problem, batch_size, seed)
+
+
+class Epochs:
+    """Training by batches, chunk after chunk. With a seed, each epoch shuffles the rows of each chunk."""
+
+    def __init__(self, chunks: Chunks, problem: Problem, batch_size: int, seed: int | None) -> None:
+        self.chunks, self.problem, self.batch_size, self.seed = chunks, problem, batch_size, seed
+        self.examples = sum(chunks._rows)
+        self._epoch = 0
+
+    def __call__(self, theta: Array, optimizer: optimizers.Optimizer) -> float:
+        """Train for an epoch; return the mean loss as scikit-learn reports it."""
+        mean = 0.0
+        for number, block in self.chunks.blocks():
+            rows = block.X.shape[1]
+            if not rows:
+                continue
+            order = np.arange(rows)
+            if self.seed is not None:
+                order = np.random.default_rng([self.seed, number, self._epoch]).permutation(rows)
+            problem = self.problem._replace(X=block.X, Y=block.Y, weights=block.weights)
+            loss = problem.epoch(theta, optimizer, order, min(self.batch_size, rows))
+            mean += loss * (rows / self.examples)
+        self._epoch += 1
+        return mean
+
+
+def chunks_of(X: Array, y: Any, sample_weight: Any) -> Chunks:
+    """The parts of a memory map as chunks, with the labels and weights of their rows."""
+    labels = y if hasattr(y, "iloc") else np.asarray(y)
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    validation.check_consistent_length(X, labels, weights)
+
+    def read() -> Iterable[tuple[Any, Any, Any]]:
+        for part in parts_of(X):
+            yield (
+                X[part],
+                labels.iloc[part] if hasattr(labels, "iloc") else labels[part],
+                None if weights is None else weights[part],
+            )
+
+    return Chunks(read)
