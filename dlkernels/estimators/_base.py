@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,14 @@ _SMALL = 2**16
 
 #: The argument by which scikit-learn's checks pass over NaN and infinity; it had another name before 1.6.
 NOT_FINITE = {"ensure_all_finite" if hasattr(validation, "validate_data") else "force_all_finite": False}
+
+
+#: By which its check of weights leaves it to us to refuse those that are all 0. Before 1.8 it does so always.
+_ALL_ZERO = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in inspect.signature(validation._check_sample_weight).parameters
+    else {}
+)
 
 
 def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
@@ -157,7 +166,7 @@ def not_negative(sample_weight: Any, X: Array) -> Array | None:
     """The weights of the examples in the dtype of X, which may all be 0; or None if there are none."""
     if sample_weight is None:
         return None
-    weights: Array = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+    weights: Array = validation._check_sample_weight(sample_weight, X, dtype=X.dtype, **_ALL_ZERO)
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`: each must be at least 0")
     return weights
@@ -166,7 +175,9 @@ def not_negative(sample_weight: Any, X: Array) -> Array | None:
 def need_divisor(total: float, dtype: Any) -> None:
     """Raise an error if a cost can't be divided by this sum of weights."""
     if total == 0:
-        raise ValueError("sample_weight is 0 for all examples, so there is nothing to learn from")
+        raise ValueError(
+            "Sample weights must contain at least one non-zero number, but sample_weight is 0 for all examples"
+        )
     if not divides(total, dtype):
         raise ValueError(f"sample_weight adds up to {total:g}, by which {dtype} can't divide")
 

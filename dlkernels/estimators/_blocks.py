@@ -23,6 +23,9 @@ from dlkernels.estimators._problem import constants_of
 CLASSES, SEVERAL, NUMBERS, COUNTS = "classes", "several labels", "numbers", "counts"
 
 
+_IN_ORDER = ("C_CONTIGUOUS", "ALIGNED")
+
+
 class Facts(NamedTuple):
     """What is looked up in a block before training.
 
@@ -101,6 +104,14 @@ class Block(NamedTuple):
     X: Array
     Y: Array
     weights: Array | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Whoever receives a block aligns it, because what lies where a message has put it need not be."""
+        return _aligned, tuple(self)
+
+
+def _aligned(*arrays: Array | None) -> Block:
+    return Block(*[None if array is None else np.require(array, None, ["ALIGNED"]) for array in arrays])
 
 
 @contextlib.contextmanager
@@ -244,16 +255,22 @@ def examples_of(
     With a seed, its rows are shuffled, by a generator of its own.
     """
     with naming(number):
-        X = validation.check_array(X, dtype=target.dtype, ensure_min_samples=0, **NOT_FINITE)
+        X = rows_of(X, target.dtype)
         Y, weights = target.rows(_labels(y, **NOT_FINITE)), not_negative(sample_weight, X)
     if target.of_class is not None:
         of_example = target.of_class[Y[0]]
         weights = of_example if weights is None else of_example * weights
-    Y = np.ascontiguousarray(Y, target.dtype)
+    Y = np.require(Y, target.dtype, _IN_ORDER)
     if shuffled is not None:
         order = np.random.default_rng([shuffled, number]).permutation(len(X))
         X, Y, weights = X[order], Y[:, order], None if weights is None else weights[order]
     return Block(X.T, Y, weights)
+
+
+def rows_of(X: Any, dtype: Any) -> Array:
+    """X as kernels read it row by row, so that its sums have the same bits however it lay in memory."""
+    X = validation.check_array(X, dtype=dtype, ensure_min_samples=0, **NOT_FINITE)
+    return np.require(X, dtype, _IN_ORDER)
 
 
 def block_sums(number: int, block: Block, theta: Array, net: Net) -> Sums:

@@ -11,8 +11,8 @@ from sklearn.utils import validation
 
 from dlkernels import optimizers
 from dlkernels.blocks import Sums, Tree
-from dlkernels.estimators._base import NOT_FINITE, Array, all_or_nothing
-from dlkernels.estimators._blocks import Block, Facts, Target, examples_of, naming
+from dlkernels.estimators._base import Array, all_or_nothing
+from dlkernels.estimators._blocks import Block, Facts, Target, examples_of, naming, rows_of
 from dlkernels.estimators._maps import give_back, mapping_of, parts_of
 from dlkernels.estimators._problem import Problem
 
@@ -85,15 +85,7 @@ class Chunks:
         self._labels: list[tuple[Array, Array | None]] = []
         self._dtype: Any = None
         if not callable(chunks):
-            self._need_another_iterator(iter(chunks), chunks)
-
-    @staticmethod
-    def _need_another_iterator(iterator: Any, chunks: Any) -> None:
-        if iterator is chunks:
-            raise TypeError(
-                f"chunks are read several times, but a {type(chunks).__name__} can be read only once; pass a "
-                "list, or a function that returns a new iterator"
-            )
+            _need_another_iterator(chunks)
 
     def _read(self) -> Iterator[tuple[int, Any, Any, Any]]:
         """The number of each chunk, X, y and weights."""
@@ -127,7 +119,7 @@ class Chunks:
         """All chunks as blocks."""
         for number, X, _, _ in self._read():
             with naming(number):
-                X = validation.check_array(X, dtype=self._dtype, ensure_min_samples=0, **NOT_FINITE)
+                X = rows_of(X, self._dtype)
                 if number == len(self._rows) or len(X) != self._rows[number]:
                     before = "none" if number == len(self._rows) else self._rows[number]
                     raise ValueError(f"it has {len(X)} rows, where the first pass found {before}")
@@ -143,6 +135,17 @@ class Chunks:
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
         """Epochs that go from chunk to chunk, with batches of rows of one chunk."""
         return Epochs(self, problem, batch_size, seed)
+
+
+def _need_another_iterator(chunks: Any) -> None:
+    """Refuse what can't be read several times."""
+    if not hasattr(chunks, "__iter__"):
+        raise TypeError(f"chunks must be iterable, or a function, not {type(chunks).__name__}")
+    if iter(chunks) is chunks:
+        raise TypeError(
+            f"chunks are read several times, but a {type(chunks).__name__} can be read only once; pass a "
+            "list, or a function that returns a new iterator"
+        )
 
 
 class Epochs:

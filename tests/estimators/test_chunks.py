@@ -1,0 +1,373 @@
+"""Learning from chunks: as from the whole table, with errors that name the chunk, and little memory."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+from processes import new_process
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+
+from dlkernels.blocks import block_gradient, combine
+from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def scaled(load):
+    X, y = load(return_X_y=True)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+IRIS, CANCER, DIABETES = scaled(load_iris), scaled(load_breast_cancer), scaled(load_diabetes)
+NUMBERS = (DIABETES[1] - DIABETES[1].mean()) / DIABETES[1].std()
+COUNTS = np.round(np.exp(NUMBERS))
+LBFGS = {"solver": "lbfgs", "max_iter": 30, "random_state": 0}
+#: An estimator and a table for each kind of labels and settings.
+CASES = {
+    "two classes": (LogisticRegression(), *CANCER),
+    "three classes": (LogisticRegression(), *IRIS),
+    "no intercept": (LogisticRegression(fit_intercept=False), *CANCER),
+    "no penalty": (LogisticRegression(penalty=None, max_iter=5), *IRIS),
+    "balanced": (LogisticRegression(class_weight="balanced"), *CANCER),
+    "strings": (LogisticRegression(class_weight={"b": 3.0}), IRIS[0], np.array(["a", "b", "c"])[IRIS[1]]),
+    "float32": (LogisticRegression(), CANCER[0].astype(np.float32), CANCER[1]),
+    "network": (MLPClassifier((8,), **LBFGS), *IRIS),
+    "network of two classes": (MLPClassifier((8,), class_weight="balanced", **LBFGS), *CANCER),
+    "several labels": (MLPClassifier((8,), **LBFGS), IRIS[0], np.eye(3, dtype=int)[IRIS[1]]),
+    "numbers": (MLPRegressor(hidden_layer_sizes=(8,), **LBFGS), DIABETES[0], NUMBERS),
+    "two outputs": (
+        MLPRegressor(hidden_layer_sizes=(8,), **LBFGS),
+        DIABETES[0],
+        np.stack([NUMBERS, NUMBERS**2], axis=1),
+    ),
+    "counts": (MLPRegressor("poisson", hidden_layer_sizes=(8,), **LBFGS), DIABETES[0], COUNTS),
+}
+
+
+def cut(*arrays, size=40):
+    """The chunks of a table."""
+    return [tuple(array[i : i + size] for array in arrays) for i in range(0, len(arrays[0]), size)]
+
+
+def parameters(model):
+    return [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(parameters(a), parameters(b), strict=True))
+
+
+def close(a, b, tolerance):
+    return all(
+        np.allclose(x, y, tolerance, tolerance) for x, y in zip(parameters(a), parameters(b), strict=True)
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_chunks_are_learnt_like_the_whole_table(name, weighted):
+    model, X, y = CASES[name]
+    weights = np.random.default_rng(0).integers(0, 3, len(X)).astype(float) if weighted else None
+    whole = clone(model).fit(X, y, weights)
+    chunks = cut(X, y, weights) if weighted else cut(X, y)
+    found = clone(model).fit_chunks(chunks)
+    tolerance = 1e-2 if X.dtype == np.float32 else 1e-5
+    assert close(found, whole, tolerance)
+    assert found.predict(X).dtype == whole.predict(X).dtype
+    assert abs(found.score(X, y) - whole.score(X, y)) < 0.01
+    assert found.n_features_in_ == X.shape[1]
+    if hasattr(whole, "loss_"):
+        assert found.loss_ == pytest.approx(whole.loss_, rel=1e-6)
+    if hasattr(whole, "classes_"):
+        assert np.array_equal(found.classes_, whole.classes_)
+
+
+def test_the_gradient_is_that_of_combined_blocks():
+    """One step along the gradient, from zero: the coefficients are a multiple of what `combine` returns."""
+    X, y = CANCER
+    model = LogisticRegression(penalty=None, max_iter=1).fit_chunks(cut(X, y, size=100))
+    blocks = [block_gradient(np.zeros(31), (30, 1), A.T, b.reshape(1, -1)) for A, b in cut(X, y, size=100)]
+    gradient = combine(blocks).gradient
+    step = model.coef_[0] / gradient[:-1]
+    assert np.ptp(step) < 1e-12 * abs(step[0])
+    assert step[0] < 0
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_batches_stay_within_chunks(solver):
+    """Without shuffling, an epoch is `partial_fit` of one chunk after the other."""
+    X, y = IRIS
+    settings = {"solver": solver, "batch_size": 16, "shuffle": False, "random_state": 0, "max_iter": 2}
+    found = MLPClassifier((8,), **settings).fit_chunks(cut(X, y))
+    expected = MLPClassifier((8,), **settings)
+    for part in cut(X, y) * 2:
+        expected.partial_fit(*part, classes=[0, 1, 2])
+    assert same(found, expected)
+    assert found.t_ == 300
+    assert len(found.loss_curve_) == 2
+
+
+def test_shuffling_depends_on_the_seed_alone():
+    X, y = IRIS
+    models = [
+        MLPClassifier((8,), max_iter=3, batch_size=10, random_state=seed, shuffle=shuffle).fit_chunks(
+            cut(X, y)
+        )
+        for seed, shuffle in ((0, True), (0, True), (1, True), (0, False))
+    ]
+    assert same(models[0], models[1])
+    assert not same(models[0], models[2])
+    assert not same(models[0], models[3])
+    assert models[0].loss_curve_[-1] < models[0].loss_curve_[0]
+
+
+def test_classes_may_be_missing_in_a_chunk_and_chunks_may_be_empty():
+    X, y = IRIS  # the labels are sorted: each chunk has one class, or two
+    chunks = cut(X, y)
+    empty = (X[:0], y[:0])
+    whole = LogisticRegression().fit_chunks(chunks)
+    for place in range(len(chunks) + 1):
+        assert close(LogisticRegression().fit_chunks([*chunks[:place], empty, *chunks[place:]]), whole, 1e-6)
+
+
+def test_chunks_may_be_frames():
+    pandas = pytest.importorskip("pandas")
+    X, y = IRIS
+    names = ["a", "b", "c", "d"]
+    chunks = [(pandas.DataFrame(A, columns=names), pandas.Series(b)) for A, b in cut(X, y)]
+    model = LogisticRegression().fit_chunks(chunks)
+    assert same(model, LogisticRegression().fit_chunks(cut(X, y)))
+    assert list(model.feature_names_in_) == names
+    chunks[2] = (chunks[2][0][["b", "a", "c", "d"]], chunks[2][1])
+    with pytest.raises(ValueError, match="block 0 has 'a', 'b', 'c', 'd' and block 2 has 'b', 'a'"):
+        LogisticRegression().fit_chunks(chunks)
+
+
+@pytest.mark.parametrize("layout", ["F", "unaligned", "float32 and float64"])
+def test_how_a_chunk_lies_in_memory_changes_no_bit(layout):
+    X, y = CANCER[0].astype(np.float32).astype(np.float64), CANCER[1]
+    chunks = cut(X, y, size=100)
+    whole = LogisticRegression().fit_chunks(chunks)
+    if layout == "F":
+        others = [(np.asfortranarray(A), b) for A, b in chunks]
+    elif layout == "unaligned":
+        others = [(unaligned(A), b) for A, b in chunks]
+    else:
+        others = [(A.astype(np.float32) if i else A, b) for i, (A, b) in enumerate(chunks)]
+    assert same(LogisticRegression().fit_chunks(others), whole)
+
+
+def unaligned(array):
+    memory = np.empty(array.nbytes + 1, np.uint8)[1:]
+    other = memory.view(array.dtype).reshape(array.shape)
+    other[...] = array
+    assert not other.flags.aligned
+    return other
+
+
+def test_warm_starts_go_on():
+    X, y = IRIS
+    model = LogisticRegression(max_iter=3, warm_start=True)
+    costs = []
+    for _ in range(3):
+        probabilities = model.fit_chunks(cut(X, y)).predict_proba(X)
+        costs.append(-np.log(probabilities[np.arange(len(y)), y]).mean())
+    assert costs[2] < costs[1] < costs[0]
+    network = MLPClassifier((8,), warm_start=True, max_iter=1, random_state=0).fit_chunks(cut(X, y))
+    before = network.loss_
+    assert network.fit_chunks(cut(X, y)).loss_ < before
+    with pytest.raises(ValueError, match="same classes"):
+        network.fit_chunks(cut(X, y + 1))
+
+
+# -- errors ----------------------------------------------------------------------------------------------
+
+
+def broken(number, X=lambda X: X, y=lambda y: y):
+    chunks = cut(*IRIS)
+    chunks[number] = (X(chunks[number][0]), y(chunks[number][1]))
+    return chunks
+
+
+def with_nan(X):
+    X = X.copy()
+    X[3, 1] = np.nan
+    return X
+
+
+WRONG = {
+    "NaN": (broken(2, with_nan), "block 2: Input X contains NaN"),
+    "columns": (broken(1, lambda X: X[:, :3]), "block 0 has 4 and block 1 has 3"),
+    "rows": (broken(3, lambda X: X[:-1]), r"block 3: .*inconsistent numbers of samples: \[29, 30\]"),
+    "axes": (broken(0, lambda X: X[0]), "block 0: Expected 2D array"),
+    "labels of two kinds": (broken(1, y=lambda y: y.astype(str)), "Mix of label input types"),
+    "numbers as labels": (broken(1, y=lambda y: y + 0.5), "block 1: Unknown label type"),
+    "one class": (cut(IRIS[0], np.ones(150)), "only one class"),
+    "nothing": ([], "no examples: 0 block"),
+    "only empty ones": ([(IRIS[0][:0], IRIS[1][:0])], r"no examples: 1 block\(s\), all without rows"),
+    "negative weights": ([(*IRIS, -np.ones(150))], "block 0: Negative values"),
+    "weights of 0": ([(*IRIS, np.zeros(150))], "0 for all examples"),
+    "weights of another length": ([(*IRIS, np.ones(149))], "block 0: .*sample_weight.shape"),
+    "a table alone": ([IRIS[0]], "chunk 0 must be a tuple .*, not ndarray"),
+    "four values": ([(*IRIS, *IRIS)], "chunk 0 must be a tuple .*, not 4 values"),
+    "a generator": ((chunk for chunk in cut(*IRIS)), "a generator can be read only once"),
+    "an iterator": (iter(cut(*IRIS)), "a list_iterator can be read only once"),
+    "no chunks": (3, "chunks must be iterable, or a function, not int"),
+    "objects": ([(np.array([["a"]], object), [1])], "block 0: could not convert"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_chunks_are_refused_and_the_estimator_stays_as_it_was(name):
+    chunks, message = WRONG[name]
+    model = LogisticRegression().fit(*IRIS)
+    before = vars(model).copy()
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.fit_chunks(chunks)
+    assert vars(model) == before
+
+
+@pytest.mark.parametrize("change", ["fewer", "more", "shorter"])
+def test_chunks_must_be_the_same_in_each_pass(change):
+    passes = []
+
+    def chunks():
+        passes.append(1)
+        found = cut(*IRIS)
+        if len(passes) < 4:
+            return iter(found)
+        if change == "shorter":
+            found[1] = (found[1][0][:5], found[1][1][:5])
+        return iter(found[:-1] if change == "fewer" else found + found[:1] if change == "more" else found)
+
+    message = {
+        "fewer": "there were 4 chunks in the first pass, and now 3",
+        "more": "block 4: it has 40 rows, where the first pass found none",
+        "shorter": "block 1: it has 5 rows, where the first pass found 40",
+    }[change]
+    with pytest.raises(ValueError, match=message):
+        LogisticRegression().fit_chunks(chunks)
+
+
+def test_settings_that_mean_nothing_for_chunks_are_refused():
+    with pytest.raises(ValueError, match="early_stopping=True is not supported"):
+        MLPClassifier(early_stopping=True).fit_chunks(cut(*IRIS))
+    with pytest.raises(ValueError, match="solver='saga' is not supported"):
+        LogisticRegression(solver="saga").fit_chunks(cut(*IRIS))
+    several = (IRIS[0], np.eye(3, dtype=int)[IRIS[1]])
+    with pytest.raises(ValueError, match="class_weight"):
+        MLPClassifier(class_weight="balanced").fit_chunks(cut(*several))
+    with pytest.raises(ValueError, match="y must have one column, but it has 3"):
+        LogisticRegression().fit_chunks(cut(*several))
+    with pytest.raises(ValueError, match="block 0: loss='poisson' needs counts"):
+        MLPRegressor("poisson").fit_chunks(cut(IRIS[0], IRIS[1] - 1.0))
+
+
+# -- memory maps -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Tables of a few kilobytes are read like large files."""
+    from dlkernels.estimators import _maps
+
+    monkeypatch.setattr(_maps, "_PART", 3_000)
+
+
+def mapped(path, array, mode="r", order="C"):
+    made = np.memmap(path, array.dtype, "w+", shape=array.shape, order=order)
+    made[...] = array
+    made.flush()
+    return np.memmap(path, array.dtype, mode, shape=array.shape, order=order)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("name", ["two classes", "strings", "float32", "network", "counts"])
+def test_a_memory_map_is_learnt_like_chunks_of_it(name, order, tmp_path):
+    model, X, y = CASES[name]
+    file = mapped(tmp_path / "X", X, order=order)
+    rows = 3_000 // (X.nbytes // len(X))
+    weights = np.linspace(0.5, 1, len(X))
+    found = clone(model).fit(file, y, weights)
+    assert same(found, clone(model).fit_chunks(cut(X, y, weights, size=rows)))
+    assert np.array_equal(found.predict(file), found.predict(X))
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_batches_of_a_memory_map_have_the_bits_of_those_in_memory(dtype, tmp_path):
+    X, y = IRIS
+    X = (40 * (X - X.min())).astype(dtype)
+    for settings in ({"batch_size": 16}, {"solver": "sgd", "early_stopping": True}):
+        model = MLPClassifier((8,), max_iter=4, random_state=0, **settings)
+        found = clone(model).fit(mapped(tmp_path / "X", np.tile(X, (20, 1))), np.tile(y, 20))
+        assert same(
+            found, clone(model).fit(np.tile(X, (20, 1)).astype(found.coefs_[0].dtype), np.tile(y, 20))
+        )
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_memory_maps_that_a_program_changes_keep_the_changes(tmp_path):
+    """Only what can be read again from the file is given back."""
+    X, y = CANCER
+    for mode, expected in (("r+", 1.0), ("c", 1.0)):
+        file = mapped(tmp_path / mode, X, mode)
+        file[:, 0] = 1.0
+        LogisticRegression().fit(file, y)
+        assert (file[:, 0] == expected).all()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_memory_map_with_nan_is_refused(tmp_path):
+    X, y = CANCER
+    X = X.copy()
+    X[500, 3] = np.nan
+    for model in (LogisticRegression(), MLPClassifier(), MLPClassifier(solver="lbfgs")):
+        with pytest.raises(ValueError, match="contains NaN"):
+            model.fit(mapped(tmp_path / "X", X), y)
+
+
+PEAK = """
+import re, sys, warnings
+import numpy as np
+from dlkernels.estimators import LogisticRegression, MLPClassifier
+warnings.simplefilter("ignore")
+path, n, m = sys.argv[1], 100, 4 * 10**9 // 800
+X, y = np.memmap(path, np.float64, "r", shape=(m, n)), np.arange(m, dtype=np.int8) % 2
+
+def chunks():
+    for first in range(0, m, 50_000):
+        yield X[first : first + 50_000], y[first : first + 50_000]
+
+model = LogisticRegression(max_iter=1).fit(X, y)
+model.predict(X)
+MLPClassifier((4,), solver="lbfgs", max_iter=1, max_fun=1).fit(X, y)
+MLPClassifier((4,), max_iter=1).fit_chunks(chunks)
+# A part of an epoch in random order, which would take a minute as a whole.
+from dlkernels import num_parameters, optimizers
+from dlkernels.estimators._problem import Problem
+problem = Problem(X.T, np.zeros((1, m)), None, (n, 4, 1), ("relu",), "sigmoid", 0.0)
+order = np.random.default_rng(0).permutation(m)[:20_000]
+problem.epoch(np.zeros(num_parameters((n, 4, 1))), optimizers.Adam(), order, 200)
+with open("/proc/self/status") as status:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_four_gigabytes_are_learnt_within_one(tmp_path):
+    """The most memory that the process ever had, with the pages of the file that it had read."""
+    file = tmp_path / "X"
+    with open(file, "wb") as sparse:
+        sparse.truncate(4 * 10**9)
+    done = new_process(PEAK, None, str(file), timeout=600)
+    assert done.returncode == 0, done.stderr
+    peak = int(re.search(r"\d+", done.stdout)[0]) * 1024
+    print(f"{peak / 1e9:.2f} GB")
+    assert peak < 1e9
