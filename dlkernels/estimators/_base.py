@@ -176,7 +176,8 @@ def need_divisor(total: float, dtype: Any) -> None:
     """Raise an error if a cost can't be divided by this sum of weights."""
     if total == 0:
         raise ValueError(
-            "Sample weights must contain at least one non-zero number, but sample_weight is 0 for all examples"
+            "Sample weights must contain at least one non-zero number, but sample_weight is 0 for all "
+            "examples"
         )
     if not divides(total, dtype):
         raise ValueError(f"sample_weight adds up to {total:g}, by which {dtype} can't divide")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.utils import validation
@@ -23,7 +23,7 @@ from dlkernels.estimators._problem import constants_of
 CLASSES, SEVERAL, NUMBERS, COUNTS = "classes", "several labels", "numbers", "counts"
 
 
-_IN_ORDER = ("C_CONTIGUOUS", "ALIGNED")
+_IN_ORDER: tuple[Literal["C", "A"], ...] = ("C", "A")  # C order, aligned
 
 
 class Facts(NamedTuple):
@@ -110,8 +110,12 @@ class Block(NamedTuple):
         return _aligned, tuple(self)
 
 
-def _aligned(*arrays: Array | None) -> Block:
-    return Block(*[None if array is None else np.require(array, None, ["ALIGNED"]) for array in arrays])
+def _aligned(X: Array, Y: Array, weights: Array | None) -> Block:
+    return Block(
+        np.require(X, None, "A"),
+        np.require(Y, None, "A"),
+        None if weights is None else np.require(weights, None, "A"),
+    )
 
 
 @contextlib.contextmanager
@@ -120,7 +124,8 @@ def naming(number: int) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(f"block {number}: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # subclasses take other arguments
+        raise kind(f"block {number}: {error}") from error
 
 
 # -- before training -----------------------------------------------------------------------------------------
