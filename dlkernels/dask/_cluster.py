@@ -1,0 +1,221 @@
+"""Blocks of a table that lie on the workers of a Dask cluster, and rounds of sums over them.
+
+Every task can be computed again from the collections of the user: nothing is scattered, no task is tied to a
+worker, and theta is a part of the tasks of its round. So a worker may die at any time. The sums have the same
+bits on any number of workers, because `dlkernels.blocks.Tree` adds blocks by their numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import functools
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+import dask
+import distributed
+from distributed import KilledWorker
+from distributed.comm import CommClosedError
+
+from dlkernels.blocks import Sums
+from dlkernels.dask import _patience, _tasks
+from dlkernels.dask._local import Local
+from dlkernels.dask._rounds import Round, cuts, number_of_parts
+
+
+def connect(client: Any, blocks: Sequence[_tasks.Raw]) -> Cluster | Local:
+    """Blocks on the cluster of this client, or of the current one; in this process if there is none.
+
+    Parameters
+    ----------
+    client : distributed.Client or None
+    blocks : sequence of (X, y, sample_weight or None)
+        Delayed objects, in the order of the blocks.
+    """
+    if not blocks:
+        raise ValueError("there are no blocks")
+    if client is None:
+        client = _current_client()
+    return Local(blocks) if client is None else Cluster(client, blocks)
+
+
+def _current_client() -> Any:
+    """Dask's configuration may name another scheduler than the client that exists."""
+    if dask.config.get("scheduler", None) not in (None, "dask.distributed", "distributed"):
+        return None
+    try:
+        return distributed.get_client()
+    except ValueError:
+        return None
+
+
+class Cluster:
+    """Blocks on the workers of a cluster. Used as a context manager, it releases them at the end."""
+
+    def __init__(self, client: Any, blocks: Sequence[_tasks.Raw]) -> None:
+        if client.asynchronous:
+            raise ValueError(
+                "the client must not be asynchronous: make it by Client(..., asynchronous=False)"
+            )
+        self.last_round: Round | None = None
+        self._client = client
+        self._blocks = list(blocks)
+        self._names = uuid.uuid4().hex  # several fits may use a cluster, and a client, at once
+        self._submitted = 0
+        # Futures. They are attributes, because the traceback of an error would keep local variables alive.
+        self._raw: list[Any] = []
+        self._loaded: list[Any] = []
+        self._parts: list[Any] = []
+        self._pending: list[Any] = []
+        self._waiting = False
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def look(self, function: Callable[..., Any]) -> list[Any]:
+        """Call `function(number, X, y, sample_weight)` for each block. Return the results, in block order.
+
+        The blocks stay on the workers, as they are, until `load`.
+        """
+
+        task = functools.partial(_tasks.look, function)
+        return self._results(lambda: self._map("look", task, self._numbers(), self._raw_blocks()))
+
+    def load(self, function: Callable[..., Any]) -> None:
+        """Keep what `function(number, X, y, sample_weight)` returns for each block, instead of the blocks.
+
+        Dask has to know how large that is: by its `nbytes`, or because it is an array or a tuple of arrays.
+        """
+
+        def submit_blocks() -> list[Any]:
+            task = functools.partial(_tasks.load, function)
+            self._loaded = self._map("load", task, self._numbers(), self._raw_blocks())
+            self._raw = []  # the scheduler releases each as soon as it is loaded
+            return self._map("size", _tasks.size_of, self._loaded)
+
+        def submit_parts() -> list[Any]:
+            blocks_of_parts = [self._loaded[blocks.start : blocks.stop] for blocks in ranges]
+            self._parts = self._map("part", _tasks.join, blocks_of_parts)
+            self._loaded = []
+            return self._map("size", _tasks.size_of, self._parts)
+
+        sizes = self._results(submit_blocks)
+        ranges = cuts(sizes, number_of_parts(sizes, *self._client.run_on_scheduler(_workers_and_memory)))
+        self._results(submit_parts)
+
+    def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """One round: the sum of what `function(number, block, *arguments)` returns, over all blocks."""
+        if not self._parts:
+            raise ValueError("sums: call `load` first")
+        start = time.perf_counter()
+        # `Client.map` would make a large keyword argument a key of its own, with a name that others may use.
+        task = functools.partial(_tasks.part_sums, function, arguments)
+        results = self._results(lambda: self._map("sums", task, self._parts), tries=2)
+        total = _tasks.merged(part.nodes for part in results).total()
+        kernels: dict[str, float] = collections.defaultdict(float)
+        for part in results:
+            kernels[part.worker] += part.seconds
+        self.last_round = Round(time.perf_counter() - start, max(kernels.values()))
+        return total
+
+    def close(self) -> None:
+        """Release everything on the workers. What hasn't begun isn't computed any more."""
+        self._waiting = False
+        _release([*self._pending, *self._parts, *self._loaded, *self._raw])
+        self._pending, self._parts, self._loaded, self._raw = [], [], [], []
+
+    def _numbers(self) -> range:
+        return range(len(self._blocks))
+
+    def _raw_blocks(self) -> list[Any]:
+        if not self._raw:
+            name = self._name("raw")
+            # X, y and weights become one key, which lies on one worker.
+            call = dask.delayed(_tasks.raw_block, pure=False)
+            blocks = [call(*raw, dask_key_name=f"{name}-{i}") for i, raw in enumerate(self._blocks)]
+            self._raw = self._client.compute(blocks)
+        return self._raw
+
+    def _map(self, kind: str, function: Callable[..., Any], *several: Any) -> list[Any]:
+        name = self._name(kind)
+        keys = [(name, k) for k in range(len(several[0]))]
+        return list(self._client.map(function, *several, key=keys))
+
+    def _name(self, kind: str) -> str:
+        self._submitted += 1
+        return f"dlkernels-{kind}-{self._names}-{self._submitted}"
+
+    def _results(self, submit: Callable[[], list[Any]], tries: int = 1) -> list[Any]:
+        """Submit tasks, wait, and return their results. Or raise the error of one, or of the cluster.
+
+        With several tries, tasks that wait on a worker that has paused are submitted again, for the others.
+        """
+        if self._client.status != "running":
+            raise _patience.scheduler_is_gone(f"the client is {self._client.status}")
+        self._waiting = True
+        try:
+            return list(self._client.sync(self._on_loop, submit, tries))
+        except BaseException as error:  # Ctrl-C too, which interrupts this thread while the loop's goes on
+            self.close()
+            if isinstance(error, KilledWorker | CancelledError | CommClosedError):
+                raise _patience.explained(error) from error
+            raise
+
+    async def _on_loop(self, submit: Callable[[], list[Any]], tries: int) -> list[Any]:
+        """On the client's event loop, where the release of the last round travels with this round's tasks.
+
+        Sent on its own, it would delay them: a client sends at most one message in 10 ms.
+        """
+        while True:
+            self._pending = []
+            self._pending = submit()
+            if not self._waiting:  # Ctrl-C came before there was anything to release
+                self.close()
+                return []
+            try:
+                return await self._finished(self._pending)
+            except _patience.PausedError:
+                tries -= 1
+                if not tries:
+                    raise
+
+    async def _finished(self, futures: list[Any]) -> list[Any]:
+        """The results of the tasks. In the end, none of them goes on."""
+        results = asyncio.ensure_future(self._client.gather(futures, asynchronous=True))
+        watch = _patience.Watch()
+        try:
+            while not (await asyncio.wait([results], timeout=_patience.PERIOD))[0]:
+                watch.check(await self._state())
+            return list(results.result())
+        finally:
+            if not results.done():
+                # When its futures are released, `gather` ends by itself, and prints nothing.
+                _release(futures)
+                await asyncio.wait([results], timeout=_patience.PERIOD)
+                results.cancel()
+
+    async def _state(self) -> _patience.State:
+        asked = self._client.run_on_scheduler(_patience.state_of)
+        try:
+            return await asyncio.wait_for(asked, _patience.PATIENCE)
+        except TimeoutError:
+            raise _patience.scheduler_is_gone("it doesn't answer") from None
+
+
+def _release(futures: list[Any]) -> None:
+    """Tell the scheduler that nobody wants these any more. It forgets those that haven't begun."""
+    for future in futures:
+        future.release()
+
+
+def _workers_and_memory(dask_scheduler: Any) -> tuple[int, float]:
+    """Runs on the scheduler. The number of workers, and the memory of the smallest; 0 if none has a limit."""
+    workers = list(dask_scheduler.workers.values())
+    return max(len(workers), 1), min((w.memory_limit for w in workers if w.memory_limit), default=0)

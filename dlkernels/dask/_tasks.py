@@ -1,0 +1,135 @@
+"""What runs in a worker: functions on blocks, several blocks as one key, and the worker's share of threads.
+
+These functions are pure: Dask may call them again, on another worker, after a worker has died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from dask.sizeof import sizeof
+from distributed import get_worker
+
+import dlkernels
+from dlkernels.blocks import Sums, Tree
+
+#: A raw block: X, y and the weights or None, as Dask's collections give them.
+Raw = tuple[Any, Any, Any]
+
+#: One task at a time runs kernels in a process, because the number of threads holds for the whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Part:
+    """Blocks that Dask keeps, moves and spills as one thing."""
+
+    def __init__(self, numbers: list[int], blocks: list[Any]) -> None:
+        self.numbers = numbers
+        self.blocks = blocks
+
+    def __sizeof__(self) -> int:
+        """What Dask takes for the size of this part when it decides what to spill and where to compute."""
+        return object.__sizeof__(self) + sum(map(size_of, self.blocks))
+
+
+def size_of(block: Any) -> int:
+    """The bytes of a block: its `nbytes` if it has that, else what Dask's `sizeof` finds."""
+    number = getattr(block, "nbytes", None)
+    return int(sizeof(block) if number is None else number)
+
+
+class PartSums(NamedTuple):
+    """What a round returns for a part."""
+
+    nodes: dict[tuple[int, int], Sums]  # those of `Tree`
+    seconds: float  # in the function, without the time that the task waited for another one
+    worker: str
+
+
+def raw_block(X: Any, y: Any, sample_weight: Any) -> Raw:
+    return X, y, sample_weight
+
+
+def look(function: Callable[..., Any], number: int, raw: Raw) -> Any:
+    return function(number, *raw)
+
+
+def load(function: Callable[..., Any], number: int, raw: Raw) -> Part:
+    return Part([number], [function(number, *raw)])
+
+
+def join(parts: list[Part]) -> Part:
+    numbers = [number for part in parts for number in part.numbers]
+    return Part(numbers, [block for part in parts for block in part.blocks])
+
+
+def part_sums(function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part) -> PartSums:
+    """Call the function with each block, and add what it returns as far as the tree allows."""
+    with one_at_a_time(_workers_threads()):
+        start = time.perf_counter()
+        tree = Tree()
+        for number, block in zip(part.numbers, part.blocks, strict=True):
+            tree.add(number, _checked(number, function(number, block, *arguments)))
+        return PartSums(tree.nodes, time.perf_counter() - start, _workers_address())
+
+
+class LocalRound(NamedTuple):
+    """Loads a block and computes its sums, in a process that may be the client's or a pool's."""
+
+    load: Callable[..., Any]
+    function: Callable[..., Sums]
+    arguments: tuple[Any, ...]
+    client: int  # the client's process
+
+    def __call__(self, number: int, X: Any, y: Any, sample_weight: Any) -> PartSums:
+        block = self.load(number, X, y, sample_weight)
+        # Dask's multiprocessing scheduler has as many processes as there are CPUs.
+        with one_at_a_time(None if os.getpid() == self.client else 1):
+            start = time.perf_counter()
+            sums = _checked(number, self.function(number, block, *self.arguments))
+            return PartSums({(0, number): sums}, time.perf_counter() - start, "")
+
+
+def merge(parts: list[PartSums]) -> PartSums:
+    tree = merged(part.nodes for part in parts)
+    return PartSums(tree.nodes, sum(part.seconds for part in parts), "")
+
+
+def merged(several: Iterable[dict[tuple[int, int], Sums]]) -> Tree:
+    """The tree of all these nodes."""
+    tree = Tree()
+    for nodes in several:
+        for (level, index), sums in nodes.items():
+            tree.add(index, sums, level)
+    return tree
+
+
+def _checked(number: int, sums: Any) -> Sums:
+    if not isinstance(sums, Sums):
+        raise TypeError(
+            f"the function must return a Sums, but returned {type(sums).__name__} for block {number}"
+        )
+    return sums
+
+
+@contextlib.contextmanager
+def one_at_a_time(threads: int | None) -> Iterator[None]:
+    """Wait until no other task of this process runs kernels. Then use so many threads, or as many as set."""
+    with _ONE_AT_A_TIME:
+        allowed = dlkernels.get_num_threads()
+        with dlkernels.threads(allowed if threads is None else min(threads, allowed)):
+            yield
+
+
+def _workers_threads() -> int:
+    """The threads that Dask gave to this worker. The default of the kernels is all CPUs of the machine."""
+    return int(get_worker().state.nthreads)
+
+
+def _workers_address() -> str:
+    return str(get_worker().address)

@@ -1,0 +1,239 @@
+"""Sums over blocks on the workers of a cluster: the same bits whatever happens, or a clear error."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import dask
+import pytest
+from dask_blocks import (
+    ALONE,
+    BLOCKS,
+    FEATURES,
+    THETA,
+    WORKER,
+    after,
+    expected,
+    failing,
+    fill,
+    first_number,
+    gradient,
+    keys_are_gone,
+    kill,
+    load,
+    local_cluster,
+    look,
+    megabytes,
+    no_sums,
+    our_keys,
+    pids,
+    process,
+    processor_time,
+    same_bits,
+    slow_gradient,
+    table,
+    threads_and_tasks,
+    too_large,
+)
+from distributed import Client
+
+from dlkernels.dask import _patience, _rounds
+from dlkernels.dask._cluster import Cluster, connect
+from dlkernels.dask._patience import ClusterError
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A cluster that tests make larger, and whose workers they kill."""
+    with local_cluster(1, threads_per_worker=2) as client:
+        yield client
+
+
+def loaded(client, blocks=None):
+    cluster = connect(client, blocks or table())
+    assert isinstance(cluster, Cluster)
+    cluster.load(load)
+    return cluster
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_bits_do_not_depend_on_the_number_of_workers(client, workers):
+    client.cluster.scale(workers)
+    client.wait_for_workers(workers)
+    blocks = table()
+    with connect(None, blocks) as cluster:
+        assert cluster.look(look) == [(n, (40, FEATURES), (40,), (40,)) for n in range(BLOCKS)]
+        cluster.load(load)
+        for theta in (THETA, -THETA):
+            assert same_bits(cluster.sums(gradient, theta), expected(theta, blocks))
+        assert len(cluster._parts) == workers
+        assert 0 < cluster.last_round.kernel_seconds < cluster.last_round.seconds
+    assert keys_are_gone(client)
+
+
+def test_killed_workers_lose_nothing(client):
+    """One dies in a round, and its part is computed again; then another one."""
+    client.cluster.scale(2)
+    client.wait_for_workers(2)
+    with loaded(client) as cluster:
+        for worker in (0, 1):
+            before = pids(client)
+            with after(0.25, kill, before[worker]):
+                assert same_bits(cluster.sums(slow_gradient, THETA), expected())
+            client.wait_for_workers(2)
+            assert pids(client) != before
+        assert same_bits(cluster.sums(gradient, THETA), expected())
+    assert keys_are_gone(client)
+
+
+def test_two_threads_with_one_client(client):
+    found = {}
+
+    def fit(sign):
+        with loaded(client) as cluster:
+            found[sign] = [cluster.sums(gradient, sign * THETA) for _ in range(5)]
+
+    threads = [threading.Thread(target=fit, args=(sign,)) for sign in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for sign in (1, -1):
+        assert len(found[sign]) == 5
+        assert all(same_bits(sums, expected(sign * THETA)) for sums in found[sign])
+
+
+def test_the_error_of_a_block_reaches_the_caller(client):
+    with loaded(client) as cluster, pytest.raises(ValueError, match="block 3: X holds NaN"):
+        cluster.sums(failing)
+    assert keys_are_gone(client)
+    with loaded(client) as cluster, pytest.raises(TypeError, match=r"returned float for block \d+"):
+        cluster.sums(no_sums)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_cancels_what_runs(client):
+    with loaded(client) as cluster:
+        with pytest.raises(KeyboardInterrupt), after(0.2, signal.raise_signal, signal.SIGINT):
+            cluster.sums(slow_gradient, THETA)
+        assert keys_are_gone(client)
+        with pytest.raises(ValueError, match="call `load` first"):
+            cluster.sums(gradient, THETA)
+
+
+def test_kernels_use_their_workers_share_of_threads(client, monkeypatch):
+    """Each worker has two threads, and more than one part; so two tasks would run at once."""
+    monkeypatch.setattr(_rounds, "OF_MEMORY", 1e-12)
+    with loaded(client) as cluster:
+        assert len(cluster._parts) == BLOCKS
+        found = cluster.sums(threads_and_tasks).gradient
+    assert found.tolist() == [[2, 1]] * BLOCKS
+
+
+def test_an_asynchronous_client_is_refused():
+    class Asynchronous:
+        asynchronous = True
+
+    with pytest.raises(ValueError, match="must not be asynchronous"):
+        connect(Asynchronous(), table())
+    with pytest.raises(ValueError, match="no blocks"):
+        connect(None, [])
+
+
+def test_the_configured_scheduler_comes_before_the_current_client(client):
+    with dask.config.set(scheduler="synchronous"):
+        assert not isinstance(connect(None, table()), Cluster)
+    assert isinstance(connect(None, table()), Cluster)
+
+
+def test_no_workers_are_left(monkeypatch):
+    """Kernels use one thread, before the only worker dies for ever."""
+    monkeypatch.setattr(_patience, "PATIENCE", 1.0)
+    with local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
+        cluster = loaded(client)
+        own, others = cluster.sums(processor_time).gradient
+        assert others < 0.2 * own
+        with after(0.2, worker.kill), pytest.raises(ClusterError, match="no workers for 1 seconds"):
+            cluster.sums(slow_gradient, THETA)
+        assert keys_are_gone(client)
+
+
+#: A client that computes rounds until it is killed, and says when it has begun.
+FITS = """
+import sys
+from distributed import Client
+from dask_blocks import THETA, load, slow_gradient, table
+from dlkernels.dask._cluster import connect
+cluster = connect(Client(sys.argv[1]), table())
+cluster.load(load)
+print("loaded", flush=True)
+while True:
+    cluster.sums(slow_gradient, THETA)
+"""
+
+
+def test_a_killed_client_and_a_killed_scheduler():
+    """What a killed client has left is forgotten. Without a scheduler there is an error."""
+    with process(ALONE) as alone:
+        address = alone.stdout.readline().strip()
+        with Client(address) as client:
+            with process(FITS, address) as fits:
+                assert fits.stdout.readline() == "loaded\n"
+                assert our_keys(client)
+            assert keys_are_gone(client)
+            cluster = loaded(client)
+            with (
+                pytest.raises(ClusterError, match="connection to the Dask scheduler is lost"),
+                after(0.2, alone.kill),
+            ):
+                cluster.sums(slow_gradient, THETA)
+            with pytest.raises(ValueError, match="call `load` first"):
+                cluster.sums(gradient, THETA)
+            with pytest.raises(ClusterError, match="the client is"):
+                cluster.look(look)
+
+
+def for_ever(cluster):
+    while True:
+        cluster.sums(gradient, THETA)
+
+
+@pytest.mark.slow
+def test_memory(monkeypatch, tmp_path):
+    """Parts are spilled when they don't fit. Blocks that never fit, and a paused worker, are errors."""
+    with local_cluster(1, memory_limit="500MiB", local_directory=tmp_path) as client:
+        with connect(client, table(24)) as cluster:
+            cluster.load(megabytes)  # 720 MB
+            assert len(cluster._parts) > 4
+            for _ in range(2):
+                assert cluster.sums(first_number).gradient == [sum(range(24))]
+        assert keys_are_gone(client)
+        with pytest.raises(ClusterError, match="died again and again"):
+            connect(client, table(2)).load(too_large)
+        client.wait_for_workers(1)
+        monkeypatch.setattr(_patience, "PATIENCE", 2.0)
+        cluster = loaded(client)
+        client.run(fill, 300 << 20)
+        with pytest.raises(ClusterError, match="1 of 1 Dask workers have paused"):
+            for_ever(cluster)
+
+
+@pytest.mark.slow
+def test_a_worker_that_pauses_in_a_round(monkeypatch, tmp_path):
+    """Tasks that wait there are given to the other one."""
+    monkeypatch.setattr(_patience, "PATIENCE", 2.0)
+    monkeypatch.setattr(_rounds, "OF_MEMORY", 1e-12)
+    options = {"memory_limit": "500MiB", "local_directory": tmp_path}
+    with local_cluster(2, **options) as client, loaded(client) as cluster:
+        with after(0.2, fill_one, client):
+            assert same_bits(cluster.sums(slow_gradient, THETA), expected())
+        assert sorted(w["status"] for w in client.scheduler_info()["workers"].values()) == [
+            "paused",
+            "running",
+        ]
+        assert same_bits(cluster.sums(gradient, THETA), expected())
+
+
+def fill_one(client):
+    client.run(fill, 300 << 20, workers=[min(client.nthreads())])

@@ -1,0 +1,88 @@
+"""How blocks are shared out among parts, and when waiting for a cluster ends."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from dlkernels.dask import _patience
+from dlkernels.dask._patience import ClusterError, State, Watch
+from dlkernels.dask._rounds import cuts, number_of_parts
+from dlkernels.dask._tasks import Part, size_of
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 7, 40, 100, 1000, 1023])
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 16])
+def test_parts_are_consecutive_and_about_equal(blocks, parts):
+    parts = min(blocks, parts)
+    ranges = cuts([5] * blocks, parts)
+    assert list(itertools.chain(*ranges)) == list(range(blocks))
+    assert len(ranges) == parts
+    assert max(map(len, ranges)) <= blocks / parts * 9 / 8 + 1
+
+
+def test_parts_are_balanced_by_bytes():
+    assert cuts([100, 1, 1, 1, 1], 2) == [range(1), range(1, 5)]
+    assert cuts([1, 1, 1, 1, 100], 2) == [range(4), range(4, 5)]
+    assert list(itertools.chain(*cuts([0] * 9, 4))) == list(range(9))
+
+
+def test_cuts_lie_where_few_nodes_are_sent():
+    """A cut at 250 and 750 would leave 9 nodes in a part."""
+    for blocks in cuts([5] * 1000, 4):
+        assert nodes(blocks) <= 5
+
+
+def nodes(blocks):
+    """How many sums of 2**level blocks the blocks of a part make."""
+    count, start = 0, blocks.start
+    while start < blocks.stop:
+        size = start & -start or 1 << 20
+        while start + size > blocks.stop:
+            size //= 2
+        count, start = count + 1, start + size
+    return count
+
+
+def test_a_part_takes_a_fifth_of_a_workers_memory_at_most():
+    assert number_of_parts([10] * 100, 4, 0) == 4
+    assert number_of_parts([10] * 100, 4, 10_000) == 4
+    assert number_of_parts([10] * 100, 4, 1000) == 8
+    assert number_of_parts([10] * 100, 4, 1) == 100
+    assert number_of_parts([10] * 3, 4, 0) == 3
+
+
+def test_the_size_of_a_part_is_that_of_its_blocks():
+    class Block:
+        nbytes = 1000
+
+    assert size_of(Block()) == 1000
+    assert Part([0, 1], [Block(), bytes(500)]).__sizeof__() in range(1500, 1800)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (State(0, 0, False, 0), "no workers for 0.5 seconds"),
+        (State(3, 2, False, 0), "2 of 3 Dask workers have paused, because their memory is nearly full"),
+        (State(3, 0, False, 0), "none of the 3 Dask workers has taken a task"),
+    ],
+)
+def test_waiting_ends_when_nothing_happens(monkeypatch, state, message):
+    clock = [0.0]
+    monkeypatch.setattr(_patience, "PATIENCE", 0.5)
+    monkeypatch.setattr(_patience.time, "monotonic", lambda: clock[0])
+    watch = Watch()
+    for seconds, busy, spilled in (
+        (0, False, 0),
+        (1, True, 0),
+        (1.4, False, 0),
+        (2, False, 7),
+        (2.4, False, 7),
+    ):
+        clock[0] = seconds
+        watch.check(state._replace(busy=busy, spilled=spilled))
+    clock[0] = 2.6
+    with pytest.raises(ClusterError, match=message):
+        watch.check(state._replace(spilled=7))
