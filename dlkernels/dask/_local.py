@@ -29,6 +29,12 @@ class Local:
         self._load: Callable[..., Any] | None = None
         self.last_round: Round | None = None
 
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def look(self, function: Callable[..., Any]) -> list[Any]:
         call = dask.delayed(function, pure=False, traverse=False)
         return list(dask.compute(*[call(number, *raw) for number, raw in enumerate(self._blocks)]))

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from dask.sizeof import sizeof
@@ -124,6 +125,14 @@ def one_at_a_time(threads: int | None) -> Iterator[None]:
         allowed = dlkernels.get_num_threads()
         with dlkernels.threads(allowed if threads is None else min(threads, allowed)):
             yield
+
+
+def share() -> AbstractContextManager[None]:
+    """Wait for this task's turn, and use its worker's threads; outside of a worker, as many as are set."""
+    try:
+        return one_at_a_time(_workers_threads())
+    except ValueError:  # there is no worker
+        return one_at_a_time(None)
 
 
 def _workers_threads() -> int:

@@ -1,0 +1,102 @@
+"""Blocks on a cluster as estimators learn from them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+from dask.array import PerformanceWarning
+
+from dlkernels import optimizers
+from dlkernels.blocks import Sums
+from dlkernels.dask._cluster import Cluster
+from dlkernels.dask._local import Local
+from dlkernels.dask._rounds import Round
+from dlkernels.estimators._base import Array, divides
+from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of
+from dlkernels.estimators._learning import with_penalty
+from dlkernels.estimators._problem import Problem
+
+#: So many rounds are looked at before anything is said about their time.
+_ROUNDS = 10
+
+
+class OnCluster:
+    """Blocks on a cluster as a source of examples.
+
+    Parameters
+    ----------
+    cluster : Cluster or Local
+        Where the blocks lie.
+    """
+
+    def __init__(self, cluster: Cluster | Local) -> None:
+        self.cluster = cluster
+        self.rows: list[int] = []
+        self._rounds: list[Round] = []
+
+    def look(self, function: Callable[..., Facts]) -> list[Facts]:
+        found = self.cluster.look(function)
+        self.rows = [facts.rows for facts in found]
+        return list(found)
+
+    def load(self, target: Target, seed: int | None) -> None:
+        self.cluster.load(partial(examples_of, target, seed))
+
+    def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        found = self.cluster.sums(function, *arguments)
+        if self.cluster.last_round is not None:
+            self._rounds.append(self.cluster.last_round)
+        return found
+
+    def warn_of_small_blocks(self, name: str) -> None:
+        """Say so if Dask took longer than the kernels in most of the last rounds."""
+        last = self._rounds[-_ROUNDS:]
+        if len(last) < _ROUNDS or isinstance(self.cluster, Local):
+            return
+        seconds = median(each.seconds for each in last)
+        kernels = median(each.kernel_seconds for each in last)
+        if kernels < 0.5 * seconds:
+            warnings.warn(
+                f"{name}: a round took {1e3 * seconds:.1f} ms, but the kernels only {1e3 * kernels:.1f} ms "
+                f"of it; the rest is Dask's. A table of {sum(self.rows):,} rows in {len(self.rows)} block(s) "
+                "is too small for this cluster: use fewer workers, or fit it on one machine by `fit` or "
+                "`fit_chunks` of the plain estimator",
+                PerformanceWarning,
+                stacklevel=3,
+            )
+
+    def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
+        return Epochs(self, problem, batch_size, seed)
+
+
+class Epochs:
+    """Training by batches that have rows of every block.
+
+    A step takes `batch_size` rows of the largest block, and of each other one as many in proportion, so that
+    an epoch sees each row once.
+    """
+
+    def __init__(self, source: OnCluster, problem: Problem, batch_size: int, seed: int | None) -> None:
+        self.source, self.problem, self.seed = source, problem, seed
+        self.examples, self.steps = sum(source.rows), -(-max(source.rows) // batch_size)
+        self._net = Net(problem.sizes, problem.activations, problem.output)
+        self._epoch = 0
+
+    def __call__(self, theta: Array, optimizer: optimizers.Optimizer) -> float:
+        """Train for an epoch; return the mean loss as scikit-learn reports it."""
+        problem, gradient, costs, weights = self.problem, np.empty_like(theta), [], []
+        for step in range(self.steps):
+            sums = self.source.sums(batch_sums, theta, self._net, self.seed, self._epoch, step, self.steps)
+            if not divides(sums.weight, theta.dtype):  # as good as no examples
+                continue
+            penalty = problem.penalty(theta, problem.l2(sums.weight))
+            costs.append(problem.over_outputs(with_penalty(problem, sums, theta, gradient), penalty))
+            weights.append(sums.weight)
+            optimizer.step(theta, gradient)
+        self._epoch += 1
+        return float(np.average(costs, weights=weights))
