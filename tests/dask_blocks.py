@@ -15,6 +15,7 @@ import weakref
 import dask
 import dask.array as da
 import numpy as np
+import psutil
 from distributed import Client, LocalCluster
 
 import dlkernels as dk
@@ -169,8 +170,8 @@ _kept = []
 
 
 def fill(bytes_):
-    """Take memory that Dask doesn't manage."""
-    _kept.append(np.ones(bytes_ // 8))
+    """Take memory that Dask doesn't manage, until this process has so much."""
+    _kept.append(np.ones((bytes_ - psutil.Process().memory_info().rss) // 8))
 
 
 class Counter:

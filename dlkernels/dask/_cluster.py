@@ -22,7 +22,7 @@ from distributed import KilledWorker
 from distributed.comm import CommClosedError
 
 from dlkernels.blocks import Sums
-from dlkernels.dask import _patience, _tasks
+from dlkernels.dask import _direct, _patience, _tasks
 from dlkernels.dask._local import Local
 from dlkernels.dask._rounds import Round, cuts, number_of_parts
 
@@ -70,6 +70,7 @@ class Cluster:
         self._raw: list[Any] = []
         self._loaded: list[Any] = []
         self._parts: list[Any] = []
+        self._holders: _direct.Holders | None = None
         self._pending: list[Any] = []
         self._waiting = False
 
@@ -109,15 +110,19 @@ class Cluster:
         sizes = self._results(submit_blocks)
         ranges = cuts(sizes, number_of_parts(sizes, *self._client.run_on_scheduler(_workers_and_memory)))
         self._results(submit_parts)
+        self._find_parts()
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """One round: the sum of what `function(number, block, *arguments)` returns, over all blocks."""
         if not self._parts:
             raise ValueError("sums: call `load` first")
         start = time.perf_counter()
-        # `Client.map` would make a large keyword argument a key of its own, with a name that others may use.
-        task = functools.partial(_tasks.part_sums, function, arguments)
-        results = self._results(lambda: self._map("sums", task, self._parts), tries=2)
+        results = self._asked(function, arguments)
+        if results is None:
+            # `Client.map` would make a large keyword argument a key of its own, with a name others may use.
+            task = functools.partial(_tasks.part_sums, function, arguments)
+            results = self._results(lambda: self._map("sums", task, self._parts), tries=2)
+            self._find_parts()
         total = _tasks.merged(part.nodes for part in results).total()
         kernels: dict[str, float] = collections.defaultdict(float)
         for part in results:
@@ -130,6 +135,7 @@ class Cluster:
         self._waiting = False
         _release([*self._pending, *self._parts, *self._loaded, *self._raw])
         self._pending, self._parts, self._loaded, self._raw = [], [], [], []
+        self._holders = None
 
     def _numbers(self) -> range:
         return range(len(self._blocks))
@@ -152,15 +158,49 @@ class Cluster:
         self._submitted += 1
         return f"dlkernels-{kind}-{self._names}-{self._submitted}"
 
+    def _asked(
+        self, function: Callable[..., Sums], arguments: tuple[Any, ...]
+    ) -> list[_tasks.PartSums] | None:
+        """A round without tasks (`_direct`), or None if a part isn't where it was."""
+        if self._holders is None:
+            return None
+        try:
+            answers = self._client.sync(self._answers, self._holders, function, arguments)
+            found = None if answers is None else _direct.joined(self._holders, answers)
+        except OSError:  # the scheduler is gone, which a round of tasks finds out, too
+            found = None
+        except BaseException:
+            self.close()
+            raise
+        if found is None:
+            self._holders = None
+        return found
+
+    async def _answers(self, holders: _direct.Holders, *call: Any) -> dict[str, Any] | None:
+        """What each worker answers, on the client's event loop; None if one of them is lost meanwhile."""
+        run = self._client.run(_direct.held_sums, holders, *call, workers=list(holders), on_error="return")
+        answers = asyncio.ensure_future(run)
+        try:
+            while not (await asyncio.wait([answers], timeout=_patience.PERIOD))[0]:
+                if not set(holders) <= (await self._state()).addresses:
+                    return None
+            return dict(answers.result())
+        finally:
+            answers.cancel()
+
+    def _find_parts(self) -> None:
+        keys = [part.key for part in self._parts]
+        self._holders = _direct.holders_of(keys, self._client.who_has(self._parts))
+
     def _results(self, submit: Callable[[], list[Any]], tries: int = 1) -> list[Any]:
         """Submit tasks, wait, and return their results. Or raise the error of one, or of the cluster.
 
         With several tries, tasks that wait on a worker that has paused are submitted again, for the others.
         """
-        if self._client.status != "running":
-            raise _patience.scheduler_is_gone(f"the client is {self._client.status}")
         self._waiting = True
         try:
+            if self._client.status != "running":
+                raise _patience.scheduler_is_gone(f"the client is {self._client.status}")
             return list(self._client.sync(self._on_loop, submit, tries))
         except BaseException as error:  # Ctrl-C too, which interrupts this thread while the loop's goes on
             self.close()

@@ -27,7 +27,7 @@ class PausedError(ClusterError):
 class State(NamedTuple):
     """What the scheduler knows of its workers."""
 
-    workers: int
+    addresses: set[str]
     paused: int
     busy: bool  # some worker has tasks and takes or executes them
     spilled: int  # bytes
@@ -39,7 +39,7 @@ def state_of(dask_scheduler: Any) -> State:
     paused = [worker.status.name == "paused" for worker in workers]
     # A paused worker finishes what it executes and takes nothing new.
     busy = [w.executing if p else w.processing for w, p in zip(workers, paused, strict=True)]
-    return State(len(workers), sum(paused), any(busy), sum(w.memory.spilled for w in workers))
+    return State(set(dask_scheduler.workers), sum(paused), any(busy), sum(w.memory.spilled for w in workers))
 
 
 class Watch:
@@ -60,15 +60,16 @@ class Watch:
 
 def _error(state: State) -> ClusterError:
     waited = f"for {PATIENCE:g} seconds"
-    if not state.workers:
+    workers = len(state.addresses)
+    if not workers:
         return ClusterError(f"the Dask cluster has had no workers {waited}")
     if state.paused:
-        kind = PausedError if state.paused < state.workers else ClusterError
+        kind = PausedError if state.paused < workers else ClusterError
         return kind(
-            f"{state.paused} of {state.workers} Dask workers have paused, because their memory is nearly "
+            f"{state.paused} of {workers} Dask workers have paused, because their memory is nearly "
             f"full, and no task has run {waited}: use more workers, more memory for each, or smaller blocks"
         )
-    return ClusterError(f"none of the {state.workers} Dask workers has taken a task {waited}")
+    return ClusterError(f"none of the {workers} Dask workers has taken a task {waited}")
 
 
 def scheduler_is_gone(error: BaseException | str) -> ClusterError:

@@ -70,13 +70,20 @@ def join(parts: list[Part]) -> Part:
 
 
 def part_sums(function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part) -> PartSums:
+    """`sums_of_part` as a task."""
+    return sums_of_part(function, arguments, part, _workers_threads(), str(get_worker().address))
+
+
+def sums_of_part(
+    function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part, threads: int, worker: str
+) -> PartSums:
     """Call the function with each block, and add what it returns as far as the tree allows."""
-    with one_at_a_time(_workers_threads()):
+    with one_at_a_time(threads):
         start = time.perf_counter()
         tree = Tree()
         for number, block in zip(part.numbers, part.blocks, strict=True):
             tree.add(number, _checked(number, function(number, block, *arguments)))
-        return PartSums(tree.nodes, time.perf_counter() - start, _workers_address())
+        return PartSums(tree.nodes, time.perf_counter() - start, worker)
 
 
 class LocalRound(NamedTuple):
@@ -138,7 +145,3 @@ def share() -> AbstractContextManager[None]:
 def _workers_threads() -> int:
     """The threads that Dask gave to this worker. The default of the kernels is all CPUs of the machine."""
     return int(get_worker().state.nthreads)
-
-
-def _workers_address() -> str:
-    return str(get_worker().address)

@@ -42,6 +42,9 @@ from dlkernels.dask import _patience, _rounds
 from dlkernels.dask._cluster import Cluster, connect
 from dlkernels.dask._patience import ClusterError
 
+#: What a worker may have, in bytes, and how much makes it pause; it is killed when it has 95 % of the limit.
+LIMIT, PAUSES = 600 << 20, 525 << 20
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -202,19 +205,19 @@ def for_ever(cluster):
 @pytest.mark.slow
 def test_memory(monkeypatch, tmp_path):
     """Parts are spilled when they don't fit. Blocks that never fit, and a paused worker, are errors."""
-    with local_cluster(1, memory_limit="500MiB", local_directory=tmp_path) as client:
-        with connect(client, table(24)) as cluster:
-            cluster.load(megabytes)  # 720 MB
+    with local_cluster(1, memory_limit=LIMIT, local_directory=tmp_path) as client:
+        with connect(client, table(28)) as cluster:
+            cluster.load(megabytes)  # 840 MB
             assert len(cluster._parts) > 4
             for _ in range(2):
-                assert cluster.sums(first_number).gradient == [sum(range(24))]
+                assert cluster.sums(first_number).gradient == [sum(range(28))]
         assert keys_are_gone(client)
-        with pytest.raises(ClusterError, match="died again and again"):
+        with pytest.raises(ClusterError, match="died again and again|no workers for"):
             connect(client, table(2)).load(too_large)
         client.wait_for_workers(1)
         monkeypatch.setattr(_patience, "PATIENCE", 2.0)
         cluster = loaded(client)
-        client.run(fill, 300 << 20)
+        client.run(fill, PAUSES)
         with pytest.raises(ClusterError, match="1 of 1 Dask workers have paused"):
             for_ever(cluster)
 
@@ -224,7 +227,7 @@ def test_a_worker_that_pauses_in_a_round(monkeypatch, tmp_path):
     """Tasks that wait there are given to the other one."""
     monkeypatch.setattr(_patience, "PATIENCE", 2.0)
     monkeypatch.setattr(_rounds, "OF_MEMORY", 1e-12)
-    options = {"memory_limit": "500MiB", "local_directory": tmp_path}
+    options = {"memory_limit": LIMIT, "local_directory": tmp_path}
     with local_cluster(2, **options) as client, loaded(client) as cluster:
         with after(0.2, fill_one, client):
             assert same_bits(cluster.sums(slow_gradient, THETA), expected())
@@ -236,4 +239,4 @@ def test_a_worker_that_pauses_in_a_round(monkeypatch, tmp_path):
 
 
 def fill_one(client):
-    client.run(fill, 300 << 20, workers=[min(client.nthreads())])
+    client.run(fill, PAUSES, workers=[min(client.nthreads())])

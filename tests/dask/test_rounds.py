@@ -64,9 +64,12 @@ def test_the_size_of_a_part_is_that_of_its_blocks():
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (State(0, 0, False, 0), "no workers for 0.5 seconds"),
-        (State(3, 2, False, 0), "2 of 3 Dask workers have paused, because their memory is nearly full"),
-        (State(3, 0, False, 0), "none of the 3 Dask workers has taken a task"),
+        (State(set(), 0, False, 0), "no workers for 0.5 seconds"),
+        (
+            State({*"abc"}, 2, False, 0),
+            "2 of 3 Dask workers have paused, because their memory is nearly full",
+        ),
+        (State({*"abc"}, 0, False, 0), "none of the 3 Dask workers has taken a task"),
     ],
 )
 def test_waiting_ends_when_nothing_happens(monkeypatch, state, message):
