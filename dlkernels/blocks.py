@@ -111,11 +111,16 @@ def block_gradient(
     n = checks.network(f, theta, sizes, activations, output, negative_slope)
     X_ = checks.features(f, X, n.sizes)
     weights = checks.weights_of(f, sample_weight, X_.shape[1], n.theta.dtype)
-    total = float(weights.sum(dtype=np.float64)) if weights.size else float(X_.shape[1])
+    with np.errstate(over="ignore"):
+        total = float(weights.sum(dtype=np.float64)) if weights.size else float(X_.shape[1])
+    if X_.shape[1] == 0:
+        if np.shape(Y)[1:] != (0,):
+            raise ValueError(f"{f}: Y must have no columns, as X (Y {np.shape(Y)}, X {X_.shape})")
+        return Sums(np.zeros(n.theta.size), 0.0, 0.0)
+    examples = checks.examples(f, X_, Y, sample_weight, n)
     if not total:
         return Sums(np.zeros(n.theta.size), 0.0, 0.0)
     checks.need_weight(f, weights, None)
-    examples = checks.examples(f, X_, Y, sample_weight, n)
     gradient, cost = (_logistic if _is_logistic(n, examples) else _network)(n, examples)
     with np.errstate(over="ignore", invalid="ignore"):
         return Sums(gradient * np.float64(total), cost * total, total)

@@ -85,7 +85,7 @@ def _score_block(
 ) -> Any:
     if len(X) == 0:
         return None
-    with naming(number), share():
+    with naming(f"block {number}"), share():
         y = np.asarray(y)
         weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         return of_block(y.reshape(len(y), -1), model.predict(X).reshape(len(y), -1), weights)

@@ -17,7 +17,7 @@ from dlkernels.dask._cluster import Cluster
 from dlkernels.dask._local import Local
 from dlkernels.dask._rounds import Round
 from dlkernels.estimators._base import Array, divides
-from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of
+from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of, naming
 from dlkernels.estimators._learning import with_penalty
 from dlkernels.estimators._problem import Problem
 
@@ -39,16 +39,19 @@ class OnCluster:
         self.rows: list[int] = []
         self._rounds: list[Round] = []
 
+    def place(self, number: int, /) -> str:
+        return f"block {number}"
+
     def look(self, function: Callable[..., Facts]) -> list[Facts]:
-        found = self.cluster.look(function)
+        found = self.cluster.look(partial(in_block, function))
         self.rows = [facts.rows for facts in found]
         return list(found)
 
     def load(self, target: Target, seed: int | None) -> None:
-        self.cluster.load(partial(examples_of, target, seed))
+        self.cluster.load(partial(in_block, partial(examples_of, target, seed)))
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
-        found = self.cluster.sums(function, *arguments)
+        found = self.cluster.sums(partial(in_block, function), *arguments)
         if self.cluster.last_round is not None:
             self._rounds.append(self.cluster.last_round)
         return found
@@ -72,6 +75,12 @@ class OnCluster:
 
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
         return Epochs(self, problem, batch_size, seed)
+
+
+def in_block(function: Callable[..., Any], number: int, *arguments: Any) -> Any:
+    """Call a function. If it raises an error, the message names the block."""
+    with naming(f"block {number}"):
+        return function(number, *arguments)
 
 
 class Epochs:

@@ -13,7 +13,7 @@ from scipy.special import log_expit, log_softmax
 from sklearn.utils import compute_class_weight, validation
 
 import dlkernels as dk
-from dlkernels.estimators._maps import Array as Array
+from dlkernels._inputs.arrays import Array as Array
 from dlkernels.estimators._maps import by_parts, is_large_map
 from dlkernels.progress import progress
 
@@ -27,7 +27,8 @@ _SMALL = 2**16
 NOT_FINITE = {"ensure_all_finite" if hasattr(validation, "validate_data") else "force_all_finite": False}
 
 
-#: By which its check of weights leaves it to us to refuse those that are all 0. Before 1.8 it does so always.
+#: The argument by which its check accepts weights that are all 0, which we refuse ourselves. Before 1.8 it
+#: always accepts them.
 _ALL_ZERO = (
     {"allow_all_zero_weights": True}
     if "allow_all_zero_weights" in inspect.signature(validation._check_sample_weight).parameters
@@ -150,23 +151,25 @@ def penalty_of(factor: float, total: float, formula: str, dtype: Any) -> float:
     return factor / total
 
 
-def weights_of(sample_weight: Any, X: Array) -> Array | None:
-    """The weights of the examples in the dtype of X, or None if there are none.
+def weights_of(sample_weight: Any, X: Array, dtype: Any) -> Array | None:
+    """The weights of the examples in this dtype, or None if there are none.
 
     Raise an error if one is negative, or a cost can't be divided by their sum.
     """
-    weights = not_negative(sample_weight, X)
+    weights = not_negative(sample_weight, X, dtype)
     if weights is not None:
         with np.errstate(over="ignore"):
-            need_divisor(float(weights.sum(dtype=np.float64)), X.dtype)
+            need_divisor(float(weights.sum(dtype=np.float64)), dtype)
     return weights
 
 
-def not_negative(sample_weight: Any, X: Array) -> Array | None:
-    """The weights of the examples in the dtype of X, which may all be 0; or None if there are none."""
+def not_negative(sample_weight: Any, X: Array, dtype: Any) -> Array | None:
+    """The weights of the examples in this dtype, which may all be 0; or None if there are none."""
     if sample_weight is None:
         return None
-    weights: Array = validation._check_sample_weight(sample_weight, X, dtype=X.dtype, **_ALL_ZERO)
+    if len(X) == 0 and np.shape(sample_weight) == (0,):  # scikit-learn's check needs an example
+        return np.empty(0, dtype)
+    weights: Array = validation._check_sample_weight(sample_weight, X, dtype=dtype, **_ALL_ZERO)
     if (weights < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`: each must be at least 0")
     return weights
@@ -190,7 +193,7 @@ def divides(total: float, dtype: Any) -> bool:
 
 
 def with_class_weight(
-    class_weight: Any, classes: Array, codes: Array, weights: Array | None, X: Array
+    class_weight: Any, classes: Array, codes: Array, weights: Array | None, dtype: Any
 ) -> Any:
     """The weights of the examples times those of their classes.
 
@@ -200,8 +203,8 @@ def with_class_weight(
     if class_weight is None:
         return weights
     of_class = class_weights(class_weight, classes, np.bincount(codes, weights, len(classes)))
-    of_example = of_class.astype(X.dtype)[codes]
-    return weights_of(of_example if weights is None else of_example * weights, X)
+    of_example = of_class.astype(dtype)[codes]
+    return weights_of(of_example if weights is None else of_example * weights, codes, dtype)
 
 
 def class_weights(class_weight: Any, classes: Array, sums: Array) -> Array:

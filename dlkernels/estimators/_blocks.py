@@ -1,14 +1,15 @@
 """Blocks of a table: what must be known of all of them before training, and how each becomes examples.
 
 The blocks may be chunks that are read one after another (`_chunks`), or lie on the workers of a cluster
-(`dlkernels.dask`). So all functions here that take a block's number are called where the block is, and what
-they get and return can be pickled.
+(`dlkernels.dask`). Functions that take a block's number run where the block is, so their arguments and
+results can be pickled.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ from dlkernels.estimators._problem import constants_of
 CLASSES, SEVERAL, NUMBERS, COUNTS = "classes", "several labels", "numbers", "counts"
 
 
+#: What a generator draws, so that it draws the rows and the batches independently.
+_ROWS, _BATCHES = 0, 1
 _IN_ORDER: tuple[Literal["C", "A"], ...] = ("C", "A")  # C order, aligned
 
 
@@ -73,21 +76,12 @@ class Survey(NamedTuple):
 
 
 class Target(NamedTuple):
-    """How the labels of a block become the network's Y.
-
-    `of_class` are the weights of the classes, if they have some.
-    """
+    """How the labels of a block become the network's Y, and what their classes weigh."""
 
     kind: str
     classes: Array
-    of_class: Array | None
+    class_weights: Array | None
     dtype: np.dtype[Any]
-
-    def rows(self, y: Array) -> Array:
-        """Labels as a network takes them, (n_outputs, m) or (1, m) class numbers."""
-        if self.kind == CLASSES:
-            return np.searchsorted(self.classes, y).reshape(1, -1)
-        return (y != 0 if self.kind == SEVERAL else y).reshape(len(y), -1).T
 
 
 class Net(NamedTuple):
@@ -119,13 +113,13 @@ def _aligned(X: Array, Y: Array, weights: Array | None) -> Block:
 
 
 @contextlib.contextmanager
-def naming(number: int) -> Iterator[None]:
+def naming(place: str) -> Iterator[None]:
     """An error about a block says which block it is."""
     try:
         yield
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError  # subclasses take other arguments
-        raise kind(f"block {number}: {error}") from error
+        raise kind(f"{place}: {error}") from error
 
 
 # -- before training -----------------------------------------------------------------------------------------
@@ -136,28 +130,28 @@ def look(kind: str, number: int, X: Any, y: Any, sample_weight: Any) -> Facts:
 
     `kind` is CLASSES (which may turn out to be SEVERAL labels), NUMBERS or COUNTS.
     """
-    with naming(number):
-        names = validation._get_feature_names(X)
-        X = validation.check_array(X, dtype=FLOATS, ensure_min_samples=0, input_name="X")
-        y = _labels(y, input_name="y")
-        validation.check_consistent_length(X, y)
-        weights = not_negative(sample_weight, X)
+    names = validation._get_feature_names(X)
+    X = validation.check_array(X, dtype=FLOATS, ensure_min_samples=0, input_name="X")
+    y = _labels(y, input_name="y")
+    validation.check_consistent_length(X, y)
+    weights = not_negative(sample_weight, X, X.dtype)
+    with np.errstate(over="ignore"):
         weight = float(len(X)) if weights is None else float(weights.sum(dtype=np.float64))
-        columns = y.shape[1] if y.ndim == 2 else 0
-        labels: Array = np.empty(0)
-        sums: Array = np.empty(0)
-        if kind != CLASSES:
-            _need_numbers(y, kind)
-        elif len(y):
-            kind = _kind_of_classes(y)
-            labels = np.arange(columns)
-            if kind == CLASSES:
-                labels, codes = np.unique(y, return_inverse=True)
-                sums = np.bincount(codes, weights, len(labels))
-        return Facts(
-            len(X), X.shape[1], X.dtype, None if names is None else tuple(names), columns, kind, labels, sums,
-            weight,
-        )  # fmt: skip
+    columns = y.shape[1] if y.ndim == 2 else 0
+    labels: Array = np.empty(0)
+    sums: Array = np.empty(0)
+    if kind != CLASSES:
+        need_numbers(y, kind)
+    elif len(y):
+        kind = _kind_of_classes(y)
+        labels = np.arange(columns)
+        if kind == CLASSES:
+            labels, codes = np.unique(y, return_inverse=True)
+            sums = np.bincount(codes, weights, len(labels))
+    return Facts(
+        len(X), X.shape[1], X.dtype, None if names is None else tuple(names), columns, kind, labels, sums,
+        weight,
+    )  # fmt: skip
 
 
 def _labels(y: Any, **how: Any) -> Array:
@@ -169,6 +163,13 @@ def _labels(y: Any, **how: Any) -> Array:
 
 
 def _kind_of_classes(y: Array) -> str:
+    """CLASSES or SEVERAL.
+
+    scikit-learn's checks would sort the labels again, and warn of blocks that have few examples of a class.
+    """
+    whole = y.dtype.kind in "biuSU" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
+    if y.ndim == 1 and (whole or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
+        return CLASSES
     if type_of_target(y) == "multilabel-indicator":
         return SEVERAL
     check_classification_targets(y)
@@ -177,23 +178,28 @@ def _kind_of_classes(y: Array) -> str:
     return CLASSES
 
 
-def _need_numbers(y: Array, kind: str) -> None:
-    if y.dtype.kind not in "fiub":
-        raise ValueError(f"y must be an array of numbers, not {y.dtype}")
+def need_numbers(y: Any, kind: str) -> None:
+    """Refuse labels that aren't NUMBERS, or COUNTS."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
+        found = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
+        raise ValueError(f"y must be an array of numbers, not {found}")
     if kind == COUNTS and (y < 0).any():
         raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
 
 
-def survey(facts: Sequence[Facts]) -> Survey:
-    """What the facts of all blocks say together, if the blocks belong to one table."""
+def survey(facts: Sequence[Facts], place: Callable[[int], str]) -> Survey:
+    """What the facts of all blocks say together, if the blocks belong to one table.
+
+    `place` says for messages where the block of this number is.
+    """
     filled = [(number, fact) for number, fact in enumerate(facts) if fact.rows]
     if not filled:
-        raise ValueError(f"there are no examples: {len(facts)} block(s), all without rows")
-    for number, fact in filled[1:]:
-        _need_alike(*filled[0], number, fact)
-    first = filled[0][1]
+        raise ValueError(f"there are no examples to learn from, in {len(facts)} parts of a table")
+    number, first = filled[0]
+    for other, fact in filled[1:]:
+        _need_alike(first, place(number), fact, place(other))
     found = [fact for _, fact in filled]
-    classes = unique_labels(*[fact.labels for fact in found]) if first.kind == CLASSES else first.labels
+    classes = _joined([fact.labels for fact in found]) if first.kind == CLASSES else first.labels
     sums = np.zeros(len(classes))
     for fact in found:
         sums[np.searchsorted(classes, fact.labels[: len(fact.sums)])] += fact.sums
@@ -207,22 +213,29 @@ def survey(facts: Sequence[Facts]) -> Survey:
     )  # fmt: skip
 
 
-def _need_alike(number: int, first: Facts, other: int, fact: Facts) -> None:
+def _joined(labels: Sequence[Array]) -> Array:
+    """The classes of all blocks, sorted."""
+    if len({array.dtype.kind in "OSU" for array in labels}) > 1:
+        unique_labels(*labels)  # raises scikit-learn's error
+    return np.unique(np.concatenate(labels))
+
+
+def _need_alike(first: Facts, here: str, fact: Facts, there: str) -> None:
     """Refuse blocks that can't belong to one table."""
     if fact.features != first.features:
         raise ValueError(
-            f"blocks must have the same features, but block {number} has {first.features} and block {other} "
-            f"has {fact.features}"
+            f"X must have the same features everywhere, but has {first.features} in {here} and "
+            f"{fact.features} in {there}"
         )
     if fact.names != first.names:
         raise ValueError(
-            f"blocks must have the same columns in the same order, but block {number} has "
-            f"{_listed(first.names)} and block {other} has {_listed(fact.names)}"
+            f"X must have the same columns in the same order everywhere, but has {_listed(first.names)} in "
+            f"{here} and {_listed(fact.names)} in {there}"
         )
     if (fact.columns, fact.kind) != (first.columns, first.kind):
         raise ValueError(
-            f"blocks must have labels of one form, but y holds {first.kind} in {first.columns or 1} "
-            f"column(s) in block {number}, and {fact.kind} in {fact.columns or 1} in block {other}"
+            f"y must hold the same everywhere, but holds {first.kind} in {first.columns or 1} column(s) in "
+            f"{here}, and {fact.kind} in {fact.columns or 1} in {there}"
         )
 
 
@@ -242,11 +255,16 @@ def take_features(estimator: Any, found: Survey) -> None:
 
 def target_of(found: Survey, class_weight: Any) -> Target:
     """How labels become Y, with these weights of the classes."""
-    of_class = None
+    weights = None
     if class_weight is not None:
-        of_class = class_weights(class_weight, found.classes, found.sums).astype(found.dtype)
-        need_divisor(float(of_class @ found.sums), found.dtype)
-    return Target(found.kind, found.classes, of_class, found.dtype)
+        weights = class_weights(class_weight, found.classes, found.sums).astype(found.dtype)
+        need_divisor(float(weights @ found.sums), found.dtype)
+    return Target(found.kind, found.classes, weights, found.dtype)
+
+
+def total_weight(found: Survey, target: Target) -> float:
+    """The sum of the weights of all examples."""
+    return found.weight if target.class_weights is None else float(target.class_weights @ found.sums)
 
 
 # -- training ------------------------------------------------------------------------------------------------
@@ -259,31 +277,45 @@ def examples_of(
 
     With a seed, its rows are shuffled, by a generator of its own.
     """
-    with naming(number):
-        X = rows_of(X, target.dtype)
-        Y, weights = target.rows(_labels(y, **NOT_FINITE)), not_negative(sample_weight, X)
-    if target.of_class is not None:
-        of_example = target.of_class[Y[0]]
-        weights = of_example if weights is None else of_example * weights
-    Y = np.require(Y, target.dtype, _IN_ORDER)
+    X = rows_of(X, target.dtype)
+    Y, weights = labels_of(target, y, sample_weight)
     if shuffled is not None:
-        order = np.random.default_rng([shuffled, number]).permutation(len(X))
+        order = np.random.default_rng([shuffled, number, _ROWS]).permutation(len(X))
         X, Y, weights = X[order], Y[:, order], None if weights is None else weights[order]
     return Block(X.T, Y, weights)
 
 
-def rows_of(X: Any, dtype: Any) -> Array:
+def rows_of(X: Any, dtype: np.dtype[Any]) -> Array:
     """X as kernels read it row by row, so that its sums have the same bits however it lay in memory."""
+    narrower = getattr(X, "dtype", None) == np.float64 and dtype == np.float32
     X = validation.check_array(X, dtype=dtype, ensure_min_samples=0, **NOT_FINITE)
+    if narrower:
+        validation.assert_all_finite(X, input_name="X")
     return np.require(X, dtype, _IN_ORDER)
+
+
+def labels_of(target: Target, y: Any, sample_weight: Any) -> tuple[Array, Array | None]:
+    """Y as a network takes it, and the weights with those of the classes."""
+    Y = label_rows(target.kind, target.classes, _labels(y, **NOT_FINITE))
+    weights = not_negative(sample_weight, Y.T, target.dtype)
+    if target.class_weights is not None:
+        of_examples = target.class_weights[Y[0]]
+        weights = of_examples if weights is None else of_examples * weights
+    return np.require(Y, target.dtype, _IN_ORDER), weights
+
+
+def label_rows(kind: str, classes: Array, y: Array) -> Array:
+    """Labels as rows, (n_outputs, m); or (1, m) class numbers, of labels all of which are in `classes`."""
+    if kind == CLASSES:
+        return np.searchsorted(classes, y).reshape(1, -1)
+    return (y != 0 if kind == SEVERAL else y).reshape(len(y), -1).T
 
 
 def block_sums(number: int, block: Block, theta: Array, net: Net) -> Sums:
     """The sums of a block."""
-    with naming(number):
-        return block_gradient(
-            theta, net.sizes, block.X, block.Y, net.activations, net.output, sample_weight=block.weights
-        )
+    return block_gradient(
+        theta, net.sizes, block.X, block.Y, net.activations, net.output, sample_weight=block.weights
+    )
 
 
 def batch_sums(
@@ -294,21 +326,28 @@ def batch_sums(
     With a seed, each epoch takes them in another order. For `exp` the cost is half of the deviance, as
     scikit-learn reports it.
     """
-    batch = step if seed is None else np.random.default_rng([seed, number, epoch]).permutation(steps)[step]
+    batch = step if seed is None else _order(seed, number, epoch, steps)[step]
     rows = block.X.shape[1]
     part = slice(rows * batch // steps, rows * (batch + 1) // steps)
     weights = None if block.weights is None else block.weights[part]
     some = Block(block.X[:, part], np.ascontiguousarray(block.Y[:, part]), weights)
     sums = block_sums(number, some, theta, net)
-    return sums._replace(cost=sums.cost + constants(some)) if net.output == "exp" else sums
+    return sums._replace(cost=sums.cost + deviance_constant(some)) if net.output == "exp" else sums
 
 
-def constant_sums(number: int, block: Block) -> Sums:
-    """Only what is added to the cost of a block for `exp` (`constants`)."""
-    return Sums(np.empty(0), constants(block), 0.0)
+@functools.lru_cache(maxsize=256)
+def _order(seed: int, number: int, epoch: int, steps: int) -> list[int]:
+    """The order in which a block's batches are taken in an epoch."""
+    found: list[int] = np.random.default_rng([seed, number, _BATCHES, epoch]).permutation(steps).tolist()
+    return found
 
 
-def constants(block: Block) -> float:
+def deviance_constants(number: int, block: Block) -> Sums:
+    """Of a block only what `deviance_constant` returns."""
+    return Sums(np.empty(0), deviance_constant(block), 0.0)
+
+
+def deviance_constant(block: Block) -> float:
     """What half of the deviance of counts has in addition to the cost of `exp`."""
     of_examples = constants_of(block.Y)
     return float(of_examples.sum() if block.weights is None else of_examples @ block.weights)

@@ -1,8 +1,8 @@
-"""Tables that are read chunk by chunk, again for each pass, so that memory never holds more than a chunk."""
+"""Tables that are read chunk by chunk, again for each pass, so that memory holds one chunk at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -11,9 +11,9 @@ from sklearn.utils import validation
 
 from dlkernels import optimizers
 from dlkernels.blocks import Sums, Tree
-from dlkernels.estimators._base import Array, all_or_nothing
-from dlkernels.estimators._blocks import Block, Facts, Target, examples_of, naming, rows_of
-from dlkernels.estimators._maps import give_back, mapping_of, parts_of
+from dlkernels.estimators._base import Array, all_or_nothing, not_negative
+from dlkernels.estimators._blocks import Block, Facts, Target, labels_of, naming, rows_of
+from dlkernels.estimators._maps import drop_pages, mapping_of, parts_of
 from dlkernels.estimators._problem import Problem
 
 
@@ -41,13 +41,13 @@ class FromChunks:
         TypeError
             If the chunks can be read only once, or one isn't such a tuple.
         ValueError
-            As `fit`, with the number of the chunk; also if chunks don't fit together, or `early_stopping` is
-            set, because nothing is held out. Then the estimator stays as it was.
+            As `fit`, with the number of the chunk; also if chunks don't fit together, or if "sgd" or "adam"
+            should stop early, because nothing is held out. Then the estimator stays as it was.
 
         Notes
         -----
-        Two passes find out what the chunks hold. Then each evaluation of the cost by "lbfgs" is a pass, and
-        each epoch of "sgd" and "adam". Labels and weights stay in memory, and one chunk of X at a time.
+        A first pass finds out what the chunks hold. Then each evaluation of the cost by "lbfgs" is a pass,
+        and each epoch of "sgd" and "adam". Labels and weights stay in memory, and one chunk of X at a time.
 
         "lbfgs" adds the sums of chunks as `dlkernels.blocks.combine` does, so the same chunks have the same
         bits here and on a cluster. "sgd" and "adam" go from chunk to chunk: a batch has rows of one chunk,
@@ -77,64 +77,82 @@ class Chunks:
     ----------
     chunks : iterable, or callable that returns an iterator
         Each pass begins a new iteration, of pairs (X, y) or triples (X, y, sample_weight).
+    place : callable
+        It says for messages where the chunk of this number is.
     """
 
-    def __init__(self, chunks: Any) -> None:
-        self._chunks = chunks
-        self._rows: list[int] = []
-        self._labels: list[tuple[Array, Array | None]] = []
-        self._dtype: Any = None
+    def __init__(self, chunks: Any, place: Callable[[int], str] = "chunk {}".format) -> None:
+        self._chunks, self.place = chunks, place
+        self.rows: list[int] = []
+        #: y and weights as they are, then Y and weights.
+        self._labels: list[tuple[Any, Any]] = []
+        self._dtype = np.dtype(np.float64)
         if not callable(chunks):
             _need_another_iterator(chunks)
 
-    def _read(self) -> Iterator[tuple[int, Any, Any, Any]]:
-        """The number of each chunk, X, y and weights."""
-        number = -1
-        for number, chunk in enumerate(self._chunks() if callable(self._chunks) else self._chunks):
-            if not isinstance(chunk, tuple | list) or len(chunk) not in (2, 3):
-                raise TypeError(
-                    f"chunk {number} must be a tuple (X, y) or (X, y, sample_weight), not "
-                    f"{f'{len(chunk)} values' if isinstance(chunk, tuple | list) else type(chunk).__name__}"
-                )
-            X, y, weights = chunk if len(chunk) == 3 else (*chunk, None)
-            yield number, X, y, weights
-            give_back(mapping_of(X))
-        if self._rows and number + 1 != len(self._rows):
-            raise ValueError(f"there were {len(self._rows)} chunks in the first pass, and now {number + 1}")
+    def _each(self, function: Callable[[int, Any, Any, Any], None]) -> None:
+        """Call a function with the number of each chunk, X, y and weights. None is kept for the next one."""
+        number = 0
+        for chunk in self._chunks() if callable(self._chunks) else self._chunks:
+            with naming(self.place(number)):
+                X, y, weights = _parts_of(chunk)
+                del chunk
+                function(number, X, y, weights)
+            mapping = mapping_of(X)
+            del X, y, weights
+            drop_pages(mapping)
+            number += 1
+        if self.rows and number != len(self.rows):
+            raise ValueError(f"there were {len(self.rows)} chunks in the first pass, and now {number}")
 
     def look(self, function: Callable[..., Facts]) -> list[Facts]:
-        """Call a function of `_blocks` for each chunk, with X, y and weights."""
-        found = [function(*chunk) for chunk in self._read()]
-        self._rows = [facts.rows for facts in found]
+        """Call a function of `_blocks` for each chunk. Labels and weights are kept."""
+        found = []
+
+        def of_chunk(number: int, X: Any, y: Any, weights: Any) -> None:
+            found.append(function(number, X, y, weights))
+            self._labels.append((y, weights))
+
+        self._each(of_chunk)
+        self.rows = [facts.rows for facts in found]
         return found
 
     def load(self, target: Target, seed: int | None) -> None:
-        """Keep the labels and weights of each chunk. What is shuffled is the order in which rows are read."""
-        for chunk in self._read():
-            block = examples_of(target, None, *chunk)
-            self._labels.append((block.Y, block.weights))
-            self._dtype = block.Y.dtype
+        """Convert the labels and weights. What a seed shuffles is the order in which rows are read."""
+        self._dtype = target.dtype
+        self._labels = [labels_of(target, *labels) for labels in self._labels]
 
-    def blocks(self) -> Iterator[tuple[int, Block]]:
-        """All chunks as blocks."""
-        for number, X, _, _ in self._read():
-            with naming(number):
-                X = rows_of(X, self._dtype)
-                if number == len(self._rows) or len(X) != self._rows[number]:
-                    before = "none" if number == len(self._rows) else self._rows[number]
-                    raise ValueError(f"it has {len(X)} rows, where the first pass found {before}")
-            yield number, Block(X.T, *self._labels[number])
+    def each_block(self, function: Callable[[int, Block], None]) -> None:
+        """Call a function with the number of each chunk, and the chunk as a block."""
+
+        def of_chunk(number: int, X: Any, y: Any, weights: Any) -> None:
+            X = rows_of(X, self._dtype)
+            if number == len(self.rows) or len(X) != self.rows[number]:
+                before = "none" if number == len(self.rows) else self.rows[number]
+                raise ValueError(f"it has {len(X)} rows, where the first pass found {before}")
+            function(number, Block(X.T, *self._labels[number]))
+
+        self._each(of_chunk)
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """What a function returns for each block, added by the tree of `dlkernels.blocks`."""
         tree = Tree()
-        for number, block in self.blocks():
-            tree.add(number, function(number, block, *arguments))
+        self.each_block(lambda number, block: tree.add(number, function(number, block, *arguments)))
         return tree.total()
 
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
         """Epochs that go from chunk to chunk, with batches of rows of one chunk."""
         return Epochs(self, problem, batch_size, seed)
+
+
+def _parts_of(chunk: Any) -> tuple[Any, Any, Any]:
+    """X, y and weights of a chunk, if it is one."""
+    if not isinstance(chunk, tuple | list) or len(chunk) not in (2, 3):
+        raise TypeError(
+            "a chunk must be a tuple (X, y) or (X, y, sample_weight), not "
+            f"{f'{len(chunk)} values' if isinstance(chunk, tuple | list) else type(chunk).__name__}"
+        )
+    return (*chunk, None)[:3]
 
 
 def _need_another_iterator(chunks: Any) -> None:
@@ -153,38 +171,42 @@ class Epochs:
 
     def __init__(self, chunks: Chunks, problem: Problem, batch_size: int, seed: int | None) -> None:
         self.chunks, self.problem, self.batch_size, self.seed = chunks, problem, batch_size, seed
-        self.examples = sum(chunks._rows)
+        self.examples = sum(chunks.rows)
         self._epoch = 0
 
     def __call__(self, theta: Array, optimizer: optimizers.Optimizer) -> float:
         """Train for an epoch; return the mean loss as scikit-learn reports it."""
-        mean = 0.0
-        for number, block in self.chunks.blocks():
+        losses: list[float] = []
+
+        def of_block(number: int, block: Block) -> None:
             rows = block.X.shape[1]
             if not rows:
-                continue
+                return
             order = np.arange(rows)
             if self.seed is not None:
                 order = np.random.default_rng([self.seed, number, self._epoch]).permutation(rows)
             problem = self.problem._replace(X=block.X, Y=block.Y, weights=block.weights)
             loss = problem.epoch(theta, optimizer, order, min(self.batch_size, rows))
-            mean += loss * (rows / self.examples)
+            losses.append(loss * (rows / self.examples))
+
+        self.chunks.each_block(of_block)
         self._epoch += 1
-        return mean
+        return sum(losses)
 
 
 def chunks_of(X: Array, y: Any, sample_weight: Any) -> Chunks:
     """The parts of a memory map as chunks, with the labels and weights of their rows."""
     labels = y if hasattr(y, "iloc") else np.asarray(y)
-    weights = None if sample_weight is None else np.asarray(sample_weight)
-    validation.check_consistent_length(X, labels, weights)
+    validation.check_consistent_length(X, labels)
+    weights = not_negative(sample_weight, X, np.float64)
+    parts = list(parts_of(X))
 
     def read() -> Iterable[tuple[Any, Any, Any]]:
-        for part in parts_of(X):
+        for part in parts:
             yield (
                 X[part],
                 labels.iloc[part] if hasattr(labels, "iloc") else labels[part],
                 None if weights is None else weights[part],
             )
 
-    return Chunks(read)
+    return Chunks(read, lambda number: f"rows {parts[number].start} to {parts[number].stop - 1}")

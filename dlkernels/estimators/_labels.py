@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
@@ -14,7 +13,7 @@ from sklearn.utils.multiclass import (
 )
 
 from dlkernels.estimators._base import Array, refuse, with_class_weight
-from dlkernels.estimators._blocks import CLASSES, SEVERAL, Survey
+from dlkernels.estimators._blocks import CLASSES, SEVERAL, Survey, label_rows
 
 
 class LearnsClasses:
@@ -71,11 +70,9 @@ class LearnsClasses:
             raise ValueError(f"`y` has shape {shape}, but what is learnt are {learnt}")
 
     def _rows(self, y: Array) -> Array:
-        if self._multilabel:
-            return np.asarray(y.toarray() if hasattr(y, "toarray") else y).T != 0
-        encoder = LabelEncoder()
-        encoder.classes_ = self.classes_
-        return encoder.transform(y).reshape(1, -1)
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        return label_rows(SEVERAL if self._multilabel else CLASSES, self.classes_, np.asarray(y))
 
     def _output(self) -> str:
         return "logistic" if self._multilabel or len(self.classes_) <= 2 else "softmax"
@@ -91,5 +88,5 @@ class LearnsClasses:
             refuse(self, "class_weight", self.class_weight, "there are several labels; use sample_weight")
         return self.class_weight
 
-    def _example_weights(self, weights: Array | None, rows: Array, X: Array) -> Array | None:
-        return with_class_weight(self._weights_of_classes(), self.classes_, rows[0], weights, X)
+    def _example_weights(self, weights: Array | None, rows: Array, dtype: Any) -> Array | None:
+        return with_class_weight(self._weights_of_classes(), self.classes_, rows[0], weights, dtype)

@@ -17,7 +17,7 @@ from dlkernels.estimators._blocks import (
     Survey,
     Target,
     block_sums,
-    constant_sums,
+    deviance_constants,
     look,
     survey,
 )
@@ -29,6 +29,9 @@ class Source(Protocol):
 
     Functions take the number of a block first.
     """
+
+    def place(self, number: int, /) -> str:
+        """Where the block of this number is, for messages."""
 
     def look(self, function: Callable[..., Facts]) -> list[Facts]:
         """Call a function for each block, with X, y and weights as they were given."""
@@ -48,7 +51,7 @@ class Source(Protocol):
 
 def surveyed(source: Source, kind: str) -> Survey:
     """What must be known of all blocks before training; `kind` is that of the labels (`_blocks.look`)."""
-    return survey(source.look(partial(look, kind)))
+    return survey(source.look(partial(look, kind)), source.place)
 
 
 def network_problem(
@@ -59,7 +62,7 @@ def network_problem(
     return Problem(X, Y, None, sizes, activations, output, alpha)
 
 
-class OfBlocks:
+class BlocksProblem:
     """A network that learns from blocks.
 
     Parameters
@@ -84,7 +87,7 @@ class OfBlocks:
     def loss(self, theta: Array, cost: float) -> float:
         """The cost that was computed last, as scikit-learn reports it."""
         if self.problem.output == "exp":
-            cost += self.source.sums(constant_sums).cost / self._weight
+            cost += self.source.sums(deviance_constants).cost / self._weight
         return self.problem.over_outputs(cost, self.problem.penalty(theta, self.problem.l2(self._weight)))
 
 

@@ -23,7 +23,7 @@ from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, all_or_nothing
 from dlkernels.estimators._blocks import Survey, take_features, target_of
 from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
-from dlkernels.estimators._learning import OfBlocks, Source, network_problem, surveyed
+from dlkernels.estimators._learning import BlocksProblem, Source, network_problem, surveyed
 from dlkernels.estimators._maps import is_large_map, need_finite
 from dlkernels.estimators._problem import AnyEpochs, Epochs, Problem
 from dlkernels.estimators._saved import Saved
@@ -118,7 +118,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     def _output(self) -> str:
         """scikit-learn's name of what the last layer computes, for these labels."""
 
-    def _example_weights(self, weights: Array | None, rows: Array, X: Array) -> Array | None:
+    def _example_weights(self, weights: Array | None, rows: Array, dtype: Any) -> Array | None:
         """The weights of the examples, with those of their classes."""
         return weights
 
@@ -221,7 +221,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
 
     def _fit_blocks(self, source: Source) -> None:
         """Learn from blocks, all of which are seen in each iteration or epoch."""
-        if self.early_stopping:
+        if self.early_stopping and self.solver != "lbfgs":
             refuse(self, "early_stopping", True, "no block is held out; training ends by the loss")
         first = not (hasattr(self, "coefs_") and self.warm_start)
         self._hidden()
@@ -231,16 +231,18 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
         theta, sizes, names, random = self._network_for(
             found.features, found.columns or 1, found.dtype, first
         )
+        if not first:  # if training fails, nothing that was there has changed
+            theta, self.loss_curve_ = theta.copy(), list(getattr(self, "loss_curve_", []))
         found = found._replace(dtype=theta.dtype)
         target = target_of(found, self._weights_of_classes())
         problem = network_problem(found, sizes, names, OUTPUTS[self.out_activation_], float(self.alpha))
         if self.solver == "lbfgs":
             source.load(target, None)
-            self._search(OfBlocks(source, problem), theta)
+            self._search(BlocksProblem(source, problem), theta)
         else:
             seed = int(random.randint(np.iinfo(np.int32).max)) if self.shuffle else None
             source.load(target, seed)
-            size = batch_size_of(self, found.most_rows)
+            size = min(batch_size_of(self, found.rows), found.most_rows)
             self._training(source.epochs(problem, size, seed), theta, None, first, False)()
         self._keep(theta, sizes)
 
@@ -251,25 +253,25 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
         self._hidden()
         X, y = self._checked(X, y, reset=first)
         self._learn_labels(y, incremental, classes)
-        rows, weights = self._rows(y), weights_of(sample_weight, X)
         dtype = X.dtype if X.dtype in FLOATS else np.dtype(np.float64)
+        rows, weights = self._rows(y), weights_of(sample_weight, X, dtype)
         theta, sizes, names, random = self._network_for(X.shape[1], len(rows), dtype, first)
         problem = Problem(
-            X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, X), sizes,
+            X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, dtype), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
         return problem, theta, weights, random
 
     def _network_for(
-        self, features: int, rows: int, dtype: Any, first: bool
+        self, features: int, label_rows: int, dtype: Any, first: bool
     ) -> tuple[Array, tuple[int, ...], tuple[str, ...], Any]:
         """The parameters to begin with, sizes, hidden activations, and the random state.
 
-        Y has so many rows, which for classes is 1.
+        Y has `label_rows` rows; class numbers have one.
         """
         hidden = self._hidden()
         self.out_activation_ = self._output()
-        self.n_outputs_ = len(self.classes_) if self.out_activation_ == "softmax" else rows
+        self.n_outputs_ = len(self.classes_) if self.out_activation_ == "softmax" else label_rows
         sizes, names = (features, *hidden, self.n_outputs_), self._activations(len(hidden))
         self.n_layers_ = len(sizes)
         random = check_random_state(self.random_state)
@@ -319,7 +321,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
             raise ValueError(f"y_val has shape {y_val.shape}, but y has {len(Y)} column(s)")
         return Validation(X_val.T, np.ascontiguousarray(rows, Y.dtype), None)
 
-    def _search(self, problem: Problem | OfBlocks, theta: Array) -> None:
+    def _search(self, problem: Problem | BlocksProblem, theta: Array) -> None:
         """Train by L-BFGS."""
         self.t_ = 0
         limits = Limits(self.max_iter, self.tol, evaluations=self.max_fun)

@@ -10,7 +10,7 @@ from scipy.special import xlogy
 import dlkernels as dk
 from dlkernels import optimizers
 from dlkernels.estimators._base import Array, divides, penalty_of
-from dlkernels.estimators._maps import give_back, is_large_map, mapping_of, rows_at_random
+from dlkernels.estimators._maps import drop_pages, is_large_map, mapping_of, rows_at_random
 
 
 class Problem(NamedTuple):
@@ -102,7 +102,7 @@ class Problem(NamedTuple):
             step = min(step, max(1, rows_at_random(table) // batch_size) * batch_size)
         mean = 0.0
         for first in range(0, m, step):
-            give_back(mapping)
+            drop_pages(mapping)
             part = order[first : first + step]
             size = min(batch_size, len(part))
             total = float(size) if self.weights is None else self.total(part)

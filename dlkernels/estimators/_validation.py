@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 import dlkernels as dk
 from dlkernels.estimators._base import Array
+from dlkernels.estimators._maps import by_parts, gathered, is_large_map
 from dlkernels.estimators._problem import Problem
 
 
@@ -23,7 +24,11 @@ class Validation(NamedTuple):
 
     def score(self, theta: Array, problem: Problem) -> float:
         """The accuracy, or R² of a regression; NaN if a prediction is not finite."""
-        A = dk.network_forward(theta, problem.sizes, self.X, problem.activations, problem.output)
+
+        def outputs_of(rows: Array) -> Array:
+            return dk.network_forward(theta, problem.sizes, rows.T, problem.activations, problem.output).T
+
+        A = (by_parts(outputs_of, self.X.T) if is_large_map(self.X.T) else outputs_of(self.X.T)).T
         if not np.isfinite(A).all():
             return math.nan
         if problem.output in ("identity", "exp"):
@@ -56,4 +61,4 @@ def split(
             "sample_weight is 0 for all examples that were set aside for validation, so they give no score. "
             "Take another random_state, or pass X_val and y_val"
         )
-    return train, Validation(problem.X[:, held], np.ascontiguousarray(problem.Y[:, held]), weights)
+    return train, Validation(gathered(problem.X.T, held).T, np.ascontiguousarray(problem.Y[:, held]), weights)

@@ -26,10 +26,10 @@ from dlkernels.estimators._base import (
     weights_of,
     with_class_weight,
 )
-from dlkernels.estimators._blocks import CLASSES, take_features, target_of
+from dlkernels.estimators._blocks import CLASSES, take_features, target_of, total_weight
 from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
-from dlkernels.estimators._learning import OfBlocks, Source, network_problem, surveyed
+from dlkernels.estimators._learning import BlocksProblem, Source, network_problem, surveyed
 from dlkernels.estimators._logistic import classes_of, cost_of, of_any_length
 from dlkernels.estimators._maps import is_large_map
 from dlkernels.estimators._saved import Saved
@@ -213,8 +213,11 @@ class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
         units, n = self._units(), found.features
         source.load(target, None)
         output = "sigmoid" if units == 1 else "softmax"
-        alpha = 0.0 if self.penalty is None else 1.0 / float(self.C)
-        problem = OfBlocks(source, network_problem(found, (n, units), (), output, alpha))
+        alpha = 0.0
+        if self.penalty is not None:
+            C, weight = float(self.C), total_weight(found, target)
+            alpha = penalty_of(1.0, C * weight, "1 / (C sum(sample_weight))", found.dtype) * weight
+        problem = BlocksProblem(source, network_problem(found, (n, units), (), output, alpha))
         self._search(
             of_any_length(problem.cost_and_gradient, units * (n + 1), found.dtype), units, n, found.dtype
         )
@@ -236,7 +239,9 @@ class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
         X, y = table_and_classes(self, X, y)
         self.classes_, codes = classes_of(y)
         units, n = self._units(), X.shape[1]
-        weights = with_class_weight(self.class_weight, self.classes_, codes, weights_of(sample_weight, X), X)
+        weights = with_class_weight(
+            self.class_weight, self.classes_, codes, weights_of(sample_weight, X, X.dtype), X.dtype
+        )
         total = len(X) if weights is None else float(weights.sum(dtype=np.float64))
         l2 = 0.0
         if self.penalty is not None:

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from dlkernels.estimators._base import Array, numbers, outputs
-from dlkernels.estimators._blocks import COUNTS, NUMBERS
+from dlkernels.estimators._blocks import COUNTS, NUMBERS, label_rows, need_numbers
 from dlkernels.estimators._multilayer_perceptron import MultilayerPerceptron, by_batches
 
 
@@ -253,17 +253,13 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
 
     def _check_labels(self, y: Array) -> None:
-        if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
-            found = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
-            raise ValueError(f"y must be an array of numbers, not {found}")
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(f"loss='poisson' needs counts, which are not negative, but y has {y.min()}")
+        need_numbers(y, self._kind())
 
     def _kind(self) -> str:
         return COUNTS if self.loss == "poisson" else NUMBERS
 
     def _rows(self, y: Array) -> Array:
-        return y.reshape(len(y), -1).T
+        return label_rows(NUMBERS, np.empty(0), y)
 
     def _output(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"

@@ -212,7 +212,7 @@ def test_memory(monkeypatch, tmp_path):
             for _ in range(2):
                 assert cluster.sums(first_number).gradient == [sum(range(28))]
         assert keys_are_gone(client)
-        with pytest.raises(ClusterError, match="died again and again|no workers for"):
+        with pytest.raises(ClusterError, match=r"died again and again|no workers for"):
             connect(client, table(2)).load(too_large)
         client.wait_for_workers(1)
         monkeypatch.setattr(_patience, "PATIENCE", 2.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -128,10 +130,50 @@ def test_shuffling_depends_on_the_seed_alone():
 def test_classes_may_be_missing_in_a_chunk_and_chunks_may_be_empty():
     X, y = IRIS  # the labels are sorted: each chunk has one class, or two
     chunks = cut(X, y)
-    empty = (X[:0], y[:0])
     whole = LogisticRegression().fit_chunks(chunks)
     for place in range(len(chunks) + 1):
-        assert close(LogisticRegression().fit_chunks([*chunks[:place], empty, *chunks[place:]]), whole, 1e-6)
+        for empty in ((X[:0], y[:0]), (X[:0], y[:0], np.empty(0))):
+            found = LogisticRegression().fit_chunks([*chunks[:place], empty, *chunks[place:]])
+            assert close(found, whole, 1e-6)
+
+
+def test_many_classes_of_few_examples_are_no_reason_for_a_warning():
+    """scikit-learn warns of a table of which more than half of the labels are classes of their own."""
+    X, y = np.random.default_rng(0).normal(size=(120, 3)), np.arange(120) % 40
+    assert len(LogisticRegression(max_iter=2).fit_chunks(cut(X, y, size=50)).classes_) == 40
+
+
+@pytest.mark.parametrize("kind", ["int8", "float32", "bool", "U", "object"])
+def test_classes_have_the_dtype_of_the_labels(kind):
+    X, y = CANCER
+    labels = np.array(["no", "certainly"])[y].astype(kind) if kind in "U object" else y.astype(kind)
+    whole = LogisticRegression().fit(X, labels)
+    found = LogisticRegression().fit_chunks(cut(X, labels))
+    assert found.classes_.dtype == whole.classes_.dtype
+    assert np.array_equal(found.classes_, whole.classes_)
+
+
+def test_one_chunk_at_a_time_is_in_memory():
+    alive, most = [], []
+
+    class Table(np.ndarray):
+        pass
+
+    def chunks():
+        for first in range(0, 150, 30):
+            most.append(len(alive))
+            table = IRIS[0][first : first + 30].copy().view(Table)
+            alive.append(1)
+            weakref.finalize(table, alive.pop)
+            chunk = (table, IRIS[1][first : first + 30])
+            del table
+            yield chunk
+            del chunk
+
+    LogisticRegression(max_iter=2).fit_chunks(chunks)
+    MLPClassifier((3,), max_iter=2).fit_chunks(chunks)
+    assert len(most) > 20
+    assert max(most) == 0
 
 
 def test_chunks_may_be_frames():
@@ -143,7 +185,7 @@ def test_chunks_may_be_frames():
     assert same(model, LogisticRegression().fit_chunks(cut(X, y)))
     assert list(model.feature_names_in_) == names
     chunks[2] = (chunks[2][0][["b", "a", "c", "d"]], chunks[2][1])
-    with pytest.raises(ValueError, match="block 0 has 'a', 'b', 'c', 'd' and block 2 has 'b', 'a'"):
+    with pytest.raises(ValueError, match=r"has 'a', 'b', 'c', 'd' in chunk 0 and 'b', 'a', .* in chunk 2"):
         LogisticRegression().fit_chunks(chunks)
 
 
@@ -184,6 +226,29 @@ def test_warm_starts_go_on():
         network.fit_chunks(cut(X, y + 1))
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_a_warm_start_that_fails_changes_nothing(solver):
+    """The chunks can't be read any more, in the middle of training."""
+    X, counts = DIABETES[0], COUNTS
+    settings = {"hidden_layer_sizes": (4,), "solver": solver, "max_iter": 5, "random_state": 0}
+    model = MLPRegressor("poisson", warm_start=True, **settings).fit_chunks(cut(X, counts))
+    before = [array.copy() for array in parameters(model)]
+    state = {name: copy.deepcopy(value) for name, value in vars(model).items() if name != "_optimizer"}
+    passes = []
+
+    def chunks():
+        passes.append(1)
+        if len(passes) == 4:
+            raise OSError("the disk is gone")
+        return iter(cut(X, counts))
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        model.fit_chunks(chunks)
+    assert all(np.array_equal(a, b) for a, b in zip(before, parameters(model), strict=True))
+    for name in ("t_", "loss_", "n_iter_", "loss_curve_"):
+        assert vars(model).get(name) == state.get(name)
+
+
 # -- errors ----------------------------------------------------------------------------------------------
 
 
@@ -200,24 +265,24 @@ def with_nan(X):
 
 
 WRONG = {
-    "NaN": (broken(2, with_nan), "block 2: Input X contains NaN"),
-    "columns": (broken(1, lambda X: X[:, :3]), "block 0 has 4 and block 1 has 3"),
-    "rows": (broken(3, lambda X: X[:-1]), r"block 3: .*inconsistent numbers of samples: \[29, 30\]"),
-    "axes": (broken(0, lambda X: X[0]), "block 0: Expected 2D array"),
+    "NaN": (broken(2, with_nan), "chunk 2: Input X contains NaN"),
+    "columns": (broken(1, lambda X: X[:, :3]), "has 4 in chunk 0 and 3 in chunk 1"),
+    "rows": (broken(3, lambda X: X[:-1]), r"chunk 3: .*inconsistent numbers of samples: \[29, 30\]"),
+    "axes": (broken(0, lambda X: X[0]), "chunk 0: Expected 2D array"),
     "labels of two kinds": (broken(1, y=lambda y: y.astype(str)), "Mix of label input types"),
-    "numbers as labels": (broken(1, y=lambda y: y + 0.5), "block 1: Unknown label type"),
+    "numbers as labels": (broken(1, y=lambda y: y + 0.5), "chunk 1: Unknown label type"),
     "one class": (cut(IRIS[0], np.ones(150)), "only one class"),
-    "nothing": ([], "no examples: 0 block"),
-    "only empty ones": ([(IRIS[0][:0], IRIS[1][:0])], r"no examples: 1 block\(s\), all without rows"),
-    "negative weights": ([(*IRIS, -np.ones(150))], "block 0: Negative values"),
+    "nothing": ([], "no examples to learn from, in 0 parts"),
+    "only empty ones": ([(IRIS[0][:0], IRIS[1][:0])], "no examples to learn from, in 1 parts"),
+    "negative weights": ([(*IRIS, -np.ones(150))], "chunk 0: Negative values"),
     "weights of 0": ([(*IRIS, np.zeros(150))], "0 for all examples"),
-    "weights of another length": ([(*IRIS, np.ones(149))], "block 0: .*sample_weight.shape"),
-    "a table alone": ([IRIS[0]], "chunk 0 must be a tuple .*, not ndarray"),
-    "four values": ([(*IRIS, *IRIS)], "chunk 0 must be a tuple .*, not 4 values"),
+    "weights of another length": ([(*IRIS, np.ones(149))], "chunk 0: .*sample_weight.shape"),
+    "a table alone": ([IRIS[0]], "chunk 0: a chunk must be a tuple .*, not ndarray"),
+    "four values": ([(*IRIS, *IRIS)], "chunk 0: a chunk must be a tuple .*, not 4 values"),
     "a generator": ((chunk for chunk in cut(*IRIS)), "a generator can be read only once"),
     "an iterator": (iter(cut(*IRIS)), "a list_iterator can be read only once"),
     "no chunks": (3, "chunks must be iterable, or a function, not int"),
-    "objects": ([(np.array([["a"]], object), [1])], "block 0: could not convert"),
+    "objects": ([(np.array([["a"]], object), [1])], "chunk 0: could not convert"),
 }
 
 
@@ -246,8 +311,8 @@ def test_chunks_must_be_the_same_in_each_pass(change):
 
     message = {
         "fewer": "there were 4 chunks in the first pass, and now 3",
-        "more": "block 4: it has 40 rows, where the first pass found none",
-        "shorter": "block 1: it has 5 rows, where the first pass found 40",
+        "more": "chunk 4: it has 40 rows, where the first pass found none",
+        "shorter": "chunk 1: it has 5 rows, where the first pass found 40",
     }[change]
     with pytest.raises(ValueError, match=message):
         LogisticRegression().fit_chunks(chunks)
@@ -263,7 +328,7 @@ def test_settings_that_mean_nothing_for_chunks_are_refused():
         MLPClassifier(class_weight="balanced").fit_chunks(cut(*several))
     with pytest.raises(ValueError, match="y must have one column, but it has 3"):
         LogisticRegression().fit_chunks(cut(*several))
-    with pytest.raises(ValueError, match="block 0: loss='poisson' needs counts"):
+    with pytest.raises(ValueError, match="chunk 0: loss='poisson' needs counts"):
         MLPRegressor("poisson").fit_chunks(cut(IRIS[0], IRIS[1] - 1.0))
 
 
@@ -315,11 +380,11 @@ def test_batches_of_a_memory_map_have_the_bits_of_those_in_memory(dtype, tmp_pat
 def test_memory_maps_that_a_program_changes_keep_the_changes(tmp_path):
     """Only what can be read again from the file is given back."""
     X, y = CANCER
-    for mode, expected in (("r+", 1.0), ("c", 1.0)):
+    for mode in ("r+", "c"):
         file = mapped(tmp_path / mode, X, mode)
         file[:, 0] = 1.0
         LogisticRegression().fit(file, y)
-        assert (file[:, 0] == expected).all()
+        assert (file[:, 0] == 1.0).all()
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -330,6 +395,30 @@ def test_a_memory_map_with_nan_is_refused(tmp_path):
     for model in (LogisticRegression(), MLPClassifier(), MLPClassifier(solver="lbfgs")):
         with pytest.raises(ValueError, match="contains NaN"):
             model.fit(mapped(tmp_path / "X", X), y)
+    with pytest.raises(ValueError, match="rows 492 to 503: Input X contains NaN"):
+        LogisticRegression().fit(mapped(tmp_path / "X", X), y)
+    with pytest.raises(ValueError, match="X is a memory map of float16"):
+        MLPClassifier().fit(mapped(tmp_path / "X", CANCER[0].astype(np.float16)), y)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_settings_mean_the_same_for_a_memory_map(tmp_path):
+    """L-BFGS ignores what belongs to epochs, and a single weight is that of all examples."""
+    X, y = CANCER
+    model = MLPClassifier((4,), solver="lbfgs", early_stopping=True, max_iter=5, random_state=0)
+    assert close(clone(model).fit(mapped(tmp_path / "X", X), y, 2.0), clone(model).fit(X, y, 2.0), 1e-6)
+
+
+def test_parts_of_a_memory_map_are_as_large_as_what_is_read_for_them(tmp_path):
+    """Of some columns of a table whole pages are read."""
+    from dlkernels.estimators import _maps
+
+    file = np.memmap(tmp_path / "X", np.float32, "w+", shape=(100_000, 1000))
+    assert _maps.is_large_map(file[:, :3])
+    for X in (file, file[:, :3], file[::-1]):
+        assert [part.stop - part.start for part in _maps.parts_of(X)][:-1] == [16_777] * 5
+    assert not _maps.is_large_map(file[:1000, :3])
+    assert not _maps.is_large_map(np.empty((100_000, 1000), np.float32))
 
 
 PEAK = """
