@@ -17,6 +17,25 @@ They need no engine; joblib, Ray, Spark and Dask can each call `block_gradient`:
 
 The result has the same bits whoever computes the blocks, in whatever order they arrive, because blocks are
 added in pairs by their numbers. Other blocks of the same examples give other roundings.
+
+joblib calls it in threads or processes:
+
+    >>> from joblib import Parallel, delayed
+    >>> calls = [delayed(block_gradient)(theta, sizes, X[:, part], Y[:, part]) for part in parts]
+    >>> bool((combine(Parallel(2, prefer="threads")(calls)).gradient == total.gradient).all())
+    True
+
+Ray keeps the blocks where they are, and sends them theta for each gradient. It gives a task one CPU, which the
+kernels have to be told:
+
+    blocks = [ray.put((X[:, part], Y[:, part])) for part in parts]
+
+    @ray.remote
+    def sums(theta, block):
+        with dk.threads(1):
+            return block_gradient(theta, sizes, *block)
+
+    total = combine(ray.get([sums.remote(theta, block) for block in blocks]))
 """
 
 from __future__ import annotations
@@ -110,6 +129,9 @@ def block_gradient(
     f = "block_gradient"
     n = checks.network(f, theta, sizes, activations, output, negative_slope)
     X_ = checks.features(f, X, n.sizes)
+    if not (X_.flags.forc and X_.flags.aligned):
+        # The kernels read such examples in other parts. A copy has the layout that it has in another process.
+        X_ = X_.copy(order="A")
     weights = checks.weights_of(f, sample_weight, X_.shape[1], n.theta.dtype)
     with np.errstate(over="ignore"):
         total = float(weights.sum(dtype=np.float64)) if weights.size else float(X_.shape[1])

@@ -123,6 +123,21 @@ def test_threads_and_processes_have_the_same_bits():
     assert same_bits(pickle.loads(pickle.dumps(expected)), expected)
 
 
+@pytest.mark.parametrize("name", ["logistic", "classes"])
+def test_where_a_block_lies_changes_no_bit(name):
+    """A part of a larger table has the bits of its copy in another process."""
+    sizes, activation, output, Y = NETWORKS[name]
+    theta, wide = dk.network_parameters(sizes, seed=1), np.tile(X, (1, 700))
+    table = wide.astype(np.float32).astype(np.float64)
+    Y = np.tile(Y, (1, 700))
+    memory = np.empty(table[:, :150_000].nbytes + 1, np.uint8)[1:]
+    unaligned = memory.view(np.float64).reshape(5, 150_000)
+    unaligned[...] = table[:, :150_000]
+    expected = block_gradient(theta, sizes, table[:, :150_000].copy(), Y[:, :150_000], activation, output)
+    for block in (table[:, :150_000], unaligned, np.repeat(table[:, :150_000], 2, axis=1)[:, ::2]):
+        assert same_bits(block_gradient(theta, sizes, block, Y[:, :150_000], activation, output), expected)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_threads_change_no_bit(name, threads):
