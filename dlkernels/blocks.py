@@ -25,8 +25,8 @@ joblib calls it in threads or processes:
     >>> bool((combine(Parallel(2, prefer="threads")(calls)).gradient == total.gradient).all())
     True
 
-Ray keeps the blocks where they are, and sends them theta for each gradient. It gives a task one CPU, which the
-kernels have to be told:
+Ray keeps the blocks where they are, and sends them theta for each gradient. It gives a task one CPU, which
+the kernels have to be told:
 
     blocks = [ray.put((X[:, part], Y[:, part])) for part in parts]
 

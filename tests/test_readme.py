@@ -25,7 +25,7 @@ def blocks(language):
 def test_python_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where one saves a picture
     examples = blocks("python")
-    assert len(examples) == 10
+    assert len(examples) == 11
     for example in examples:
         exec(compile(example, str(README), "exec"), {})
 
