@@ -308,7 +308,8 @@ def label_rows(kind: str, classes: Array, y: Array) -> Array:
     """Labels as rows, (n_outputs, m); or (1, m) class numbers, of labels all of which are in `classes`."""
     if kind == CLASSES:
         return np.searchsorted(classes, y).reshape(1, -1)
-    return (y != 0 if kind == SEVERAL else y).reshape(len(y), -1).T
+    rows: Array = np.atleast_2d((y != 0 if kind == SEVERAL else y).T)
+    return rows
 
 
 def block_sums(number: int, block: Block, theta: Array, net: Net) -> Sums:

@@ -44,7 +44,7 @@ class LearnsClasses:
     def _learn_survey(self, found: Survey) -> None:
         several = found.kind == SEVERAL
         if not hasattr(self, "classes_") or not self.warm_start:
-            self._multilabel, self.classes_ = several, found.classes
+            self._multilabel, self.classes_ = several, unique_labels(found.classes)
             return
         self._need_learnt_classes(found.classes)
         self._need_learnt_form(several, (found.rows, *([found.columns] if found.columns else [])))

@@ -135,6 +135,12 @@ def test_classes_may_be_missing_in_a_chunk_and_chunks_may_be_empty():
         for empty in ((X[:0], y[:0]), (X[:0], y[:0], np.empty(0))):
             found = LogisticRegression().fit_chunks([*chunks[:place], empty, *chunks[place:]])
             assert close(found, whole, 1e-6)
+    for labels in (np.eye(3, dtype=int)[y], X[:, :2]):  # y with several columns
+        model = (MLPClassifier if labels.dtype == int else MLPRegressor)(
+            hidden_layer_sizes=(4,), solver="lbfgs", max_iter=5, random_state=0
+        )
+        whole = clone(model).fit_chunks(cut(X, labels))
+        assert close(model.fit_chunks([*cut(X, labels), (X[:0], labels[:0])]), whole, 1e-6)
 
 
 def test_many_classes_of_few_examples_are_no_reason_for_a_warning():
@@ -147,10 +153,11 @@ def test_many_classes_of_few_examples_are_no_reason_for_a_warning():
 def test_classes_have_the_dtype_of_the_labels(kind):
     X, y = CANCER
     labels = np.array(["no", "certainly"])[y].astype(kind) if kind in "U object" else y.astype(kind)
-    whole = LogisticRegression().fit(X, labels)
-    found = LogisticRegression().fit_chunks(cut(X, labels))
-    assert found.classes_.dtype == whole.classes_.dtype
-    assert np.array_equal(found.classes_, whole.classes_)
+    for model in (LogisticRegression(max_iter=2), MLPClassifier((3,), max_iter=2)):
+        whole = clone(model).fit(X, labels)
+        found = clone(model).fit_chunks(cut(X, labels))
+        assert found.classes_.dtype == whole.classes_.dtype
+        assert np.array_equal(found.classes_, whole.classes_)
 
 
 def test_one_chunk_at_a_time_is_in_memory():
