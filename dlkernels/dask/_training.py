@@ -15,18 +15,15 @@ from dlkernels import optimizers
 from dlkernels.blocks import Sums
 from dlkernels.dask._cluster import Cluster
 from dlkernels.dask._local import Local
-from dlkernels.dask._rounds import Round
+from dlkernels.dask._rounds import LAST
 from dlkernels.estimators._base import Array, divides
 from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of
 from dlkernels.estimators._learning import with_penalty
 from dlkernels.estimators._problem import Problem
 
-#: So many rounds are looked at before anything is said about their time.
-_ROUNDS = 10
 
-
-class OnCluster:
-    """Blocks on a cluster as a source of examples.
+class DaskSource:
+    """The blocks of Dask collections as a source of examples.
 
     Parameters
     ----------
@@ -37,7 +34,6 @@ class OnCluster:
     def __init__(self, cluster: Cluster | Local) -> None:
         self.cluster = cluster
         self.rows: list[int] = []
-        self._rounds: list[Round] = []
 
     def look(self, function: Callable[..., Facts]) -> list[Facts]:
         found = self.cluster.look(function)
@@ -48,15 +44,12 @@ class OnCluster:
         self.cluster.load(partial(examples_of, target, seed))
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
-        found = self.cluster.sums(function, *arguments)
-        if self.cluster.last_round is not None:
-            self._rounds.append(self.cluster.last_round)
-        return found
+        return self.cluster.sums(function, *arguments)
 
     def warn_of_small_blocks(self, name: str) -> None:
-        """Say so if Dask took longer than the kernels in most of the last rounds."""
-        last = self._rounds[-_ROUNDS:]
-        if len(last) < _ROUNDS or isinstance(self.cluster, Local):
+        """Say so if Dask took longer than the kernels in most of the last rounds. Called by `fit`."""
+        last = () if isinstance(self.cluster, Local) else self.cluster.last_rounds
+        if len(last) < LAST:
             return
         seconds = median(each.seconds for each in last)
         kernels = median(each.kernel_seconds for each in last)
@@ -67,7 +60,7 @@ class OnCluster:
                 "is too small for this cluster: use fewer workers, or fit it on one machine by `fit` or "
                 "`fit_chunks` of the plain estimator",
                 PerformanceWarning,
-                stacklevel=3,
+                stacklevel=4,  # the caller of `fit`, which scikit-learn has wrapped
             )
 
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
@@ -81,7 +74,7 @@ class Epochs:
     an epoch sees each row once.
     """
 
-    def __init__(self, source: OnCluster, problem: Problem, batch_size: int, seed: int | None) -> None:
+    def __init__(self, source: DaskSource, problem: Problem, batch_size: int, seed: int | None) -> None:
         self.source, self.problem, self.seed = source, problem, seed
         self.examples, self.steps = sum(source.rows), -(-max(source.rows) // batch_size)
         self._net = Net(problem.sizes, problem.activations, problem.output)

@@ -41,7 +41,6 @@ def test_the_bits_are_those_of_one_process(scheduler):
     local = loaded(table())
     assert [number for number, *_ in local.look(look)] == list(range(BLOCKS))
     assert same_bits(local.sums(gradient, THETA), expected())
-    assert 0 < local.last_round.kernel_seconds < local.last_round.seconds
 
 
 def test_one_task_at_a_time_runs_kernels(scheduler):

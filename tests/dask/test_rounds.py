@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import dask
 import pytest
 
 from dlkernels.dask import _patience
@@ -64,7 +65,10 @@ def test_the_size_of_a_part_is_that_of_its_blocks():
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (State(set(), 0, False, 0), "no workers for 0.5 seconds"),
+        (
+            State(set(), 0, False, 0),
+            r"no workers for 0.5 seconds \(dask.config has this limit as 'dlkernels.patience'\)",
+        ),
         (
             State({*"abc"}, 2, False, 0),
             "2 of 3 Dask workers have paused, because their memory is nearly full",
@@ -74,8 +78,12 @@ def test_the_size_of_a_part_is_that_of_its_blocks():
 )
 def test_waiting_ends_when_nothing_happens(monkeypatch, state, message):
     clock = [0.0]
-    monkeypatch.setattr(_patience, "PATIENCE", 0.5)
     monkeypatch.setattr(_patience.time, "monotonic", lambda: clock[0])
+    with dask.config.set({"dlkernels.patience": "500 ms"}):
+        wait(clock, state, message)
+
+
+def wait(clock, state, message):
     watch = Watch()
     for seconds, busy, spilled in (
         (0, False, 0),
@@ -87,5 +95,5 @@ def test_waiting_ends_when_nothing_happens(monkeypatch, state, message):
         clock[0] = seconds
         watch.check(state._replace(busy=busy, spilled=spilled))
     clock[0] = 2.6
-    with pytest.raises(ClusterError, match=message):
+    with pytest.raises(ClusterError, match=message):  # which names the setting
         watch.check(state._replace(spilled=7))
