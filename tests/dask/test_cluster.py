@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
+import time
 
 import dask
 import pytest
@@ -30,6 +32,8 @@ from dask_blocks import (
     pids,
     process,
     processor_time,
+    raises_odd_error,
+    raises_os_error,
     same_bits,
     slow_gradient,
     table,
@@ -38,7 +42,7 @@ from dask_blocks import (
 )
 from distributed import Client
 
-from dlkernels.dask import _rounds
+from dlkernels.dask import _patience, _rounds
 from dlkernels.dask._cluster import Cluster, connect
 from dlkernels.dask._patience import ClusterError
 
@@ -77,7 +81,7 @@ def test_the_bits_do_not_depend_on_the_number_of_workers(client, workers):
 
 
 def test_killed_workers_lose_nothing(client):
-    """One dies in a round, and its part is computed again; then another one."""
+    """One dies in a round, and its part is computed again; then another one, and one between rounds."""
     client.cluster.scale(2)
     client.wait_for_workers(2)
     with loaded(client) as cluster:
@@ -87,6 +91,8 @@ def test_killed_workers_lose_nothing(client):
                 assert same_bits(cluster.sums(slow_gradient, THETA), expected())
             client.wait_for_workers(2)
             assert pids(client) != before
+            assert cluster._holders  # the next round is direct again
+        kill(pids(client)[0])
         assert same_bits(cluster.sums(gradient, THETA), expected())
     assert keys_are_gone(client)
 
@@ -112,8 +118,57 @@ def test_the_error_of_a_block_reaches_the_caller(client):
     with loaded(client) as cluster, pytest.raises(ValueError, match="block 3: X holds NaN"):
         cluster.sums(failing)
     assert keys_are_gone(client)
-    with loaded(client) as cluster, pytest.raises(TypeError, match=r"returned float for block \d+"):
-        cluster.sums(no_sums)
+    for function, kind, message in (
+        (no_sums, TypeError, r"returned float for block \d+"),
+        (raises_os_error, FileNotFoundError, "no such file: X.csv"),
+        (raises_odd_error, Exception, "odd"),
+    ):
+        with loaded(client) as cluster, pytest.raises(kind, match=message):
+            cluster.sums(function)
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error(client, monkeypatch):
+    """It may die at any time: between the tasks of `load`, and in a direct round."""
+
+    async def lost(*_):
+        raise OSError("nobody is there")
+
+    async def silent(*_):
+        await asyncio.sleep(60)
+
+    for answer, message in ((lost, "nobody is there"), (silent, "doesn't answer")):
+        with monkeypatch.context() as patched, patience(0.2):
+            patched.setattr(client, "run_on_scheduler", answer)
+            cluster = connect(client, table())
+            with pytest.raises(ClusterError, match=message):
+                cluster.load(load)
+        assert keys_are_gone(client)
+    cluster = loaded(client)
+    with monkeypatch.context() as patched, patience(0.2):
+        patched.setattr(client, "run_on_scheduler", silent)
+        patched.setattr(_patience, "PERIOD", 0.1)
+        with pytest.raises(ClusterError, match="doesn't answer"):
+            cluster.sums(slow_gradient, THETA)
+    assert keys_are_gone(client)
+
+
+def test_direct_rounds_keep_the_scheduler_awake(client, monkeypatch):
+    """A scheduler with an idle timeout ends when no task has changed its state for so long."""
+    monkeypatch.setattr(_patience, "PERIOD", 0.1)
+    with loaded(client) as cluster:
+        cluster.sums(gradient, THETA)
+        before = client.run_on_scheduler(transitions)
+        cluster.sums(slow_gradient, THETA)  # a long round, and short ones
+        between = client.run_on_scheduler(transitions)
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            cluster.sums(gradient, THETA)
+        assert before < between < client.run_on_scheduler(transitions)
+        assert cluster._holders
+
+
+def transitions(dask_scheduler):
+    return dask_scheduler.transition_counter
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -155,16 +210,18 @@ def patience(seconds):
     return dask.config.set({"dlkernels.patience": seconds})
 
 
-def test_no_workers_are_left():
-    """Kernels use one thread, before the only worker dies for ever."""
-    with local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
+def test_no_workers_are_left(signal_):
+    """Kernels use one thread, before the only worker dies for ever; or hangs, and Dask gives it up."""
+    settings = dask.config.set({"distributed.scheduler.worker-ttl": "1 s"})
+    with settings, local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
         cluster = loaded(client)
         own, others = cluster.sums(processor_time).gradient
         assert others < 0.2 * own
         with (
             patience(1),
             pytest.raises(ClusterError, match="no workers for 1 seconds"),
-            after(0.2, worker.kill),
+            after(0.2, worker.send_signal, signal_),
         ):
             cluster.sums(slow_gradient, THETA)
         assert keys_are_gone(client)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import time
+from types import SimpleNamespace
 
 import dask
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from dlkernels.dask import _patience
 from dlkernels.dask._patience import ClusterError, State, Watch
 from dlkernels.dask._rounds import cuts, number_of_parts
-from dlkernels.dask._tasks import Part, size_of
+from dlkernels.dask._tasks import Part, size_of, threads_for
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 7, 40, 100, 1000, 1023])
@@ -33,6 +36,12 @@ def test_cuts_lie_where_few_nodes_are_sent():
     """A cut at 250 and 750 would leave 9 nodes in a part."""
     for blocks in cuts([5] * 1000, 4):
         assert nodes(blocks) <= 5
+
+
+def test_many_blocks_are_cut_quickly():
+    start = time.perf_counter()
+    cuts([5] * 20_000, 400)
+    assert time.perf_counter() - start < 0.3  # 1.7 s if each cut looks at all blocks
 
 
 def nodes(blocks):
@@ -60,6 +69,23 @@ def test_the_size_of_a_part_is_that_of_its_blocks():
 
     assert size_of(Block()) == 1000
     assert Part([0, 1], [Block(), bytes(500)]).__sizeof__() in range(1500, 1800)
+
+
+def test_a_task_that_only_waits_is_no_life():
+    """It may be the one in which `fit` was called, and that waits for the others."""
+    worker = SimpleNamespace(
+        status=SimpleNamespace(name="running"), processing={"fit"}, long_running={"fit"}, executing={},
+        memory=SimpleNamespace(spilled=0), memory_limit=7,
+    )  # fmt: skip
+    scheduler = SimpleNamespace(workers={"a": worker})
+    assert _patience.state_of(scheduler) == State({"a"}, 0, False, 0, 7)
+    worker.processing.add("another")
+    assert _patience.state_of(scheduler).busy
+
+
+def test_a_process_of_a_pool_takes_one_thread():
+    assert threads_for(os.getpid()) is None
+    assert threads_for(-1) == 1
 
 
 @pytest.mark.parametrize(
