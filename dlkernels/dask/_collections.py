@@ -111,7 +111,8 @@ def _number(value: Any) -> int:
 
 
 def _shape(value: Any) -> str:
-    return str(tuple(n if isinstance(n, Integral) else "unknown" for n in value.shape))
+    lengths = [str(n) if isinstance(n, Integral) else "unknown" for n in value.shape]
+    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
 def _delayed(value: Any) -> list[Any]:
