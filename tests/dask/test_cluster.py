@@ -28,7 +28,6 @@ from dask_blocks import (
     look,
     megabytes,
     no_sums,
-    our_keys,
     pids,
     process,
     processor_time,
@@ -210,9 +209,8 @@ def patience(seconds):
     return dask.config.set({"dlkernels.patience": seconds})
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
-def test_no_workers_are_left(signal_):
-    """Kernels use one thread, before the only worker dies for ever; or hangs, and Dask gives it up."""
+def test_no_workers_are_left():
+    """Kernels use one thread, before the only worker hangs in a direct round, and Dask gives it up."""
     settings = dask.config.set({"distributed.scheduler.worker-ttl": "1 s"})
     with settings, local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
         cluster = loaded(client)
@@ -221,45 +219,24 @@ def test_no_workers_are_left(signal_):
         with (
             patience(1),
             pytest.raises(ClusterError, match="no workers for 1 seconds"),
-            after(0.2, worker.send_signal, signal_),
+            after(0.2, worker.send_signal, signal.SIGSTOP),
         ):
             cluster.sums(slow_gradient, THETA)
         assert keys_are_gone(client)
 
 
-#: A client that computes rounds until it is killed, and says when it has begun.
-FITS = """
-import sys
-from distributed import Client
-from dask_blocks import THETA, load, slow_gradient, table
-from dlkernels.dask._cluster import connect
-cluster = connect(Client(sys.argv[1]), table())
-cluster.load(load)
-print("loaded", flush=True)
-while True:
-    cluster.sums(slow_gradient, THETA)
-"""
-
-
-def test_a_killed_client_and_a_killed_scheduler():
-    """What a killed client has left is forgotten. Without a scheduler there is an error."""
-    with process(ALONE) as alone:
-        address = alone.stdout.readline().strip()
-        with Client(address) as client:
-            with process(FITS, address) as fits:
-                assert fits.stdout.readline() == "loaded\n"
-                assert our_keys(client)
-            assert keys_are_gone(client)
-            cluster = loaded(client)
-            with (
-                pytest.raises(ClusterError, match="connection to the Dask scheduler is lost"),
-                after(0.2, alone.kill),
-            ):
-                cluster.sums(slow_gradient, THETA)
-            with pytest.raises(ValueError, match="call `load` first"):
-                cluster.sums(gradient, THETA)
-            with pytest.raises(ClusterError, match="the client is"):
-                cluster.look(look)
+def test_a_killed_scheduler():
+    with process(ALONE) as alone, Client(alone.stdout.readline().strip()) as client:
+        cluster = loaded(client)
+        with (
+            pytest.raises(ClusterError, match="connection to the Dask scheduler is lost"),
+            after(0.2, alone.kill),
+        ):
+            cluster.sums(slow_gradient, THETA)
+        with pytest.raises(ValueError, match="call `load` first"):
+            cluster.sums(gradient, THETA)
+        with pytest.raises(ClusterError, match="the client is"):
+            cluster.look(look)
 
 
 def for_ever(cluster):
@@ -275,11 +252,11 @@ def forgive_no_failure(dask_scheduler):
 def test_memory(tmp_path):
     """Parts are spilled when they don't fit. Blocks that never fit, and a paused worker, are errors."""
     with local_cluster(1, memory_limit=LIMIT, local_directory=tmp_path) as client:
-        with connect(client, table(28)) as cluster:
-            cluster.load(megabytes)  # 840 MB
-            assert len(cluster._parts) > 4
+        with connect(client, table(24)) as cluster:
+            cluster.load(megabytes)  # 720 MB
+            assert len(cluster._parts) >= 4
             for _ in range(2):
-                assert cluster.sums(first_number).gradient == [sum(range(28))]
+                assert cluster.sums(first_number).gradient == [sum(range(24))]
         assert keys_are_gone(client)
         client.run_on_scheduler(forgive_no_failure)
         with pytest.raises(ClusterError, match="died again and again"):
