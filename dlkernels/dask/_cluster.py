@@ -11,6 +11,7 @@ import asyncio
 import collections
 import contextlib
 import functools
+import pickle
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +27,9 @@ from dlkernels.blocks import Sums
 from dlkernels.dask import _direct, _patience, _tasks
 from dlkernels.dask._local import Local
 from dlkernels.dask._rounds import LAST, Round, cuts, number_of_parts
+
+#: The most bytes of arguments that are sent at once.
+_PIECE = 4 << 20
 
 
 def connect(client: Any, blocks: Sequence[_tasks.Raw]) -> Cluster | Local:
@@ -72,6 +76,7 @@ class Cluster:
         self._loaded: list[Any] = []
         self._parts: list[Any] = []
         self._holders: _direct.Holders | None = None
+        self._pieces: list[Any] = []
         self._pending: list[Any] = []
         self._waiting = False
         self._last_task = time.monotonic()
@@ -128,9 +133,7 @@ class Cluster:
         start = time.perf_counter()
         results = self._asked(function, arguments)
         if results is None:
-            # `Client.map` would make a large keyword argument a key of its own, with a name others may use.
-            task = functools.partial(_tasks.part_sums, function, arguments)
-            results = self._results(lambda: self._map("sums", task, self._parts), tries=2)
+            results = self._results(lambda: self._submit_sums(function, arguments), tries=2)
             self._sync(self._find_parts)
         total = _tasks.merged(part.nodes for part in results).total()
         kernels: dict[str, float] = collections.defaultdict(float)
@@ -142,9 +145,24 @@ class Cluster:
     def close(self) -> None:
         """Release everything on the workers. What hasn't begun isn't computed any more."""
         self._waiting = False
-        _release([*self._pending, *self._parts, *self._loaded, *self._raw])
-        self._pending, self._parts, self._loaded, self._raw = [], [], [], []
+        _release([*self._pending, *self._pieces, *self._parts, *self._loaded, *self._raw])
+        self._pending, self._pieces, self._parts, self._loaded, self._raw = [], [], [], [], []
         self._holders = None
+
+    def _submit_sums(self, function: Callable[..., Sums], arguments: tuple[Any, ...]) -> list[Any]:
+        """The tasks of a round. Arguments that are as large as a large theta get tasks of their own.
+
+        Dask warns of a graph of more than 10 MB, because most often data of the user is in it.
+        """
+        pickled = pickle.dumps(arguments)
+        if len(pickled) <= _PIECE:
+            # `Client.map` would make a large keyword argument a key of its own, with a name others may use.
+            return self._map("sums", functools.partial(_tasks.part_sums, function, arguments), self._parts)
+        name, submit = self._name("piece"), self._client.submit
+        starts = range(0, len(pickled), _PIECE)
+        self._pieces = [submit(bytes, pickled[i : i + _PIECE], key=(name, i)) for i in starts]
+        task = functools.partial(_tasks.part_sums_of_pieces, function)
+        return self._map("sums", task, self._parts, [self._pieces] * len(self._parts))
 
     def _numbers(self) -> range:
         return range(len(self._blocks))

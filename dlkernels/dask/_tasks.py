@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -77,6 +78,11 @@ def part_sums(function: Callable[..., Sums], arguments: tuple[Any, ...], part: P
     """`sums_of_part` as a task."""
     worker = get_worker()
     return sums_of_part(function, arguments, part, worker.state.nthreads, worker.address)
+
+
+def part_sums_of_pieces(function: Callable[..., Sums], part: Part, pieces: list[bytes]) -> PartSums:
+    """As `part_sums`, for arguments that were pickled and sent in pieces."""
+    return part_sums(function, pickle.loads(b"".join(pieces)), part)
 
 
 def sums_of_part(

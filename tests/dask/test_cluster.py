@@ -8,6 +8,7 @@ import threading
 import time
 
 import dask
+import numpy as np
 import pytest
 from dask_blocks import (
     ALONE,
@@ -36,6 +37,7 @@ from dask_blocks import (
     same_bits,
     slow_gradient,
     table,
+    the_theta,
     threads_and_tasks,
     too_large,
 )
@@ -151,6 +153,17 @@ def test_a_scheduler_that_does_not_answer_is_an_error(client, monkeypatch):
     assert keys_are_gone(client)
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_large_theta_brings_no_warning(client, direct):
+    """Dask warns of graphs of more than 10 MB, and warnings are errors in the tests."""
+    theta = np.arange(1.5e6)
+    with loaded(client) as cluster:
+        if not direct:
+            cluster._holders = None
+        assert np.array_equal(cluster.sums(the_theta, theta).gradient, BLOCKS * theta)
+    assert keys_are_gone(client)
+
+
 def test_direct_rounds_keep_the_scheduler_awake(client, monkeypatch):
     """A scheduler with an idle timeout ends when no task has changed its state for so long."""
     monkeypatch.setattr(_patience, "PERIOD", 0.1)
@@ -211,18 +224,28 @@ def patience(seconds):
 
 def test_no_workers_are_left():
     """Kernels use one thread, before the only worker hangs in a direct round, and Dask gives it up."""
-    settings = dask.config.set({"distributed.scheduler.worker-ttl": "1 s"})
-    with settings, local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
+    with local_cluster(0) as client, process(WORKER, client.scheduler.address) as worker:
         cluster = loaded(client)
         own, others = cluster.sums(processor_time).gradient
         assert others < 0.2 * own
         with (
             patience(1),
             pytest.raises(ClusterError, match="no workers for 1 seconds"),
-            after(0.2, worker.send_signal, signal.SIGSTOP),
+            after(0.2, hang, worker, client),
         ):
             cluster.sums(slow_gradient, THETA)
         assert keys_are_gone(client)
+
+
+def hang(worker, client):
+    worker.send_signal(signal.SIGSTOP)
+    client.run_on_scheduler(give_up_workers)
+
+
+async def give_up_workers(dask_scheduler):
+    """What Dask does with workers that it has not heard of for its setting `worker-ttl`."""
+    for worker in list(dask_scheduler.workers):
+        await dask_scheduler.remove_worker(worker, stimulus_id="worker-ttl")
 
 
 def test_a_killed_scheduler():
