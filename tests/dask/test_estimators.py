@@ -9,21 +9,36 @@ import warnings
 
 import dask
 import dask.array as da
-import dask.dataframe as dd
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from dask_blocks import keys_are_gone, kill, local_cluster, our_keys, pids, process
+from dask_tables import (
+    CANCER,
+    CASES,
+    IRIS,
+    NETWORK,
+    ROWS,
+    X,
+    Y,
+    alone,
+    chunked,
+    cut,
+    frame,
+    parameters,
+    same,
+    with_nan,
+    with_unknown_rows,
+    y_of,
+)
 from distributed import Client
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from dlkernels.blocks import block_gradient, combine
-from dlkernels.dask import DaskLogisticRegression, DaskMLPClassifier, DaskMLPRegressor
+from dlkernels.dask import DaskLogisticRegression, DaskMLPClassifier
 from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 
 pytestmark = [
@@ -32,57 +47,11 @@ pytestmark = [
 ]
 
 
-def scaled(load):
-    X, y = load(return_X_y=True)
-    return (X - X.mean(axis=0)) / X.std(axis=0), y
-
-
-IRIS, CANCER, DIABETES = scaled(load_iris), scaled(load_breast_cancer), scaled(load_diabetes)
-NUMBERS = (DIABETES[1] - DIABETES[1].mean()) / DIABETES[1].std()
-ROWS = 40
-NETWORK = {"hidden_layer_sizes": (8,), "random_state": 0}
-CASES = {
-    "two classes": (DaskLogisticRegression(class_weight="balanced", max_iter=9), *CANCER),
-    "three classes": (DaskLogisticRegression(max_iter=9), IRIS[0], np.array(["a", "b", "c"])[IRIS[1]]),
-    "lbfgs": (DaskMLPClassifier(solver="lbfgs", max_iter=6, **NETWORK), *IRIS),
-    "adam": (DaskMLPClassifier(max_iter=4, batch_size=15, **NETWORK), *IRIS),
-    "sgd": (DaskMLPRegressor(solver="sgd", max_iter=4, batch_size=15, **NETWORK), DIABETES[0], NUMBERS),
-    "two outputs": (
-        DaskMLPRegressor(solver="lbfgs", max_iter=6, **NETWORK),
-        DIABETES[0],
-        np.stack([NUMBERS, NUMBERS**2], axis=1),
-    ),
-    "counts": (DaskMLPRegressor("poisson", max_iter=3, **NETWORK), DIABETES[0], np.round(np.exp(NUMBERS))),
-}
-
-
 @pytest.fixture(scope="module")
 def client():
     """A cluster that tests make larger, and whose workers they kill."""
     with local_cluster(1) as client:
         yield client
-
-
-def chunked(*arrays, rows=ROWS):
-    return [da.from_array(array, chunks=(rows, *array.shape[1:])) for array in arrays]
-
-
-def alone(model, *collections):
-    """Fitted in this process, without the cluster."""
-    with dask.config.set(scheduler="synchronous"):
-        return clone(model).fit(*collections[:2], sample_weight=(*collections, None)[2])
-
-
-def parameters(model):
-    return [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
-
-
-def same(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(parameters(a), parameters(b), strict=True))
-
-
-def cut(*arrays):
-    return [tuple(array[i : i + ROWS] for array in arrays) for i in range(0, len(arrays[0]), ROWS)]
 
 
 # -- the same bits -----------------------------------------------------------------------------------------
@@ -256,11 +225,6 @@ def in_this_process():
         yield
 
 
-def frame(X, y, blocks=4):
-    names = [f"x{i}" for i in range(X.shape[1])]
-    return dd.from_pandas(pd.DataFrame(X, columns=names).assign(label=y), npartitions=blocks), names
-
-
 @pytest.mark.usefixtures("in_this_process")
 def test_collections_of_every_form_give_the_same_model():
     X, y = CANCER
@@ -280,15 +244,6 @@ def test_collections_of_every_form_give_the_same_model():
     assert list(found.feature_names_in_) == names
     assert np.allclose(found.coef_, expected.coef_, rtol=1e-6)
     assert found.score(table[names], table["label"]) == expected.score(*chunked(X, y))
-
-
-def y_of(y):
-    return da.from_array(y, chunks=ROWS)
-
-
-def with_unknown_rows(array):
-    whole = da.from_array(array, chunks=(ROWS, *array.shape[1:]))
-    return whole[da.ones(len(array), dtype=bool, chunks=ROWS)]
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -320,13 +275,6 @@ def test_categories_may_be_labels_but_no_features():
     assert list(model.predict(table[names]).compute()[:2]) == ["a", "a"]
 
 
-def with_nan(X):
-    X = X.copy()
-    X[100, 1] = np.nan
-    return X
-
-
-X, Y = (da.from_array(array, chunks=(ROWS, *array.shape[1:])) for array in IRIS)
 WRONG = {
     "memory": (IRIS[0], Y, TypeError, "X must be a Dask array or dataframe, not ndarray"),
     "labels in memory": (X, IRIS[1], TypeError, "y must be a Dask array or dataframe, not ndarray"),
@@ -431,158 +379,3 @@ def test_small_blocks_on_a_cluster_get_a_warning(client):
     with pytest.warns(da.PerformanceWarning, match=r"150 rows in 4 block\(s\) is too small") as found:
         DaskLogisticRegression().fit(X, Y)
     assert found[0].filename == __file__
-
-
-# -- predictions without `fit`, and wrong ones -------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_predictions_before_fit_and_of_other_features_are_refused_at_once():
-    for model in (DaskLogisticRegression(), DaskMLPClassifier(), DaskMLPRegressor()):
-        with pytest.raises(NotFittedError, match="not fitted yet"):
-            model.predict(X)
-        with pytest.raises(NotFittedError, match="not fitted yet"):
-            model.score(X, Y)
-    model = DaskLogisticRegression().fit(X, Y)
-    with pytest.raises(ValueError, match="X has 3 features, but LogisticRegression is expecting 4 features"):
-        model.predict(X[:, :3])
-    table, names = frame(*IRIS)
-    model = DaskLogisticRegression().fit(table[names], table["label"])
-    with pytest.raises(ValueError, match="feature names should match"):
-        model.predict_proba(table[names].rename(columns={"x0": "other"}))
-    with pytest.raises(TypeError, match="X must hold numbers"):
-        model.predict(table[names].assign(x0="a"))
-    later = DaskLogisticRegression().fit(X, Y).predict(chunked(with_nan(IRIS[0]))[0])
-    with pytest.raises(ValueError, match="block 2: Input X contains NaN"):
-        later.compute()
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_parameters_may_be_set_by_hand():
-    fitted = DaskLogisticRegression().fit(X, Y)
-    model = DaskLogisticRegression()
-    model.coef_, model.intercept_, model.classes_ = fitted.coef_, fitted.intercept_, fitted.classes_
-    assert np.array_equal(model.predict(X).compute(), fitted.predict(X).compute())
-    assert model.score(X, Y) == fitted.score(X, Y)
-    regressor = DaskMLPRegressor(hidden_layer_sizes=())
-    regressor.coefs_, regressor.intercepts_ = [np.ones((4, 1))], [np.zeros(1)]
-    assert np.allclose(regressor.predict(X).compute(), IRIS[0].sum(axis=1))
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_the_plain_estimator_shares_memory_and_goes_on_where_training_was():
-    model = DaskMLPClassifier(max_iter=3, batch_size=15, **NETWORK).fit(X, Y)
-    local, other = model.to_local(), model.to_local()
-    assert local._network()[0] is local._shared[0]
-    before = local.predict_proba(IRIS[0])
-    local.coefs_[0][...] = 0
-    assert not np.array_equal(local.predict_proba(IRIS[0]), before)
-    assert np.array_equal(model.predict_proba(IRIS[0]), before)
-    other.partial_fit(*IRIS)
-    assert other.t_ == model.t_ + 150
-    anew = model._frozen().partial_fit(*IRIS)
-    assert not np.array_equal(anew.coefs_[0], other.coefs_[0])
-    # What is predicted later is what the model was when it was asked.
-    later = model.predict_proba(X)
-    model.coefs_[0][...] = 0
-    assert np.array_equal(later.compute(), before)
-    assert not hasattr(model._frozen(), "_optimizer")
-
-
-WEIGHTS = da.ones(150, chunks=ROWS)
-SEVERAL = np.stack([IRIS[1] == 0, IRIS[1] > 1], axis=1).astype(int)
-SCORES = {
-    "length": (X, with_unknown_rows(IRIS[1][:100]), None, "but y has 3"),
-    "length of a block": (
-        with_unknown_rows(IRIS[0]), da.from_array(IRIS[1], chunks=(50, 50, 25, 25)), None,
-        r"block \d: .*inconsistent numbers of samples",
-    ),
-    "columns": (X, da.stack([Y, Y], axis=1), None, r"y has 2 column\(s\), but 1 are predicted"),
-    "NaN": (X, da.where(Y > 1, np.nan, Y), None, r"block \d: Input y contains NaN"),
-    "negative weights": (X, Y, -WEIGHTS, r"block \d: Negative values in data passed to `sample_weight`"),
-    "no weights": (X, Y, 0 * WEIGHTS, "at least one non-zero"),
-    "no rows": (X[:0], Y[:0], None, r"no examples: 1 block\(s\), all without rows"),
-    "no rows, unknown": (X[Y > 5], Y[Y > 5], None, r"no examples: 4 block\(s\), all without rows"),
-}  # fmt: skip
-
-
-@pytest.mark.usefixtures("in_this_process")
-@pytest.mark.parametrize("name", SCORES)
-def test_scores_of_wrong_labels_and_weights_are_refused(name):
-    A, b, weights, message = SCORES[name]
-    regressor = DaskMLPRegressor(hidden_layer_sizes=(), solver="lbfgs")
-    for model in (DaskLogisticRegression().fit(X, Y), regressor.fit(X, Y)):
-        with pytest.raises(ValueError, match=message):
-            model.score(A, b, sample_weight=weights)
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_one_column_of_labels_is_no_score_of_several():
-    labels = da.from_array(SEVERAL, chunks=(ROWS, 2))
-    model = DaskMLPClassifier((), solver="lbfgs", max_iter=9).fit(X, labels)
-    assert model.score(X, labels) == pytest.approx(model.to_local().score(IRIS[0], SEVERAL))
-    for y in (Y, labels[:, :1]):
-        with pytest.raises(ValueError, match=r"y has 1 column\(s\), but 2 are predicted"):
-            model.score(X, y)
-
-
-# -- collections of odd forms ------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_nullable_columns_and_frames_of_one_column():
-    rounded = np.round(IRIS[0][:, :2] * 3)
-    whole = pd.DataFrame({"a": rounded[:, 0], "b": rounded[:, 1] > 0})
-    table = dd.from_pandas(whole.astype({"a": "Int64", "b": "boolean"}), npartitions=4)
-    labels = dd.from_pandas(pd.DataFrame({"label": IRIS[1], "weight": 2.0}), npartitions=4)
-    found = DaskLogisticRegression(max_iter=9).fit(
-        table, labels[["label"]].astype("Int64"), sample_weight=labels["weight"]
-    )
-    expected = DaskLogisticRegression(max_iter=9).fit(
-        dd.from_pandas(whole.astype(float), npartitions=4), labels["label"], sample_weight=labels["weight"]
-    )
-    assert same(found, expected)
-    assert found.classes_.dtype.kind in "if"
-    assert found.score(table, labels[["label"]]) == expected.score(table, labels["label"])
-    assert np.array_equal(found.predict(table).compute(), expected.predict(table).compute())
-    holes = whole.astype({"a": "Int64"})
-    holes.loc[100, "a"] = pd.NA
-    holes = dd.from_pandas(holes, npartitions=4)
-    with pytest.raises(ValueError, match="block 2: Input X contains NaN"):
-        DaskLogisticRegression().fit(holes, labels["label"])
-    with pytest.raises(ValueError, match=r"sample_weight must have 1 axis but has shape \(unknown, 1\)"):
-        DaskLogisticRegression().fit(table, labels["label"], sample_weight=labels[["weight"]])
-
-
-ODD = {
-    "three axes": (X, Y[:, None, None], ValueError, r"y must have 1 or 2 axes but has shape \(150, 1, 1\)"),
-    "texts": (da.full((150, 4), "a", chunks=(ROWS, 4)), Y, ValueError, r"block \d: could not convert"),
-    "objects": (
-        X.map_blocks(lambda x: np.full(x.shape, {}, object), dtype=object), Y, TypeError, r"block \d: float"
-    ),
-    "no columns": (X[:, :0], Y, ValueError, r"block \d: Found array with 0 feature\(s\)"),
-    "no rows": (X[:0], Y[:0], ValueError, r"no examples: 1 block\(s\), all without rows"),
-    "wrong meta": (
-        da.from_delayed(dask.delayed(IRIS[0][0]), (150, 4), dtype=float), Y.rechunk(150), ValueError,
-        "block 0: Expected 2D array",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.usefixtures("in_this_process")
-@pytest.mark.parametrize("name", ODD)
-def test_odd_collections_are_refused(name):
-    A, b, kind, message = ODD[name]
-    with pytest.raises(kind, match=message):
-        DaskLogisticRegression().fit(A, b)
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_what_dask_believes_of_a_collection_may_be_wrong():
-    """Its numbers of rows and columns, and its dtype; what counts is what the blocks hold."""
-    A = da.from_delayed(dask.delayed(IRIS[0]), (7, 9), dtype="int8")
-    b = da.from_delayed(dask.delayed(IRIS[1]), (7,), dtype="float32")
-    model = DaskLogisticRegression(max_iter=9).fit(A, b)
-    assert same(model, DaskLogisticRegression(max_iter=9).fit(X.rechunk(150), Y.rechunk(150)))
-    numbers = X.astype(object)
-    assert same(DaskLogisticRegression().fit(numbers, Y), DaskLogisticRegression().fit(X, Y))
