@@ -121,6 +121,26 @@ def failing(number, block):
     return Sums(np.zeros(1), 0.0, 0.0)
 
 
+def the_theta(number, block, theta):
+    return Sums(theta, 0.0, 1.0)
+
+
+class OddError(Exception):
+    """An error that can't be pickled."""
+
+    def __init__(self):
+        super().__init__("odd")
+        self.lock = threading.Lock()
+
+
+def raises_odd_error(number, block):
+    raise OddError
+
+
+def raises_os_error(number, block):
+    raise FileNotFoundError("no such file: X.csv")
+
+
 def no_sums(number, block):
     return 1.0
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import functools
+import pickle
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -24,7 +26,10 @@ from distributed.comm import CommClosedError
 from dlkernels.blocks import Sums
 from dlkernels.dask import _direct, _patience, _tasks
 from dlkernels.dask._local import Local
-from dlkernels.dask._rounds import Round, cuts, number_of_parts
+from dlkernels.dask._rounds import LAST, Round, cuts, number_of_parts
+
+#: The most bytes of arguments that are sent at once.
+_PIECE = 4 << 20
 
 
 def connect(client: Any, blocks: Sequence[_tasks.Raw]) -> Cluster | Local:
@@ -61,7 +66,7 @@ class Cluster:
             raise ValueError(
                 "the client must not be asynchronous: make it by Client(..., asynchronous=False)"
             )
-        self.last_round: Round | None = None
+        self.last_rounds: collections.deque[Round] = collections.deque(maxlen=LAST)
         self._client = client
         self._blocks = list(blocks)
         self._names = uuid.uuid4().hex  # several fits may use a cluster, and a client, at once
@@ -71,14 +76,22 @@ class Cluster:
         self._loaded: list[Any] = []
         self._parts: list[Any] = []
         self._holders: _direct.Holders | None = None
+        self._pieces: list[Any] = []
         self._pending: list[Any] = []
         self._waiting = False
+        self._last_task = time.monotonic()
+        self._away = contextlib.ExitStack()
 
     def __enter__(self) -> Cluster:
+        """If this is a task, its worker gives the thread to other tasks meanwhile, perhaps to ours."""
+        with contextlib.suppress(ValueError):  # there is no worker
+            distributed.get_worker()
+            self._away.enter_context(distributed.worker_client())
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        self._away.close()
 
     def look(self, function: Callable[..., Any]) -> list[Any]:
         """Call `function(number, X, y, sample_weight)` for each block. Return the results, in block order.
@@ -108,9 +121,10 @@ class Cluster:
             return self._map("size", _tasks.size_of, self._parts)
 
         sizes = self._results(submit_blocks)
-        ranges = cuts(sizes, number_of_parts(sizes, *self._client.run_on_scheduler(_workers_and_memory)))
+        state = self._sync(self._state)
+        ranges = cuts(sizes, number_of_parts(sizes, max(len(state.addresses), 1), state.memory))
         self._results(submit_parts)
-        self._find_parts()
+        self._sync(self._find_parts)
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """One round: the sum of what `function(number, block, *arguments)` returns, over all blocks."""
@@ -119,23 +133,36 @@ class Cluster:
         start = time.perf_counter()
         results = self._asked(function, arguments)
         if results is None:
-            # `Client.map` would make a large keyword argument a key of its own, with a name others may use.
-            task = functools.partial(_tasks.part_sums, function, arguments)
-            results = self._results(lambda: self._map("sums", task, self._parts), tries=2)
-            self._find_parts()
+            results = self._results(lambda: self._submit_sums(function, arguments), tries=2)
+            self._sync(self._find_parts)
         total = _tasks.merged(part.nodes for part in results).total()
         kernels: dict[str, float] = collections.defaultdict(float)
         for part in results:
             kernels[part.worker] += part.seconds
-        self.last_round = Round(time.perf_counter() - start, max(kernels.values()))
+        self.last_rounds.append(Round(time.perf_counter() - start, max(kernels.values())))
         return total
 
     def close(self) -> None:
         """Release everything on the workers. What hasn't begun isn't computed any more."""
         self._waiting = False
-        _release([*self._pending, *self._parts, *self._loaded, *self._raw])
-        self._pending, self._parts, self._loaded, self._raw = [], [], [], []
+        _release([*self._pending, *self._pieces, *self._parts, *self._loaded, *self._raw])
+        self._pending, self._pieces, self._parts, self._loaded, self._raw = [], [], [], [], []
         self._holders = None
+
+    def _submit_sums(self, function: Callable[..., Sums], arguments: tuple[Any, ...]) -> list[Any]:
+        """The tasks of a round. Arguments that are as large as a large theta get tasks of their own.
+
+        Dask warns of a graph of more than 10 MB, because most often data of the user is in it.
+        """
+        pickled = pickle.dumps(arguments)
+        if len(pickled) <= _PIECE:
+            # `Client.map` would make a large keyword argument a key of its own, with a name others may use.
+            return self._map("sums", functools.partial(_tasks.part_sums, function, arguments), self._parts)
+        name, submit = self._name("piece"), self._client.submit
+        starts = range(0, len(pickled), _PIECE)
+        self._pieces = [submit(bytes, pickled[i : i + _PIECE], key=(name, i)) for i in starts]
+        task = functools.partial(_tasks.part_sums_of_pieces, function)
+        return self._map("sums", task, self._parts, [self._pieces] * len(self._parts))
 
     def _numbers(self) -> range:
         return range(len(self._blocks))
@@ -161,17 +188,11 @@ class Cluster:
     def _asked(
         self, function: Callable[..., Sums], arguments: tuple[Any, ...]
     ) -> list[_tasks.PartSums] | None:
-        """A round without tasks (`_direct`), or None if a part isn't where it was."""
+        """A round without tasks (`_direct`), or None if that wasn't possible."""
         if self._holders is None:
             return None
-        try:
-            answers = self._client.sync(self._answers, self._holders, function, arguments)
-            found = None if answers is None else _direct.joined(self._holders, answers)
-        except OSError:  # the scheduler is gone, which a round of tasks finds out, too
-            found = None
-        except BaseException:
-            self.close()
-            raise
+        answers = self._sync(self._answers, self._holders, function, arguments)
+        found = None if answers is None else _direct.joined(self._holders, answers)
         if found is None:
             self._holders = None
         return found
@@ -181,16 +202,26 @@ class Cluster:
         run = self._client.run(_direct.held_sums, holders, *call, workers=list(holders), on_error="return")
         answers = asyncio.ensure_future(run)
         try:
+            self._stay_awake()
             while not (await asyncio.wait([answers], timeout=_patience.PERIOD))[0]:
+                self._stay_awake()
                 if not set(holders) <= (await self._state()).addresses:
                     return None
-            return dict(answers.result())
+            return None if answers.exception() else dict(answers.result())
         finally:
             answers.cancel()
 
-    def _find_parts(self) -> None:
+    def _stay_awake(self) -> None:
+        """Submit a task now and then: a scheduler with an idle timeout ends when it sees none for long."""
+        if time.monotonic() - self._last_task > _patience.PERIOD:
+            self._last_task = time.monotonic()
+            _release(self._pending)
+            self._pending = [self._client.submit(_tasks.nothing, key=self._name("nothing"))]
+
+    async def _find_parts(self) -> None:
+        """Which workers have the parts. On the client's event loop."""
         keys = [part.key for part in self._parts]
-        self._holders = _direct.holders_of(keys, self._client.who_has(self._parts))
+        self._holders = _direct.holders_of(keys, await _reply(self._client.who_has(self._parts)))
 
     def _results(self, submit: Callable[[], list[Any]], tries: int = 1) -> list[Any]:
         """Submit tasks, wait, and return their results. Or raise the error of one, or of the cluster.
@@ -198,10 +229,16 @@ class Cluster:
         With several tries, tasks that wait on a worker that has paused are submitted again, for the others.
         """
         self._waiting = True
+        found = list(self._sync(self._on_loop, submit, tries))
+        self._last_task = time.monotonic()
+        return found
+
+    def _sync(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call this on the client's event loop. If there is an error, release everything."""
         try:
             if self._client.status != "running":
                 raise _patience.scheduler_is_gone(f"the client is {self._client.status}")
-            return list(self._client.sync(self._on_loop, submit, tries))
+            return self._client.sync(function, *arguments)
         except BaseException as error:  # Ctrl-C too, which interrupts this thread while the loop's goes on
             self.close()
             if isinstance(error, KilledWorker | CancelledError | CommClosedError):
@@ -242,20 +279,21 @@ class Cluster:
                 results.cancel()
 
     async def _state(self) -> _patience.State:
-        asked = self._client.run_on_scheduler(_patience.state_of)
-        try:
-            return await asyncio.wait_for(asked, _patience.PATIENCE)
-        except TimeoutError:
-            raise _patience.scheduler_is_gone("it doesn't answer") from None
+        found: _patience.State = await _reply(self._client.run_on_scheduler(_patience.state_of))
+        return found
+
+
+async def _reply(asked: Awaitable[Any]) -> Any:
+    """What the scheduler answers, if it is there and answers in time."""
+    try:
+        return await asyncio.wait_for(asked, _patience.patience())
+    except TimeoutError:
+        raise _patience.scheduler_is_gone("it doesn't answer") from None
+    except OSError as error:  # also CommClosedError
+        raise _patience.scheduler_is_gone(error) from error
 
 
 def _release(futures: list[Any]) -> None:
     """Tell the scheduler that nobody wants these any more. It forgets those that haven't begun."""
     for future in futures:
         future.release()
-
-
-def _workers_and_memory(dask_scheduler: Any) -> tuple[int, float]:
-    """Runs on the scheduler. The number of workers, and the memory of the smallest; 0 if none has a limit."""
-    workers = list(dask_scheduler.workers.values())
-    return max(len(workers), 1), min((w.memory_limit for w in workers if w.memory_limit), default=0)

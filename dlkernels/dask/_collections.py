@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import dask
 import dask.array as da
 import numpy as np
 
-#: X, y and weights of a block, as Delayed objects; or None without weights.
-Raw = tuple[Any, Any, Any]
+from dlkernels.dask._tasks import Raw
 
 
 def is_frame(value: Any) -> bool:
@@ -27,8 +27,7 @@ def is_collection(value: Any) -> bool:
 
 def blocks_of(X: Any, y: Any, sample_weight: Any = None) -> list[Raw]:
     """The blocks of rows of X, with the labels and weights of their rows."""
-    X = whole_rows("X", X)
-    _need_numbers(X)
+    X = features(X)
     blocks = [X]
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         blocks.append(None if value is None else _cut_as(X, name, value))
@@ -36,15 +35,29 @@ def blocks_of(X: Any, y: Any, sample_weight: Any = None) -> list[Raw]:
     return list(zip(*columns, strict=True))
 
 
-def whole_rows(name: str, value: Any) -> Any:
-    """A table whose blocks hold whole rows."""
+def features(X: Any) -> Any:
+    """The table X, of numbers, whose blocks hold whole rows."""
+    X = _whole_rows("X", X)
+    if X.ndim != 2:
+        raise ValueError(f"X must have 2 axes but has shape {_shape(X)}")
+    _need_numbers(X)
+    return X
+
+
+def columns(value: Any) -> int | None:
+    """How many columns a table has, or None if that isn't known; 1 if it has one axis."""
+    if value.ndim == 1:
+        return 1
+    return int(value.shape[1]) if isinstance(value.shape[1], Integral) else None
+
+
+def _whole_rows(name: str, value: Any) -> Any:
+    """A table or vector whose blocks hold whole rows."""
     if not is_collection(value):
         raise TypeError(
             f"{name} must be a Dask array or dataframe, not {type(value).__name__}; what is in memory can be "
             "fitted by the estimators of dlkernels.estimators"
         )
-    if value.ndim != 2 and name == "X":
-        raise ValueError(f"X must have 2 axes but has shape {_shape(value)}")
     if isinstance(value, da.Array) and value.ndim == 2 and value.numblocks[1] > 1:
         return value.rechunk({1: -1})
     return value
@@ -54,7 +67,7 @@ def _need_numbers(X: Any) -> None:
     """Refuse columns of a dataframe that hold no numbers."""
     if not is_frame(X):
         return
-    wrong = [f"{name!r} ({dtype})" for name, dtype in X.dtypes.items() if not _is_number(dtype)]
+    wrong = [f"{column!r} ({dtype})" for column, dtype in X.dtypes.items() if not _is_number(dtype)]
     if wrong:
         raise TypeError(
             f"X must hold numbers, but {', '.join(wrong[:10])}{' and others' if len(wrong) > 10 else ''} "
@@ -68,9 +81,10 @@ def _is_number(dtype: Any) -> bool:
 
 def _cut_as(X: Any, name: str, value: Any) -> Any:
     """Labels or weights, cut into blocks of the same rows as X."""
-    value = whole_rows(name, value)
-    if value.ndim > 2 or (name == "sample_weight" and value.ndim > 1):
-        raise ValueError(f"{name} must have 1 axis but has shape {_shape(value)}")
+    value = _whole_rows(name, value)
+    allowed = "1 axis" if name == "sample_weight" else "1 or 2 axes"
+    if value.ndim not in ((1,) if name == "sample_weight" else (1, 2)):
+        raise ValueError(f"{name} must have {allowed} but has shape {_shape(value)}")
     here, there = _lengths(X), _lengths(value)
     if here is not None and there is not None:
         if sum(here) != sum(there):
@@ -97,7 +111,8 @@ def _number(value: Any) -> int:
 
 
 def _shape(value: Any) -> str:
-    return str(tuple("unknown" if isinstance(n, float) and math.isnan(n) else n for n in value.shape))
+    lengths = [str(n) if isinstance(n, Integral) else "unknown" for n in value.shape]
+    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
 def _delayed(value: Any) -> list[Any]:

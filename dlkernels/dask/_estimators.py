@@ -11,12 +11,12 @@ from sklearn.utils.metaestimators import available_if
 from dlkernels.dask import _predicting
 from dlkernels.dask._cluster import connect
 from dlkernels.dask._collections import blocks_of, is_collection
-from dlkernels.dask._training import OnCluster
+from dlkernels.dask._training import DaskSource
 from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 from dlkernels.estimators._base import all_or_nothing
 
 
-def _nowhere(estimator: Any) -> bool:
+def _not_on_dask(estimator: Any) -> bool:
     raise AttributeError(
         f"{type(estimator).__name__} has only `fit`, on all blocks; `to_local()` returns an estimator that "
         "learns from parts of a table"
@@ -58,9 +58,11 @@ class OnDask:
             If X, y or sample_weight isn't a Dask collection, or a column holds no numbers.
         ValueError
             As the plain estimator's, with the number of the block. Then the estimator stays as it was.
-        RuntimeError
-            If there has been no worker for half a minute, the scheduler is gone, or a block can't be computed
-            because it brings down each worker that tries.
+        ClusterError
+            If the scheduler is gone, a block can't be computed because it brings down each worker that tries,
+            or no worker has had a task for 25 seconds: it may be that there are none, or that their memory is
+            full. Where workers take longer to start, ``dask.config.set({"dlkernels.patience": "5 minutes"})``
+            before `fit`.
 
         Warns
         -----
@@ -69,15 +71,25 @@ class OnDask:
 
         Notes
         -----
-        Workers keep the blocks, and each round returns the sums of all blocks (`dlkernels.blocks`). So the
-        result has the same bits on any number of workers, also if workers die meanwhile, and those of
-        `fit_chunks` with the same blocks and "lbfgs". A step of "sgd" and "adam" takes `batch_size` rows of
-        the largest block, and of each other one as many in proportion, in one round.
+        Workers keep the blocks, and each round returns the sums of all blocks (`dlkernels.blocks`). A round
+        is one evaluation of the cost by "lbfgs", or one step of "sgd" and "adam". The result has the same
+        bits on any number of workers, also if some die. With "lbfgs" these are the bits of `fit_chunks` on
+        the same blocks.
+
+        As for any program on Dask, the scheduler and the workers need the packages that the client has.
+        `fit` may be called in a task, for instance by a search of scikit-learn with joblib's backend "dask".
+        Rounds are short, so a cluster that adapts itself takes its workers for idle: give it a minimum.
+        A worker that hangs, rather than dies, is waited for until Dask gives it up, by its setting
+        `distributed.scheduler.worker-ttl`.
+
+        `round_seconds_`, of shape (n_rounds, 2), holds the seconds of the last 100 rounds, and how many of
+        them the kernels took on the slowest worker. Without a cluster it has no rows.
         """
         blocks = blocks_of(X, y, sample_weight)
         with all_or_nothing(self), connect(client, blocks) as cluster:
-            source = OnCluster(cluster)
+            source = DaskSource(cluster)
             self._fit_blocks(source)  # type: ignore[attr-defined]
+            self.round_seconds_ = source.round_seconds()
         source.warn_of_small_blocks(type(self).__name__)
         return self
 
@@ -89,9 +101,18 @@ class OnDask:
         LogisticRegression, MLPClassifier or MLPRegressor
             One of `dlkernels.estimators`, for tables in memory, files (`save`) and servers (`predictor`).
         """
+        return self._copied(self.__getstate__())
+
+    def _copied(self, state: Any) -> Any:
+        """The plain estimator in this state."""
         local = self._local(**self.get_params(deep=False))  # type: ignore[attr-defined]
-        vars(local).update(copy.deepcopy(vars(self)))
+        local.__setstate__(copy.deepcopy(state))
         return local
+
+    def _frozen(self) -> Any:
+        """The plain estimator as it predicts now, without what only training needs, which is larger."""
+        state: Any = self.__getstate__()
+        return self._copied({name: value for name, value in state.items() if name != "_optimizer"})
 
     def predict(self, X: Any) -> Any:
         """Return the plain estimator's `predict` of each row.
@@ -109,8 +130,9 @@ class OnDask:
         return self._predicted("predict", X)
 
     def _predicted(self, method: str, X: Any) -> Any:
-        local = self.to_local()
-        return _predicting.predicted(local, method, X) if is_collection(X) else getattr(local, method)(X)
+        if is_collection(X):
+            return _predicting.predicted(self._frozen(), method, X)
+        return getattr(self._local, method)(self, X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, or R² of a regression.
@@ -125,10 +147,15 @@ class OnDask:
         -------
         float
             It is computed at once, block by block.
+
+        Raises
+        ------
+        ValueError
+            As the plain estimator's, with the number of the block; or if there are no rows.
         """
-        local = self.to_local()
         if not is_collection(X):
-            return float(local.score(X, y, sample_weight))
+            return float(self._local.score(self, X, y, sample_weight))
+        local = self._frozen()
         if is_classifier(local):
             return _predicting.accuracy(_predicting.score(local, X, y, sample_weight, _predicting.right))
         return _predicting.r2(_predicting.score(local, X, y, sample_weight, _predicting.moments))
@@ -141,18 +168,18 @@ class OnDask:
         path : str or path-like
             The file. `dlkernels.estimators.load` returns the plain estimator.
         """
-        self.to_local().save(path)
+        self._frozen().save(path)
 
-    @available_if(_nowhere)
+    @available_if(_not_on_dask)
     def fit_chunks(self, chunks: Any) -> None:
         """There is no such method: it would read whole collections into memory."""
 
-    @available_if(_nowhere)
+    @available_if(_not_on_dask)
     def partial_fit(self, X: Any, y: Any) -> None:
         """There is no such method: it would read whole collections into memory."""
 
 
-class _Probabilities(OnDask):
+class _DaskClassifier(OnDask):
     """Of a classifier."""
 
     def predict_proba(self, X: Any) -> Any:
@@ -175,7 +202,7 @@ class _Probabilities(OnDask):
         return self._predicted("predict_log_proba", X)
 
 
-class DaskLogisticRegression(_Probabilities, LogisticRegression):
+class DaskLogisticRegression(_DaskClassifier, LogisticRegression):
     """`dlkernels.estimators.LogisticRegression` for tables on a Dask cluster.
 
     Parameters and attributes are those of the plain estimator.
@@ -200,12 +227,13 @@ class DaskLogisticRegression(_Probabilities, LogisticRegression):
         return self._predicted("decision_function", X)
 
 
-class DaskMLPClassifier(_Probabilities, MLPClassifier):
+class DaskMLPClassifier(_DaskClassifier, MLPClassifier):
     """`dlkernels.estimators.MLPClassifier` for tables on a Dask cluster.
 
-    Parameters and attributes are those of the plain estimator. `batch_size` counts rows of the largest block:
-    a step of "sgd" and "adam" takes rows of every block. `early_stopping` is refused, because nothing is held
-    out.
+    Parameters and attributes are those of the plain estimator, with two exceptions. `early_stopping` is
+    refused, because nothing is held out. A step of "sgd" and "adam" takes `batch_size` rows of the largest
+    block, and of each other block as many in proportion. With `shuffle`, the rows of a block are shuffled
+    once; after that, only the order of its batches changes from epoch to epoch.
 
     Examples
     --------
@@ -224,9 +252,10 @@ class DaskMLPClassifier(_Probabilities, MLPClassifier):
 class DaskMLPRegressor(OnDask, MLPRegressor):
     """`dlkernels.estimators.MLPRegressor` for tables on a Dask cluster.
 
-    Parameters and attributes are those of the plain estimator. `batch_size` counts rows of the largest block:
-    a step of "sgd" and "adam" takes rows of every block. `early_stopping` is refused, because nothing is held
-    out.
+    Parameters and attributes are those of the plain estimator, with two exceptions. `early_stopping` is
+    refused, because nothing is held out. A step of "sgd" and "adam" takes `batch_size` rows of the largest
+    block, and of each other block as many in proportion. With `shuffle`, the rows of a block are shuffled
+    once; after that, only the order of its batches changes from epoch to epoch.
 
     Examples
     --------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ import dask
 
 from dlkernels.blocks import Sums
 from dlkernels.dask import _tasks
-from dlkernels.dask._rounds import Round
 
 #: So many sums are added in one task: few are in memory at once, and few tasks are added to the graph.
 _TOGETHER = 8
@@ -27,7 +25,6 @@ class Local:
     def __init__(self, blocks: Sequence[_tasks.Raw]) -> None:
         self._blocks = list(blocks)
         self._load: Callable[..., Any] | None = None
-        self.last_round: Round | None = None
 
     def __enter__(self) -> Local:
         return self
@@ -45,7 +42,6 @@ class Local:
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         if self._load is None:
             raise ValueError("sums: call `load` first")
-        start = time.perf_counter()
         of_block = _tasks.LocalRound(self._load, function, arguments, os.getpid())
         call = dask.delayed(of_block, pure=False, traverse=False)
         merge = dask.delayed(_tasks.merge, pure=False)
@@ -53,7 +49,6 @@ class Local:
         while len(nodes) > 1:
             nodes = [merge(nodes[i : i + _TOGETHER]) for i in range(0, len(nodes), _TOGETHER)]
         (result,) = dask.compute(nodes[0])
-        self.last_round = Round(time.perf_counter() - start, result.seconds)
         return _tasks.merged([result.nodes]).total()
 
     def close(self) -> None:

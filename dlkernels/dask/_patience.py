@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+import dask
+from dask.utils import parse_timedelta
 from distributed import KilledWorker
 from distributed.comm import CommClosedError
 
-#: After so many seconds in which no worker has had a task, waiting ends with an error. Nothing is wrong with
-#: a task that takes longer.
-PATIENCE = 25.0
+#: Dask's configuration has under this key how long no worker may have a task, until waiting ends with an
+#: error. Nothing is wrong with a task that takes longer.
+KEY = "dlkernels.patience"
+_DEFAULT = "25 s"
 
 #: The seconds between two looks at the cluster.
 PERIOD = 1.0
@@ -24,6 +27,11 @@ class PausedError(ClusterError):
     """Some workers have paused, with tasks that others could do."""
 
 
+def patience() -> float:
+    """The seconds that Dask's configuration gives."""
+    return float(parse_timedelta(dask.config.get(KEY, _DEFAULT), "s"))
+
+
 class State(NamedTuple):
     """What the scheduler knows of its workers."""
 
@@ -31,15 +39,24 @@ class State(NamedTuple):
     paused: int
     busy: bool  # some worker has tasks and takes or executes them
     spilled: int  # bytes
+    memory: int = 0  # the limit of the smallest worker, in bytes; 0 if none has a limit
 
 
 def state_of(dask_scheduler: Any) -> State:
     """Runs on the scheduler, which passes itself by this name."""
     workers = list(dask_scheduler.workers.values())
     paused = [worker.status.name == "paused" for worker in workers]
-    # A paused worker finishes what it executes and takes nothing new.
-    busy = [w.executing if p else w.processing for w, p in zip(workers, paused, strict=True)]
-    return State(set(dask_scheduler.workers), sum(paused), any(busy), sum(w.memory.spilled for w in workers))
+    # A paused worker finishes what it executes and takes nothing new. A task that has left its thread to
+    # others only waits: it may be the one in which `fit` was called.
+    tasks = [w.executing if p else w.processing for w, p in zip(workers, paused, strict=True)]
+    busy = any(set(each) - set(w.long_running) for w, each in zip(workers, tasks, strict=True))
+    return State(
+        set(dask_scheduler.workers),
+        sum(paused),
+        busy,
+        sum(w.memory.spilled for w in workers),
+        min((w.memory_limit for w in workers if w.memory_limit), default=0),
+    )
 
 
 class Watch:
@@ -50,16 +67,16 @@ class Watch:
         self._spilled = -1
 
     def check(self, state: State) -> None:
-        """Raise ClusterError if no worker has had a task for `PATIENCE` seconds and nothing was spilled."""
+        """Raise ClusterError if no worker has had a task for too long, and nothing was spilled."""
         if state.busy or state.spilled != self._spilled:
             self._spilled = state.spilled
             self._since = time.monotonic()
-        elif time.monotonic() - self._since > PATIENCE:
+        elif time.monotonic() - self._since > patience():
             raise _error(state)
 
 
 def _error(state: State) -> ClusterError:
-    waited = f"for {PATIENCE:g} seconds"
+    waited = f"for {patience():g} seconds (dask.config has this limit as {KEY!r})"
     workers = len(state.addresses)
     if not workers:
         return ClusterError(f"the Dask cluster has had no workers {waited}")
@@ -77,7 +94,7 @@ def scheduler_is_gone(error: BaseException | str) -> ClusterError:
 
 
 def explained(error: BaseException) -> BaseException:
-    """A ClusterError for what Dask raises about itself. Other errors stay as they are."""
+    """A ClusterError for what Dask raises about itself."""
     if isinstance(error, KilledWorker):
         return ClusterError(
             f"Dask workers died again and again, the last one while it computed {error.task!r}. Most often "
@@ -87,6 +104,6 @@ def explained(error: BaseException) -> BaseException:
     if isinstance(error, CommClosedError) or getattr(error, "reason", "") == "scheduler-connection-lost":
         return scheduler_is_gone(error)
     return ClusterError(
-        f"Dask cancelled the computation ({error}). Data that was given to the cluster by `scatter` is lost "
-        "with its worker, because nobody can compute it again"
+        f"Dask cancelled the computation ({error}). It may have been cancelled elsewhere; or data given by "
+        "`scatter` was lost with its worker"
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from typing import NamedTuple
 
 #: A part takes at most this fraction of a worker's memory, so that Dask can spill parts one by one.
 OF_MEMORY = 0.2
+
+#: The times of so many rounds are remembered.
+LAST = 100
 
 #: A cut may be moved by this fraction of a part, to where the tree of the sums has large nodes.
 _TOLERANCE = 1 / 16
@@ -30,9 +34,9 @@ class Round(NamedTuple):
 
 def number_of_parts(sizes: list[int], workers: int, memory: float) -> int:
     """A part for each worker; more if parts would be too large for a worker with so much memory."""
-    most = math.ceil(sum(sizes) / (OF_MEMORY * memory)) if memory else 0
-    rounds = max(1, math.ceil(most / workers))
-    return min(len(sizes), rounds * workers)
+    needed = math.ceil(sum(sizes) / (OF_MEMORY * memory)) if memory else 0
+    parts_per_worker = max(1, math.ceil(needed / workers))
+    return min(len(sizes), parts_per_worker * workers)
 
 
 def cuts(sizes: list[int], parts: int) -> list[range]:
@@ -46,7 +50,9 @@ def cuts(sizes: list[int], parts: int) -> list[range]:
     bounds = [0]
     for k in range(1, parts):
         wanted = ends[-1] * k / parts
-        nearest = min(range(len(ends)), key=lambda i: abs(ends[i] - wanted)) + 1
+        after = bisect.bisect_left(ends, wanted)
+        around = range(max(after - 1, 0), min(after + 1, len(ends)))
+        nearest = min(around, key=lambda i: abs(ends[i] - wanted)) + 1
         near = range(max(nearest - slack, 1), min(nearest + slack, len(sizes) - 1) + 1)
         bounds.append(max(near, key=lambda i: (i & -i, -abs(i - nearest)), default=nearest))
     bounds.append(len(sizes))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from distributed import get_worker
 import dlkernels
 from dlkernels.blocks import Sums, Tree
 
-#: A raw block: X, y and the weights or None, as Dask's collections give them.
+#: A raw block: X, y and the weights or None, as Dask's collections give them, or as Delayed objects.
 Raw = tuple[Any, Any, Any]
 
 #: One task at a time runs kernels in a process, because the number of threads holds for the whole process.
@@ -69,16 +70,26 @@ def join(parts: list[Part]) -> Part:
     return Part(numbers, [block for part in parts for block in part.blocks])
 
 
+def nothing() -> None:
+    """Keeps a scheduler awake."""
+
+
 def part_sums(function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part) -> PartSums:
     """`sums_of_part` as a task."""
-    return sums_of_part(function, arguments, part, _workers_threads(), str(get_worker().address))
+    worker = get_worker()
+    return sums_of_part(function, arguments, part, worker.state.nthreads, worker.address)
+
+
+def part_sums_of_pieces(function: Callable[..., Sums], part: Part, pieces: list[bytes]) -> PartSums:
+    """As `part_sums`, for arguments that were pickled and sent in pieces."""
+    return part_sums(function, pickle.loads(b"".join(pieces)), part)
 
 
 def sums_of_part(
-    function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part, threads: int, worker: str
+    function: Callable[..., Sums], arguments: tuple[Any, ...], part: Part, threads: int | None, worker: str
 ) -> PartSums:
     """Call the function with each block, and add what it returns as far as the tree allows."""
-    with one_at_a_time(threads):
+    with kernels_turn(threads):
         start = time.perf_counter()
         tree = Tree()
         for number, block in zip(part.numbers, part.blocks, strict=True):
@@ -95,12 +106,8 @@ class LocalRound(NamedTuple):
     client: int  # the client's process
 
     def __call__(self, number: int, X: Any, y: Any, sample_weight: Any) -> PartSums:
-        block = self.load(number, X, y, sample_weight)
-        # Dask's multiprocessing scheduler has as many processes as there are CPUs.
-        with one_at_a_time(None if os.getpid() == self.client else 1):
-            start = time.perf_counter()
-            sums = _checked(number, self.function(number, block, *self.arguments))
-            return PartSums({(0, number): sums}, time.perf_counter() - start, "")
+        part = load(self.load, number, (X, y, sample_weight))
+        return sums_of_part(self.function, self.arguments, part, threads_for(self.client), "")
 
 
 def merge(parts: list[PartSums]) -> PartSums:
@@ -126,7 +133,7 @@ def _checked(number: int, sums: Any) -> Sums:
 
 
 @contextlib.contextmanager
-def one_at_a_time(threads: int | None) -> Iterator[None]:
+def kernels_turn(threads: int | None) -> Iterator[None]:
     """Wait until no other task of this process runs kernels. Then use so many threads, or as many as set."""
     with _ONE_AT_A_TIME:
         allowed = dlkernels.get_num_threads()
@@ -134,14 +141,15 @@ def one_at_a_time(threads: int | None) -> Iterator[None]:
             yield
 
 
-def share() -> AbstractContextManager[None]:
-    """Wait for this task's turn, and use its worker's threads; outside of a worker, as many as are set."""
+def workers_turn(client: int) -> AbstractContextManager[None]:
+    """Wait for this task's turn, and use as many threads as it may. `client` is the client's process."""
+    return kernels_turn(threads_for(client))
+
+
+def threads_for(client: int) -> int | None:
+    """The threads that a task may use, or None for as many as are set. `client` is the client's process."""
     try:
-        return one_at_a_time(_workers_threads())
+        return int(get_worker().state.nthreads)  # the default of the kernels is all CPUs of the machine
     except ValueError:  # there is no worker
-        return one_at_a_time(None)
-
-
-def _workers_threads() -> int:
-    """The threads that Dask gave to this worker. The default of the kernels is all CPUs of the machine."""
-    return int(get_worker().state.nthreads)
+        # Dask's multiprocessing scheduler has as many processes as there are CPUs.
+        return None if os.getpid() == client else 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,17 @@ from dlkernels import optimizers
 from dlkernels.blocks import Sums
 from dlkernels.dask._cluster import Cluster
 from dlkernels.dask._local import Local
-from dlkernels.dask._rounds import Round
 from dlkernels.estimators._base import Array, divides
 from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of, naming
 from dlkernels.estimators._learning import with_penalty
 from dlkernels.estimators._problem import Problem
 
-#: So many rounds are looked at before anything is said about their time.
-_ROUNDS = 10
+#: With fewer rounds nothing is said about their time.
+_FEWEST = 10
 
 
-class OnCluster:
-    """Blocks on a cluster as a source of examples.
+class DaskSource:
+    """The blocks of Dask collections as a source of examples.
 
     Parameters
     ----------
@@ -37,7 +36,6 @@ class OnCluster:
     def __init__(self, cluster: Cluster | Local) -> None:
         self.cluster = cluster
         self.rows: list[int] = []
-        self._rounds: list[Round] = []
 
     def place(self, number: int, /) -> str:
         return f"block {number}"
@@ -51,18 +49,19 @@ class OnCluster:
         self.cluster.load(partial(in_block, partial(examples_of, target, seed)))
 
     def sums(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
-        found = self.cluster.sums(partial(in_block, function), *arguments)
-        if self.cluster.last_round is not None:
-            self._rounds.append(self.cluster.last_round)
-        return found
+        return self.cluster.sums(partial(in_block, function), *arguments)
+
+    def round_seconds(self) -> Array:
+        """The seconds of the last rounds, and those of their kernels, (n, 2); none without a cluster."""
+        rounds = () if isinstance(self.cluster, Local) else self.cluster.last_rounds
+        return np.array(rounds, np.float64).reshape(-1, 2)
 
     def warn_of_small_blocks(self, name: str) -> None:
-        """Say so if Dask took longer than the kernels in most of the last rounds."""
-        last = self._rounds[-_ROUNDS:]
-        if len(last) < _ROUNDS or isinstance(self.cluster, Local):
+        """Say so if Dask took longer than the kernels in most of the last rounds. Called by `fit`."""
+        times = self.round_seconds()
+        if len(times) < _FEWEST:
             return
-        seconds = median(each.seconds for each in last)
-        kernels = median(each.kernel_seconds for each in last)
+        seconds, kernels = np.median(times, axis=0)
         if kernels < 0.5 * seconds:
             warnings.warn(
                 f"{name}: a round took {1e3 * seconds:.1f} ms, but the kernels only {1e3 * kernels:.1f} ms "
@@ -70,7 +69,7 @@ class OnCluster:
                 "is too small for this cluster: use fewer workers, or fit it on one machine by `fit` or "
                 "`fit_chunks` of the plain estimator",
                 PerformanceWarning,
-                stacklevel=3,
+                stacklevel=4,  # the caller of `fit`, which scikit-learn has wrapped
             )
 
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
@@ -90,7 +89,7 @@ class Epochs:
     an epoch sees each row once.
     """
 
-    def __init__(self, source: OnCluster, problem: Problem, batch_size: int, seed: int | None) -> None:
+    def __init__(self, source: DaskSource, problem: Problem, batch_size: int, seed: int | None) -> None:
         self.source, self.problem, self.seed = source, problem, seed
         self.examples, self.steps = sum(source.rows), -(-max(source.rows) // batch_size)
         self._net = Net(problem.sizes, problem.activations, problem.output)
@@ -108,4 +107,4 @@ class Epochs:
             weights.append(sums.weight)
             optimizer.step(theta, gradient)
         self._epoch += 1
-        return float(np.average(costs, weights=weights))
+        return float(np.average(costs, weights=weights)) if costs else math.nan
