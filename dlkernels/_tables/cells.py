@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,16 @@ class Column:
             return "booleans"
         return "dates" if all(map(_DATE.fullmatch, self.values)) else "texts"
 
+    def with_decimal(self, decimal: str) -> Column:
+        """The same column, read with this decimal mark."""
+        if decimal == self.decimal:
+            return self
+        other = Column(self.name, self.cells, self.lines, decimal)
+        other.values = self.values
+        return other
+
     def is_number(self, text: str) -> bool:
         return bool(_number(self.decimal).fullmatch(text) or _NOT_FINITE.fullmatch(text))
-
-    def is_amount(self, text: str) -> bool:
-        """Whether a text is a number to people only: 1.595,85 or 30 %."""
-        return bool(_AMOUNT.fullmatch(text)) and not (self.is_number(text) or text.isdigit())
 
     def line_of(self, cell: str) -> int:
         """The first line that holds this text."""
@@ -113,6 +117,11 @@ class Column:
         return found
 
 
+def is_amount(text: str) -> bool:
+    """Whether a text that isn't a number is one to people: 1.595,85 or 30 %."""
+    return bool(_AMOUNT.fullmatch(text)) and not text.isdigit()
+
+
 def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -> dict[str, Column]:
     """These columns of a table. Without `decimal`, the decimal mark is found out from their numbers."""
     names = list(names)
@@ -122,19 +131,34 @@ def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -
 
 
 def _decimal_of(table: Table, names: list[str]) -> str:
-    """The decimal mark of these columns: a comma if a column of numbers holds one, and none holds a point."""
+    """The decimal mark of these columns."""
+    marks = {name: marks_of(Column(name, table.columns[name], table.lines)) for name in names}
+    return decimal_of(table.separator, marks)
+
+
+def marks_of(column: Column) -> dict[str, str]:
+    """By each decimal mark with which all values are numbers, the first that holds it, or ""."""
+    return {
+        mark: next((cell for cell in column.cells if mark in cell), "")
+        for mark in ",."
+        if column.with_decimal(mark).kind in ("numbers", "empty")
+    }
+
+
+def decimal_of(separator: str, marks: Mapping[str, Mapping[str, str]]) -> str:
+    """The decimal mark of columns with these `marks_of`.
+
+    It is a comma if a column of numbers holds one, and none holds a point.
+    """
     holds: dict[str, tuple[str, str]] = {}
     for mark in ",.":
-        for name in names:
-            column = Column(name, table.columns[name], table.lines, mark)
-            example = next((cell for cell in column.cells if mark in cell), None)
-            if example is not None and column.kind == "numbers":
-                holds[mark] = name, example
-                break
+        found = [(name, each[mark]) for name, each in marks.items() if each.get(mark)]
+        if found:
+            holds[mark] = found[0]
     if "," not in holds:
         return "."
     name, example = holds[","]
-    if table.separator == ",":
+    if separator == ",":
         raise DataError(
             f"column {name!r} holds {example!r}, where the comma may be the decimal mark or separate "
             "thousands; if it is the decimal mark, say --decimal comma, else write numbers without it"
@@ -147,13 +171,10 @@ def _decimal_of(table: Table, names: list[str]) -> str:
     return ","
 
 
-def label_values(column: Column) -> Any:
-    """The labels as an array: whole numbers, numbers, booleans, or texts as objects."""
-    if column.kind == "booleans":
-        return column.numbers == 1.0
-    if column.kind != "numbers":
+def label_values(column: Column, form: str) -> Any:
+    """The labels as an array: "integers", "floats", "booleans", or "texts" as objects."""
+    if form == "texts":
         return column.texts()
-    numbers = column.numbers
-    if all(re.fullmatch(r"[-+]?\d{1,15}", value, re.ASCII) for value in column.values):
-        return numbers.astype(np.int64)
-    return numbers
+    if form == "booleans":
+        return column.numbers == 1.0
+    return column.numbers.astype(np.int64) if form == "integers" else column.numbers

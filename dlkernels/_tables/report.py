@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from dlkernels._data.columns import Array
-from dlkernels._tables.choice import Choice
+from dlkernels._tables.choice import Choice, Label
 from dlkernels._tables.reading import Table
 from dlkernels._tables.scores import percent, written
 from dlkernels._tables.training import Scores, Settings
@@ -20,11 +20,11 @@ from dlkernels.text import printable
 # -- the table and the columns ---------------------------------------------------------------------------
 
 
-def show_table(file: str, table: Table, task: str, why: str, choice: Choice) -> None:
+def show_table(file: str, table: Table, label: Label, choice: Choice) -> None:
     """What was read, and what becomes of it."""
     show_lines(
         f"{file}: {quantity(len(table.lines), 'row')}, {quantity(len(table.names), 'column')}",
-        f"{task.capitalize()}, {why}.",
+        f"{label.task.capitalize()}, {label.why}.",
         *_columns(choice),
         *table.remarks,
     )
