@@ -102,11 +102,8 @@ class Column:
         )
         numbers = np.array([math.nan if cell in MISSING else float(cell) for cell in cells])
         for row in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
-            what = "infinite" if math.isinf(numbers[row]) else f"beyond {LARGEST:g}"
-            raise DataError(
-                f"line {self.lines[row]}, column {self.name!r}: {self.cells[row][:40]} is {what}; correct "
-                "it, leave its cell empty, or leave out the line"
-            )
+            why = too_large(self.name, self.cells[row], numbers[row])
+            raise DataError(f"line {self.lines[row]}, {why}")
         return numbers
 
     def texts(self) -> Array:
@@ -115,6 +112,12 @@ class Column:
         found = np.empty(len(texts), object)
         found[:] = texts
         return found
+
+
+def too_large(name: str, text: str, number: float) -> str:
+    """Why a number beyond `LARGEST` is refused."""
+    what = "infinite" if math.isinf(number) else f"beyond {LARGEST:g}"
+    return f"column {name!r}: {text[:40]} is {what}; correct it, leave its cell empty, or leave out the line"
 
 
 def is_amount(text: str) -> bool:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.cells import MISSING, Column, marks_of
+from dlkernels._tables.cells import LARGEST, MISSING, Column, marks_of, too_large
+from dlkernels._tables.parts import Numbers
 
 _KINDS = frozenset({"numbers", "booleans", "dates"})
 #: A part of a column keeps so many of its sorted numbers, for the median. The rank of what is found then
@@ -67,6 +68,11 @@ class Figures(NamedTuple):
         left, right = np.searchsorted(below, half, "left"), np.searchsorted(below, half, "right")
         return float((points[left] + points[min(right, len(points) - 1)]) / 2)
 
+    def filled(self, gaps: int, value: float) -> Figures:
+        """The figures once so many missing ones are replaced by a value."""
+        number, mean, squares = pooled(self[:3], (gaps, value, 0.0))
+        return self._replace(number=number, mean=mean, squares=squares)
+
 
 class Summary(NamedTuple):
     """What is known of a column.
@@ -74,8 +80,8 @@ class Summary(NamedTuple):
     Attributes
     ----------
     name : str
-    rows, missing : int
-        How many cells there are, and how many of them have no value.
+    rows, trained, missing : int
+        How many cells there are, how many of them in rows for training, and how many without a value.
     fits : frozenset of str
         The kinds that all values are of: "numbers", "booleans", "dates".
     texts : dict or None
@@ -99,6 +105,7 @@ class Summary(NamedTuple):
 
     name: str
     rows: int
+    trained: int
     missing: int
     fits: frozenset[str]
     texts: dict[str, tuple[int, int]] | None
@@ -158,10 +165,30 @@ def of_column(
     fits = _KINDS if kind == "empty" else _KINDS & {kind}
     values = column.values
     return Summary(
-        column.name, len(column.cells), column.missing, fits, texts, others,
+        column.name, len(column.cells), len(column.cells) - (0 if held is None else int(held.sum())),
+        column.missing, fits, texts, others,
         example=next((cell for cell in column.cells if cell in values), ""),
         gap=next((place(n) for c, n in zip(column.cells, column.lines, strict=True) if c in MISSING), ""),
         figures=figures, wrong=wrong, marks=marks_of(column), most=most, decimal=column.decimal,
+    )  # fmt: skip
+
+
+def of_stored(
+    column: Numbers, held: Array, most: float, place: Callable[[int], str], medians: bool
+) -> Summary:
+    """The summary of a column that is stored as numbers. Its different values aren't kept."""
+    numbers = column.numbers
+    missing = np.isnan(numbers)
+    kind = "booleans" if column.boolean else "numbers"
+    wrong = ""
+    for row in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
+        wrong = f"{place(int(row))}: {too_large(column.name, repr(float(numbers[row])), numbers[row])}"
+    return Summary(
+        column.name, len(numbers), int((~held).sum()), int(missing.sum()),
+        _KINDS if missing.all() else _KINDS & {kind}, texts=None, others={}, example="" if missing.all() else repr(float(numbers[~missing][0])),
+        gap=place(int(missing.argmax())) if missing.any() else "",
+        figures=None if wrong else of_numbers(numbers, held, medians), wrong=wrong, marks={}, most=most,
+        decimal=".",
     )  # fmt: skip
 
 
@@ -238,8 +265,8 @@ def _added(a: Summary, b: Summary) -> Summary:
     fits = a.fits & b.fits
     figures = _added_figures(a.figures, b.figures, a.missing == a.rows > 0, b.missing == b.rows > 0)
     return Summary(
-        a.name, a.rows + b.rows, a.missing + b.missing, fits, texts, others, a.example or b.example,
-        a.gap or b.gap, figures, a.wrong or b.wrong, marks, a.most, a.decimal,
+        a.name, a.rows + b.rows, a.trained + b.trained, a.missing + b.missing, fits, texts, others,
+        a.example or b.example, a.gap or b.gap, figures, a.wrong or b.wrong, marks, a.most, a.decimal,
     )  # fmt: skip
 
 
@@ -248,12 +275,19 @@ def _added_figures(a: Figures | None, b: Figures | None, gap: bool, after: bool)
     if a is None or b is None:
         one = b if a is None else a
         return one._replace(counting=False) if one is not None and (gap or after) else one
-    number = a.number + b.number
-    share = b.number / max(number, 1)
-    apart = b.mean - a.mean
-    return Figures(  # by the formula of Chan, Golub and LeVeque
-        number, a.mean + apart * share, a.squares + b.squares + apart**2 * a.number * share,
-        min(a.least, b.least), max(a.most, b.most), a.first, b.last,
+    number, mean, squares = pooled(a[:3], b[:3])
+    return Figures(
+        number, mean, squares, min(a.least, b.least), max(a.most, b.most), a.first, b.last,
         a.counting and b.counting and b.first == a.last + 1,
         np.concatenate([a.points, b.points]), np.concatenate([a.weights, b.weights]),
     )  # fmt: skip
+
+
+def pooled(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[int, float, float]:
+    """Number, mean, and squares around the mean, of both: by the formula of Chan, Golub and LeVeque."""
+    number = a[0] + b[0]
+    if not number:
+        return a
+    apart = b[1] - a[1]
+    share = b[0] / number
+    return number, a[1] + apart * share, a[2] + b[2] + apart**2 * a[0] * share

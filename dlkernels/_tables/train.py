@@ -17,13 +17,21 @@ from dlkernels.progress import progress
 from dlkernels.reporting import reserved, same_file, say_written, show_block
 from dlkernels.text import printable
 
+_FOLDS = 5
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything that can be checked first, because training takes long; then train and report."""
     if same_file(arguments.save, arguments.table):
         raise CommandError(f"argument --save: {arguments.save} is the table")
+    if arguments.table.is_dir():
+        raise CommandError(f"{arguments.table}: this is a folder; --dask local trains on all files in it")
     settings = training.Settings(
-        arguments.hidden, arguments.folds, arguments.seed, arguments.max_iter, arguments.missing == "impute"
+        arguments.hidden,
+        arguments.folds or _FOLDS,
+        arguments.seed,
+        arguments.max_iter,
+        arguments.missing == "impute",
     )
     table = read_table(arguments.table, arguments.encoding)
     with naming(arguments.table):
@@ -41,14 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished: list[str] = []
     trainings = settings.folds + (arguments.save is not None)
     with reserved(arguments.save, "--save") as draft:
-        report.show_table(printable(arguments.table.name), table, found, choice)
+        report.show_table(
+            printable(arguments.table.name), len(table.lines), len(table.names), found, choice, table.remarks
+        )
         with progress("training", trainings) as advance, training.collecting(unfinished):
             scores = training.cross_validate(pipeline, X, y, settings, advance)
             if draft is not None:
                 whole = training.fitted(pipeline, X, y)
                 _files.write_pipeline(whole, label.name, draft)
                 advance(1)
-        report.show_scores(found.task, scores, y, settings)
+        report.show_folds(found.task, scores, y, settings)
         show_block(*report.closing(scores, settings, unfinished, trainings))
     say_written([arguments.save])
     return 0

@@ -1,0 +1,159 @@
+"""Read Parquet files as parts of a table. Their schema says what a column holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlkernels._data.columns import DataError
+from dlkernels._data.reading import reading
+from dlkernels._tables.cells import Column
+from dlkernels._tables.parts import Numbers, Piece, Rows, need_same
+from dlkernels.extras import need
+from dlkernels.text import printable
+
+#: How pandas calls an index without a name.
+_INDEX = "__index_level_0__"
+
+
+class ParquetFiles(NamedTuple):
+    """How the Parquet files of a table are read.
+
+    Attributes
+    ----------
+    kinds : dict
+        By column "numbers", "booleans", "texts", "dates", "empty", or else the type in Parquet's words.
+    first : str
+        The first file, as messages show it.
+    """
+
+    kinds: dict[str, str]
+    first: str
+
+    @property
+    def unit(self) -> str:
+        """What messages count."""
+        return "row"
+
+    @property
+    def separator(self) -> str:
+        """There is none between fields."""
+        return ""
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark, unless all rows tell another one."""
+        return "."
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(self.kinds)
+
+    def need_readable(self, names: Iterable[str]) -> None:
+        """Refuse columns of a type that can't be learnt from."""
+        for name in names:
+            kind = self.kinds[name]
+            if kind == "dates":
+                raise DataError(
+                    f"column {name!r} holds dates or times; write them as numbers, of days for instance, or "
+                    f"leave the column out: --ignore {name!r}"
+                )
+            if kind not in ("numbers", "booleans", "texts", "empty"):
+                raise DataError(
+                    f"column {name!r} holds values of the type {kind}, not numbers or texts; leave it out: "
+                    f"--ignore {name!r}"
+                )
+
+    def joined(self, other: ParquetFiles) -> ParquetFiles:
+        """The same with the kinds of another file; or an error if they differ."""
+        need_same(self.names, other.names, self.first)
+        kinds = dict(self.kinds)
+        for name, kind in other.kinds.items():
+            if kinds[name] == "empty":
+                kinds[name] = kind
+            elif kind not in (kinds[name], "empty"):
+                raise DataError(f"column {name!r} holds {kind}, but {kinds[name]} in {self.first}")
+        return self._replace(kinds=kinds)
+
+    def read(self, piece: Piece, names: Iterable[str], decimal: str, texts: Sequence[str] = ()) -> Rows:
+        """Read these columns of a piece, those of `texts` as texts."""
+        names = list(names)
+        parquet = need("pyarrow.parquet", "a Parquet file", "dask")
+        try:
+            with reading(Path(piece.file), "a Parquet file"), parquet.ParquetFile(piece.file) as file:
+                stored = {_shown(name): name for name in file.schema_arrow.names}
+                table = file.read_row_groups(
+                    list(range(piece.start, piece.stop)), [stored[name] for name in names], use_threads=False
+                )
+        except DataError as error:
+            raise DataError(str(error).replace(piece.file, piece.shown, 1)) from None
+        lines = list(range(piece.above + 1, piece.above + 1 + table.num_rows))
+        columns: dict[str, Any] = {}
+        for name in names:
+            kind, values = self.kinds[name], table[stored[name]]
+            if kind in ("numbers", "booleans") and name not in texts:
+                columns[name] = Numbers(name, _numbers(values), kind == "booleans")
+            else:
+                columns[name] = Column(name, _texts(values), lines, "." if kind == "numbers" else decimal)
+        return Rows(columns, table.num_rows, 0, ())
+
+
+def parquet_file(path: Path, shown: str) -> tuple[ParquetFiles, list[tuple[Piece, int]]]:
+    """How a file is read, and its pieces, each with its bytes."""
+    library, parquet = (need(name, "a Parquet file", "dask") for name in ("pyarrow", "pyarrow.parquet"))
+    with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+        kinds = {
+            _shown(field.name): _kind(field.type, library.types)
+            for field in file.schema_arrow
+            if field.name != _INDEX
+        }
+        if len(kinds) < len([name for name in file.schema_arrow.names if name != _INDEX]):
+            raise DataError("two columns have the same name; rename them")
+        pieces, above = [], 0
+        for group in range(file.num_row_groups):
+            data = file.metadata.row_group(group)
+            pieces.append((Piece(str(path), shown, group, group + 1, above), data.total_byte_size))
+            above += data.num_rows
+    return ParquetFiles(kinds, shown), pieces
+
+
+def _shown(name: str) -> str:
+    return printable(name.strip())
+
+
+def _kind(arrow: Any, types: Any) -> str:
+    if types.is_dictionary(arrow):
+        arrow = arrow.value_type
+    for kind, tests in {
+        "booleans": [types.is_boolean],
+        "numbers": [types.is_integer, types.is_floating, types.is_decimal],
+        "texts": [types.is_string, types.is_large_string, types.is_string_view],
+        "dates": [types.is_temporal],
+        "empty": [types.is_null],
+    }.items():
+        if any(test(arrow) for test in tests):
+            return kind
+    return str(arrow)
+
+
+def _numbers(values: Any) -> Any:
+    """The numbers as float64, with NaN where there is none."""
+    library = need("pyarrow", "a Parquet file", "dask")
+    if library.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if library.types.is_boolean(values.type):
+        values = values.cast(library.int8())
+    return np.asarray(values.cast(library.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _texts(values: Any) -> list[str]:
+    """The values as the cells of a CSV file."""
+    return [
+        "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
+        for value in values.to_pylist()
+    ]
