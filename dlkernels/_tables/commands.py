@@ -75,8 +75,8 @@ def add_train(commands: Any) -> None:
         help="train on a Dask cluster: at an address such as tcp://host:8786, or, by local, on one that runs "
         "here while the command does. TABLE is a CSV or Parquet file or a folder of them, and may be larger "
         "than memory. A fifth of the rows is held out once for the score; --save writes the model that has "
-        "this score. Networks are trained by L-BFGS on all other rows. The rank of a median is right to 0.1 %% "
-        "of the rows",
+        "this score. Networks are trained by L-BFGS. The rank of a median is right to 0.1 %% of "
+        "the rows",
     )
     _add_reading(parser)
     parser.set_defaults(run=_run_train)

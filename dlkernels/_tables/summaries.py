@@ -185,7 +185,8 @@ def of_stored(
         wrong = f"{place(int(row))}: {too_large(column.name, repr(float(numbers[row])), numbers[row])}"
     return Summary(
         column.name, len(numbers), int((~held).sum()), int(missing.sum()),
-        _KINDS if missing.all() else _KINDS & {kind}, texts=None, others={}, example="" if missing.all() else repr(float(numbers[~missing][0])),
+        _KINDS if missing.all() else _KINDS & {kind}, texts=None, others={},
+        example="" if missing.all() else repr(float(numbers[~missing][0])),
         gap=place(int(missing.argmax())) if missing.any() else "",
         figures=None if wrong else of_numbers(numbers, held, medians), wrong=wrong, marks={}, most=most,
         decimal=".",
