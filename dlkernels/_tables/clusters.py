@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -84,14 +85,25 @@ def _insistently(close: Callable[[], Any]) -> None:
 
 
 def _client(distributed: Any, address: str) -> Any:
+    # A client that nothing has answered tries on in the background, and complains in the end.
     try:
-        return distributed.Client(address, timeout=_ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        why = "nothing answers there" if isinstance(error, OSError) else "it is none"
+        asyncio.run(asyncio.wait_for(_answered(distributed, address), _ANSWER + 1))
+    except (OSError, ValueError, TypeError) as error:  # CommClosedError is an OSError
+        shown = printable(address)
+        what = f"no scheduler of Dask answers at {shown}"
+        if not isinstance(error, OSError):
+            what = f"{shown!r} is no address of a scheduler"
         raise CommandError(
-            f"--dask: no scheduler of Dask at {printable(address)}: {why}; say local, or an address such as "
-            "tcp://host:8786, which `dask scheduler` prints"
+            f"--dask: {what}; say local, or an address such as tcp://host:8786, which `dask scheduler` prints"
         ) from None
+    return distributed.Client(address, timeout=_ANSWER, set_as_default=False)
+
+
+async def _answered(distributed: Any, address: str) -> None:
+    """Wait until a scheduler has answered."""
+    arguments = distributed.Security().get_connection_args("client")
+    comm = await distributed.core.connect(address, timeout=_ANSWER, **arguments)
+    await comm.close()
 
 
 def _need_workers(client: Any, address: str) -> None:

@@ -67,7 +67,7 @@ def shown(file: Path) -> str:
 def read_layout(found: Found, encoding: str | None) -> tuple[Any, list[tuple[Piece, int]] | None]:
     """How the files are read, and the pieces of Parquet files. Those of CSV files are still to be found."""
     if not found.parquet:
-        return csv_files(found.files[0].resolve(), shown(found.files[0]), encoding), None
+        return csv_files(found.files[0], shown(found.files[0]), encoding), None
     files: ParquetFiles | None = None
     pieces: list[tuple[Piece, int]] = []
     for path in found.files:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,15 +84,11 @@ class ParquetFiles(NamedTuple):
     def read(self, piece: Piece, names: Iterable[str], decimal: str, texts: Sequence[str] = ()) -> Rows:
         """Read these columns of a piece, those of `texts` as texts."""
         names = list(names)
-        parquet = need("pyarrow.parquet", "a Parquet file", "dask")
-        try:
-            with reading(Path(piece.file), "a Parquet file"), parquet.ParquetFile(piece.file) as file:
-                stored = {_shown(name): name for name in file.schema_arrow.names}
-                table = file.read_row_groups(
-                    list(range(piece.start, piece.stop)), [stored[name] for name in names], use_threads=False
-                )
-        except DataError as error:
-            raise DataError(str(error).replace(piece.file, piece.shown, 1)) from None
+        with _opened(Path(piece.file), piece.shown) as file:
+            stored = {_shown(name): name for name in file.schema_arrow.names}
+            table = file.read_row_groups(
+                list(range(piece.start, piece.stop)), [stored[name] for name in names], use_threads=False
+            )
         lines = list(range(piece.above + 1, piece.above + 1 + table.num_rows))
         columns: dict[str, Any] = {}
         for name in names:
@@ -103,12 +100,27 @@ class ParquetFiles(NamedTuple):
         return Rows(columns, table.num_rows, 0, ())
 
 
+@contextlib.contextmanager
+def _opened(path: Path, shown: str) -> Iterator[Any]:
+    """Yield an open file. What the library says of it becomes a DataError."""
+    library, parquet = (need(name, "a Parquet file", "dask") for name in ("pyarrow", "pyarrow.parquet"))
+    try:
+        with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+            yield file
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), shown, 1)) from None
+    except library.ArrowException as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise DataError(f"{shown}: not a Parquet file, or a damaged one: {error}") from None
+
+
 def parquet_file(path: Path, shown: str) -> tuple[ParquetFiles, list[tuple[Piece, int]]]:
     """How a file is read, and its pieces, each with its bytes."""
-    library, parquet = (need(name, "a Parquet file", "dask") for name in ("pyarrow", "pyarrow.parquet"))
-    with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+    types = need("pyarrow.types", "a Parquet file", "dask")
+    with _opened(path, shown) as file:
         kinds = {
-            _shown(field.name): _kind(field.type, library.types)
+            _shown(field.name): _kind(field.type, types)
             for field in file.schema_arrow
             if field.name != _INDEX
         }
