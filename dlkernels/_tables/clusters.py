@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlkernels._data.columns import DataError
+from dlkernels._tables.local_cluster import local_cluster
 from dlkernels.cli import CommandError
 from dlkernels.extras import need
 from dlkernels.text import printable
@@ -29,7 +30,9 @@ def connected(address: str, most_workers: int) -> Iterator[Any]:
     distributed = need("distributed", "--dask", "dask")
     with _quiet(), contextlib.ExitStack() as opened:
         if address == LOCAL:
-            address = opened.enter_context(_local_cluster(distributed, most_workers))
+            # Each worker is a process for one CPU, because reading texts holds Python's lock.
+            workers = min(need("dask.system", "--dask", "dask").CPU_COUNT, most_workers)
+            address = opened.enter_context(local_cluster(max(1, workers)))
         client = _client(distributed, address)
         opened.callback(_insistently, client.close)
         try:
@@ -54,23 +57,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def _local_cluster(distributed: Any, most_workers: int) -> Iterator[str]:
-    """The address of a cluster here: of a process for each CPU, because reading holds Python's lock."""
-    from dask.system import CPU_COUNT
-
-    cluster = distributed.LocalCluster(
-        n_workers=max(1, min(CPU_COUNT, most_workers)),
-        threads_per_worker=1,
-        dashboard_address=":0",
-        silence_logs=logging.CRITICAL + 1,
-    )
-    try:
-        yield cluster.scheduler_address
-    finally:
-        _insistently(cluster.close)
 
 
 def _insistently(close: Callable[[], Any]) -> None:
