@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         with connected(arguments.dask, workers) as client:
             need_files(client, found.files, arguments.table)
             if pieces is None:
-                parts = folders.csv_parts(found, source, functools.partial(each, client))
+                parts = folders.csv_parts(found, source, functools.partial(each, client), BLOCK)
             else:
                 parts = grouped(pieces, BLOCK)
             _train(_Job(client, parts, plan), arguments, settings, found, draft)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from dlkernels._data.columns import DataError
 from dlkernels._data.reading import readable
 from dlkernels._tables.parquet import ParquetFiles, parquet_file
-from dlkernels._tables.parts import BLOCK, CSVFiles, Part, Piece, csv_files, grouped
+from dlkernels._tables.parts import CSVFiles, Part, Piece, csv_files, grouped
 from dlkernels._tables.words import listed, quantity
 from dlkernels.text import printable
 
@@ -84,7 +84,7 @@ def csv_parts(
     found: Found,
     source: CSVFiles,
     each: Callable[[Callable[..., Any], Sequence[Any]], Iterable[Any]],
-    block: int = BLOCK,
+    block: int,
 ) -> list[Part]:
     """The parts of CSV files. `each` calls a function for each of some arguments, on the cluster."""
     sizes = {file: os.path.getsize(file) for file in found.files}

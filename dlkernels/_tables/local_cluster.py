@@ -1,7 +1,7 @@
 """A Dask cluster on this machine, as a process of its own: `python -m dlkernels._tables.local_cluster N`.
 
-It prints the address of its scheduler, and ends when its standard input does: with the command that
-has started it, however that ends. Ctrl-C on the terminal does not reach it, so none of its processes complains.
+It prints the address of its scheduler, and ends when its standard input does: with the command that has
+started it, however that ends. Ctrl-C on the terminal doesn't reach it, so none of its processes complains.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dlkernels.cli import CommandError
+from dlkernels.extras import need
 
 #: Seconds that its processes have to end by themselves.
 _CLOSING = 10
@@ -60,12 +61,13 @@ def _end(process: subprocess.Popen[str]) -> None:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
                 process.kill()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
 
 
 def _main(workers: int) -> None:
-    import distributed
-
-    library: Any = distributed
+    library = need("distributed", "--dask local", "dask")
     with library.LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
