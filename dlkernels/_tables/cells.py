@@ -55,12 +55,16 @@ class Column:
     @functools.cached_property
     def values(self) -> set[str]:
         """The different texts, without those that say that a value is missing."""
-        return set(self.cells) - MISSING
+        return self._different - MISSING
+
+    @functools.cached_property
+    def _different(self) -> set[str]:
+        return set(self.cells)
 
     @functools.cached_property
     def missing(self) -> int:
         """How many cells have no value."""
-        return sum(cell in MISSING for cell in self.cells)
+        return 0 if self._different.isdisjoint(MISSING) else sum(cell in MISSING for cell in self.cells)
 
     @functools.cached_property
     def kind(self) -> str:
@@ -77,7 +81,7 @@ class Column:
         if decimal == self.decimal:
             return self
         other = Column(self.name, self.cells, self.lines, decimal)
-        other.values = self.values
+        other._different, other.values = self._different, self.values
         return other
 
     def is_number(self, text: str) -> bool:
@@ -172,6 +176,13 @@ def decimal_of(separator: str, marks: Mapping[str, Mapping[str, str]]) -> str:
             "which is the decimal mark, --decimal comma or --decimal point"
         )
     return ","
+
+
+def known_numbers(column: Any) -> Any:
+    """A column of which all values are known to be numbers, so that this isn't found out again."""
+    if isinstance(column, Column):
+        column.kind = "numbers"
+    return column
 
 
 def label_values(column: Column, form: str) -> Any:

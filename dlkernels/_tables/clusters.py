@@ -49,17 +49,13 @@ def connected(address: str, most_workers: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log from the terminal: what the user can mend is reported once, as of other commands."""
-    # asyncio tells of what Ctrl-C has left of Dask's tasks.
-    loggers = [logging.getLogger(name) for name in ("distributed", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    """Keep the logs of Dask and asyncio from the terminal: a fault is reported once, as by other commands."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)
 
 
 def _insistently(close: Callable[[], Any]) -> None:

@@ -193,7 +193,8 @@ def _recipe(
         found = summary.need_numbers()
         mean, scale = found.mean, found.scale
     return Recipe(
-        choice.numbers, np.array([each.mean for each in figures]), np.array([each.scale for each in figures]),
+        choice.numbers, choice.booleans, np.array([each.mean for each in figures]),
+        np.array([each.scale for each in figures]),
         medians, texts, summary.name, label.form, label.task == "regression", mean, scale,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.cells import MISSING, Column, label_values
+from dlkernels._tables.cells import MISSING, Column, known_numbers, label_values
 from dlkernels._tables.choice import MOST_TEXTS
 from dlkernels._tables.parts import Numbers, Part, Piece, Rows
 from dlkernels._tables.summaries import Summary, combined, of_column, of_numbers, of_stored, pooled
@@ -105,7 +105,8 @@ class Recipe(NamedTuple):
 
     Attributes
     ----------
-    numbers : list of str
+    numbers, booleans : list of str
+        Those of `numbers` that are true and false.
     means, scales : ndarray
     medians : ndarray or None
     texts : dict
@@ -118,6 +119,7 @@ class Recipe(NamedTuple):
     """
 
     numbers: list[str]
+    booleans: list[str]
     means: Array
     scales: Array
     medians: Array | None
@@ -170,10 +172,14 @@ def _block(piece: Piece, columns: dict[str, Any], recipe: Recipe) -> Block:
     numbers = np.empty((rows, len(recipe.numbers)))
     try:
         for place, name in enumerate(recipe.numbers):
+            if name not in recipe.booleans:
+                columns[name] = known_numbers(columns[name])
             numbers[:, place] = columns[name].numbers
         labels = label_values(columns[recipe.label], recipe.form)
     except DataError as error:
         raise DataError(f"{piece.shown}: {error}") from None
+    except ValueError:  # of float()
+        raise DataError(f"{piece.shown}: it has changed while it was read") from None
     if recipe.medians is not None:
         numbers = np.where(np.isnan(numbers), recipe.medians, numbers)
     codes = np.empty((rows, len(recipe.texts)), np.int32)

@@ -196,11 +196,13 @@ def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, lis
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
     )
+    # Spaces are rare in tables of numbers, and looking at each cell takes a sixth of the time.
+    spaces = '"' in text or re.search(r"[^\S\r\n]", text)
     last = 0
     try:
         for record in reader:
             last = reader.line_num
-            yield last + skipped, [field.strip() for field in record]
+            yield last + skipped, [field.strip() for field in record] if spaces else record
     except csv.Error as error:
         why = str(error)
         if why == "unexpected end of data":

@@ -121,7 +121,8 @@ def _confusion(classes: Any, counts: Array) -> Any:
             wrong = counts[number] * (np.arange(len(classes)) != number)
             most = f"{names[wrong.argmax()]} ({wrong.max():,})" if wrong.any() else ""
             cells = [f"{counts[number].sum():,}", most]
-        grid.add_row(name, *cells, percent(recall[number]), percent(precision[number]))
+        found = percent(recall[number]) if counts[number].any() else "no rows"
+        grid.add_row(name, *cells, found, percent(precision[number]))
     return grid
 
 

@@ -163,13 +163,16 @@ def of_column(
         except DataError as error:
             wrong = str(error)
     fits = _KINDS if kind == "empty" else _KINDS & {kind}
-    values = column.values
+    values, gap = column.values, ""
+    if column.missing:
+        gap = place(
+            next(line for line, cell in zip(column.lines, column.cells, strict=True) if cell in MISSING)
+        )
     return Summary(
         column.name, len(column.cells), len(column.cells) - (0 if held is None else int(held.sum())),
         column.missing, fits, texts, others,
         example=next((cell for cell in column.cells if cell in values), ""),
-        gap=next((place(n) for c, n in zip(column.cells, column.lines, strict=True) if c in MISSING), ""),
-        figures=figures, wrong=wrong, marks=marks_of(column), most=most, decimal=column.decimal,
+        gap=gap, figures=figures, wrong=wrong, marks=marks_of(column), most=most, decimal=column.decimal,
     )  # fmt: skip
 
 

@@ -370,3 +370,8 @@ def test_a_cluster_without_workers_is_refused(fault, tmp_path, monkeypatch):
 def test_warnings_of_a_training_that_has_not_converged(report, tmp_path):
     write(tmp_path, small())
     assert "It stopped at --max-iter 1 before it had converged" in report("--max-iter", "1")
+
+
+def test_a_class_of_which_no_row_is_held_out(report, tmp_path):
+    write(tmp_path, small(label=["a"] * 39 + ["b"]))
+    assert re.search(r"^ *b +0 +0 +no rows +0.0 %$", report("--seed", "0"), re.MULTILINE)
