@@ -29,7 +29,8 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _BOOLEANS = {"true": 1.0, "false": 0.0}
-_NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
+NOT_FINITE = r"[-+]?(inf|infinity)"
+_NOT_FINITE = re.compile(NOT_FINITE, re.IGNORECASE)
 _MONTH = r"(jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _DATE = re.compile(
     rf"(\d{{1,4}}([-/.])\d{{1,2}}\2\d{{1,4}}|\d{{1,2}}[-. ]+{_MONTH}[- ]\d{{2,4}}|"
@@ -39,11 +40,15 @@ _DATE = re.compile(
 )
 
 
+def number_pattern(decimal: str) -> str:
+    """A number with this decimal mark. A whole number that begins with 0, such as 007, is a code."""
+    mark, power = re.escape(decimal), r"[eE][-+]?\d+"
+    return rf"[-+]?(\d+{mark}\d*({power})?|0|[1-9]\d*|\d+{power}|{mark}\d+({power})?)"  # Arrow reads it, too
+
+
 @functools.cache
 def _number(decimal: str) -> re.Pattern[str]:
-    """A number with this decimal mark. A whole number that begins with 0, such as 007, is a code."""
-    mark = re.escape(decimal)
-    return re.compile(rf"[-+]?(?!0\d+$)(\d+({mark}\d*)?|{mark}\d+)([eE][-+]?\d+)?", re.ASCII)
+    return re.compile(number_pattern(decimal), re.ASCII)
 
 
 class Column:
@@ -176,13 +181,6 @@ def decimal_of(separator: str, marks: Mapping[str, Mapping[str, str]]) -> str:
             "which is the decimal mark, --decimal comma or --decimal point"
         )
     return ","
-
-
-def known_numbers(column: Any) -> Any:
-    """A column of which all values are known to be numbers, so that this isn't found out again."""
-    if isinstance(column, Column):
-        column.kind = "numbers"
-    return column
 
 
 def label_values(column: Column, form: str) -> Any:

@@ -3,48 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import distributed
+from dask.system import CPU_COUNT
+from distributed import CancelledError, KilledWorker
+from distributed.comm import CommClosedError
 
 from dlkernels._data.columns import DataError
 from dlkernels._tables.local_cluster import local_cluster
 from dlkernels.cli import CommandError
-from dlkernels.extras import need
+from dlkernels.dask import ClusterError, _patience
 from dlkernels.text import printable
 
 LOCAL = "local"
 #: Seconds until an address has to answer, and until a cluster has to have a worker.
 _ANSWER = 5
-#: Seconds that a cluster may be without any worker before the command gives up.
-_ALONE = 30
+#: Seconds until the client is left as it is, if it doesn't close.
+_CLOSING = 30
 
 
 @contextlib.contextmanager
 def connected(address: str, most_workers: int) -> Iterator[Any]:
     """Yield the client of the cluster at this address; of `local`, a cluster that ends with the block."""
-    distributed = need("distributed", "--dask", "dask")
     with _quiet(), contextlib.ExitStack() as opened:
         if address == LOCAL:
             # Each worker is a process for one CPU, because reading texts holds Python's lock.
-            workers = min(need("dask.system", "--dask", "dask").CPU_COUNT, most_workers)
+            workers = min(CPU_COUNT, most_workers)
             address = opened.enter_context(local_cluster(max(1, workers)))
-        client = _client(distributed, address)
+        client = _client(address)
         opened.callback(_insistently, client.close)
         try:
             _need_workers(client, address)
             yield client
-        except distributed.KilledWorker as error:
-            raise CommandError(
-                f"a worker has died {error.allowed_failures + 1} times at the same task, most likely for "
-                "lack of memory; give each worker more, or let fewer share a machine"
-            ) from None
-        except (distributed.CancelledError, distributed.comm.CommClosedError):
-            raise CommandError(f"--dask: the cluster at {printable(address)} has gone away") from None
+        except (ClusterError, KilledWorker, CancelledError, CommClosedError) as error:
+            why = error if isinstance(error, ClusterError) else _patience.explained(error)
+            raise CommandError(f"--dask: {why}") from None
 
 
 @contextlib.contextmanager
@@ -65,14 +65,14 @@ def _insistently(close: Callable[[], Any]) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             if closing.ident is None:
                 closing.start()
-            closing.join(_ALONE)
+            closing.join(_CLOSING)
             return
 
 
-def _client(distributed: Any, address: str) -> Any:
+def _client(address: str) -> Any:
     # A client that nothing has answered tries on in the background, and complains in the end.
     try:
-        asyncio.run(asyncio.wait_for(_answered(distributed, address), _ANSWER + 1))
+        asyncio.run(asyncio.wait_for(_answered(address), _ANSWER + 1))
     except (OSError, ValueError, TypeError) as error:  # CommClosedError is an OSError
         shown = printable(address)
         what = f"no scheduler of Dask answers at {shown}"
@@ -84,7 +84,7 @@ def _client(distributed: Any, address: str) -> Any:
     return distributed.Client(address, timeout=_ANSWER, set_as_default=False)
 
 
-async def _answered(distributed: Any, address: str) -> None:
+async def _answered(address: str) -> None:
     """Wait until a scheduler has answered."""
     arguments = distributed.Security().get_connection_args("client")
     comm = await distributed.core.connect(address, timeout=_ANSWER, **arguments)
@@ -133,36 +133,22 @@ def need_files(client: Any, files: Sequence[Path], folder: Path) -> None:
             )
 
 
-def each(
-    client: Any,
-    function: Callable[..., Any],
-    arguments: Sequence[tuple[Any, ...]],
-    advance: Callable[[int], None] = lambda done: None,
+def results(
+    client: Any, futures: Iterable[Any], advance: Callable[[int], None] = lambda done: None
 ) -> Iterator[Any]:
-    """Call a function for each of these arguments on the cluster; yield the results in their order."""
-    if not arguments:
-        return
-    futures = client.map(function, *zip(*arguments, strict=True), pure=False)
+    """Yield the results in their order, and forget each. Give up if the cluster does nothing any more."""
+    waiting = collections.deque(futures)
+    watch = _patience.Watch()
     try:
-        while futures:
-            result = finished(client, futures[0]).result()
-            del futures[0]  # so that the worker can forget the result
+        while waiting:
+            try:
+                with client.as_current():
+                    distributed.wait(waiting[0], timeout=_patience.PERIOD)
+            except TimeoutError:
+                watch.check(client.sync(_patience.state, client))
+                continue
+            result = waiting.popleft().result()
             advance(1)
             yield result
     finally:
-        client.cancel(futures)
-
-
-def finished(client: Any, future: Any) -> Any:
-    """Wait for a future; give up if the cluster has lost all its workers."""
-    distributed = need("distributed", "--dask", "dask")
-    last = time.monotonic()
-    while True:
-        with contextlib.suppress(TimeoutError), client.as_current():
-            distributed.wait([future], timeout=_ANSWER)
-            return future
-        now = time.monotonic()
-        if client.scheduler_info()["workers"]:
-            last = now
-        elif now - last > _ALONE:
-            raise CommandError("the cluster has lost all its workers")
+        client.cancel(list(waiting))

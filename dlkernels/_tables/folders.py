@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlkernels._data.columns import DataError
 from dlkernels._data.reading import readable
+from dlkernels._tables.clusters import results
 from dlkernels._tables.parquet import ParquetFiles, parquet_file
 from dlkernels._tables.parts import CSVFiles, Part, Piece, csv_files, grouped
 from dlkernels._tables.words import listed, quantity
@@ -80,23 +81,17 @@ def read_layout(found: Found, encoding: str | None) -> tuple[Any, list[tuple[Pie
     return files, pieces
 
 
-def csv_parts(
-    found: Found,
-    source: CSVFiles,
-    each: Callable[[Callable[..., Any], Sequence[Any]], Iterable[Any]],
-    block: int,
-) -> list[Part]:
-    """The parts of CSV files. `each` calls a function for each of some arguments, on the cluster."""
+def csv_parts(found: Found, source: CSVFiles, client: Any, block: int) -> list[Part]:
+    """The parts of CSV files. The cluster looks for the lines between which large files can be cut."""
     sizes = {file: os.path.getsize(file) for file in found.files}
     large = [file for file, size in sizes.items() if size > block]
-    cuts = each(source.pieces, [(file.resolve(), shown(file), block) for file in large])
-    cut = dict(zip(large, cuts, strict=True))
+    whole, names = [file.resolve() for file in large], [shown(file) for file in large]
+    cuts = client.map(source.pieces, whole, names, block=block, pure=False) if large else []
+    cut = dict(zip(large, results(client, cuts), strict=True))
 
     def pieces() -> Iterator[tuple[Piece, int]]:
         for file, size in sizes.items():
-            if file not in cut:
-                yield Piece(str(file.resolve()), shown(file), 0, size, 0), size
-            else:
-                yield from ((piece, piece.stop - piece.start) for piece in cut[file])
+            for piece in cut.get(file, [Piece(str(file.resolve()), shown(file), 0, size, 0)]):
+                yield piece, piece.stop - piece.start
 
     return grouped(pieces(), block)

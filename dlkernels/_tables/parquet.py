@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlkernels._data.columns import DataError
+from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import reading
-from dlkernels._tables.cells import Column
-from dlkernels._tables.parts import Numbers, Piece, Rows, need_same
-from dlkernels.extras import need
+from dlkernels._tables.arrow import library, one_array
+from dlkernels._tables.choice import MOST_TEXTS
+from dlkernels._tables.coded import Kept, PartRows, encoded, of_stored, of_texts
+from dlkernels._tables.parts import Piece, Rows, need_same
+from dlkernels._tables.summaries import Summary
 from dlkernels.text import printable
 
 #: How pandas calls an index without a name.
@@ -81,35 +83,42 @@ class ParquetFiles(NamedTuple):
                 raise DataError(f"column {name!r} holds {kind}, but {kinds[name]} in {self.first}")
         return self._replace(kinds=kinds)
 
-    def read(self, piece: Piece, names: Iterable[str], decimal: str, texts: Sequence[str] = ()) -> Rows:
-        """Read these columns of a piece, those of `texts` as texts."""
+    def read(self, piece: Piece, names: Iterable[str]) -> Rows:
+        """Read these columns of a piece."""
         names = list(names)
         with _opened(Path(piece.file), piece.shown) as file:
             stored = {_shown(name): name for name in file.schema_arrow.names}
             table = file.read_row_groups(
                 list(range(piece.start, piece.stop)), [stored[name] for name in names], use_threads=False
             )
-        lines = list(range(piece.above + 1, piece.above + 1 + table.num_rows))
-        columns: dict[str, Any] = {}
-        for name in names:
-            kind, values = self.kinds[name], table[stored[name]]
-            if kind in ("numbers", "booleans") and name not in texts:
-                columns[name] = Numbers(name, _numbers(values), kind == "booleans")
-            else:
-                columns[name] = Column(name, _texts(values), lines, "." if kind == "numbers" else decimal)
+        columns = {name: _plain(table[stored[name]]) for name in names}
         return Rows(columns, table.num_rows, 0, ())
+
+    def column(
+        self, name: str, values: Any, decimal: str, texts: Collection[str], rows: PartRows
+    ) -> tuple[Summary, Kept]:
+        """What is known of a column that was read, and what is kept. Those of `texts` may be classes."""
+        kind = self.kinds[name]
+        if kind in ("numbers", "booleans"):
+            if name in texts and len(values.unique()) <= MOST_TEXTS:
+                return of_texts(name, _texts(values), ".", rows)
+            return of_stored(name, _numbers(values), kind == "booleans", rows)
+        return of_texts(name, _texts(values), decimal, rows)
+
+    def line(self, piece: Piece, row: int) -> int:
+        """The number of a row of a piece in its file."""
+        return piece.above + row + 1
 
 
 @contextlib.contextmanager
 def _opened(path: Path, shown: str) -> Iterator[Any]:
     """Yield an open file. What the library says of it becomes a DataError."""
-    library, parquet = (need(name, "a Parquet file", "dask") for name in ("pyarrow", "pyarrow.parquet"))
     try:
-        with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
+        with reading(path, "a Parquet file"), library("pyarrow.parquet").ParquetFile(path) as file:
             yield file
     except DataError as error:
         raise DataError(str(error).replace(str(path), shown, 1)) from None
-    except library.ArrowException as error:
+    except library().ArrowException as error:
         if isinstance(error, MemoryError):
             raise
         raise DataError(f"{shown}: not a Parquet file, or a damaged one: {error}") from None
@@ -117,7 +126,7 @@ def _opened(path: Path, shown: str) -> Iterator[Any]:
 
 def parquet_file(path: Path, shown: str) -> tuple[ParquetFiles, list[tuple[Piece, int]]]:
     """How a file is read, and its pieces, each with its bytes."""
-    types = need("pyarrow.types", "a Parquet file", "dask")
+    types = library("pyarrow.types")
     with _opened(path, shown) as file:
         kinds = {
             _shown(field.name): _kind(field.type, types)
@@ -153,19 +162,26 @@ def _kind(arrow: Any, types: Any) -> str:
     return str(arrow)
 
 
-def _numbers(values: Any) -> Any:
-    """The numbers as float64, with NaN where there is none."""
-    library = need("pyarrow", "a Parquet file", "dask")
-    if library.types.is_dictionary(values.type):
+def _plain(values: Any) -> Any:
+    """A column as one array without Arrow's dictionaries."""
+    if library().types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    if library.types.is_boolean(values.type):
-        values = values.cast(library.int8())
-    return np.asarray(values.cast(library.float64(), safe=False).to_numpy(), np.float64)
+    return one_array(values)
 
 
-def _texts(values: Any) -> list[str]:
-    """The values as the cells of a CSV file."""
-    return [
+def _numbers(values: Any) -> Array:
+    """Numbers, true and false as float64, with NaN where there is none."""
+    arrow = library()
+    if arrow.types.is_boolean(values.type):
+        values = values.cast(arrow.int8())
+    return np.asarray(values.cast(arrow.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _texts(values: Any) -> Any:
+    """Values of any type as the cells of a CSV file."""
+    different, codes = encoded(values)
+    texts = [
         "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
-        for value in values.to_pylist()
+        for value in different.to_pylist()
     ]
+    return library().array(texts, "string").take(library().array(codes))

@@ -6,21 +6,23 @@ nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from dlkernels._data.columns import Array, DataError
+from dlkernels._data.columns import DataError
 from dlkernels._data.reading import reading
-from dlkernels._tables.cells import Column, columns_of
-from dlkernels._tables.reading import SEPARATORS, Layout, decoded, layout_of, rows_of
+from dlkernels._tables.arrow import library, quick_table
+from dlkernels._tables.cells import columns_of
+from dlkernels._tables.coded import Kept, PartRows, of_texts
+from dlkernels._tables.reading import HEAD, SEPARATORS, Layout, decoded, layout_of, rows_of
+from dlkernels._tables.summaries import Summary
 from dlkernels._tables.words import listed
 
-#: The bytes of a part. As lists of texts, these are about 200 MB in memory.
+#: The bytes of a part.
 BLOCK = 16 * 2**20
-#: How much of a file is looked at to find its separator and its columns.
-HEAD = 2**20
 _CHUNK = 2**20
 #: How many times the bytes of a part a row may have.
 _LONGEST = 4
@@ -52,20 +54,13 @@ class Piece(NamedTuple):
 Part = tuple[Piece, ...]
 
 
-class Numbers(NamedTuple):
-    """A column of numbers that needn't be read from texts; `boolean` tells that they are true and false."""
-
-    name: str
-    numbers: Array
-    boolean: bool
-
-
 class Rows(NamedTuple):
     """The rows of a piece.
 
     Attributes
     ----------
-    columns : dict of Column or Numbers
+    columns : dict of pyarrow.Array
+        Texts, or numbers.
     rows : int
     skipped, unnamed
         As of a `reading.Table`.
@@ -75,6 +70,18 @@ class Rows(NamedTuple):
     rows: int
     skipped: int
     unnamed: tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """A row of a piece as messages call it. Its line is found out when somebody wants to read it."""
+
+    source: Any
+    piece: Piece
+    row: int
+
+    def __str__(self) -> str:
+        line = self.source.line(self.piece, self.row)
+        return f"{self.piece.shown}, {self.source.unit} {line}"
 
 
 class CSVFiles(NamedTuple):
@@ -126,25 +133,42 @@ class CSVFiles(NamedTuple):
         ]
         return pieces or [Piece(str(path), shown, 0, 0, 0)]
 
-    def read(self, piece: Piece, names: Iterable[str], decimal: str, texts: Sequence[str] = ()) -> Rows:
+    def read(self, piece: Piece, names: Iterable[str]) -> Rows:
         """Read these columns of a piece."""
+        with naming_piece(piece):
+            text, above, marked = self._text(piece)
+            header = piece.start == 0
+            table = quick_table(text, self.layout, marked, header)
+            if table is not None:
+                columns = {name: table.columns[name] for name in names}
+            else:
+                table = rows_of(text, self.layout, above, marked, header)
+                columns = {name: library().array(table.columns[name], "string") for name in names}
+        rows = len(next(iter(columns.values())))
+        return Rows(columns, rows, table.skipped, table.unnamed)
+
+    def column(
+        self, name: str, values: Any, decimal: str, texts: Collection[str], rows: PartRows
+    ) -> tuple[Summary, Kept]:
+        """What is known of a column that was read, and what is kept of it."""
         del texts  # all are
+        return of_texts(name, values, decimal, rows)
+
+    def line(self, piece: Piece, row: int) -> int:
+        """The line in which a row of a piece ends."""
+        with naming_piece(piece):
+            text, above, marked = self._text(piece)
+            return rows_of(text, self.layout, above, marked, piece.start == 0).lines[row]
+
+    def _text(self, piece: Piece) -> tuple[str, int, bool]:
+        """The text of a piece, how many lines are above, and whether it begins with a byte order mark."""
         path = Path(piece.file)
-        try:
-            with reading(path, "a text file"):
-                with path.open("rb") as file:
-                    file.seek(piece.start)
-                    data = file.read(piece.stop - piece.start)
-                text, marked = decoded(data, self.encoding, piece.above)
-                begins = piece.start == 0
-                above = self._skipped(text) if begins else ""
-                table = rows_of(
-                    text[len(above) :], self.layout, piece.above + (len(above) > 0), marked, begins
-                )
-        except DataError as error:
-            raise DataError(str(error).replace(piece.file, piece.shown, 1)) from None
-        columns = {name: Column(name, table.columns[name], table.lines, decimal) for name in names}
-        return Rows(columns, len(table.lines), table.skipped, table.unnamed)
+        with reading(path, "a text file"), path.open("rb") as file:
+            file.seek(piece.start)
+            data = file.read(piece.stop - piece.start)
+        text, marked = decoded(data, self.encoding, piece.above)
+        above = self._skipped(text[:HEAD]) if piece.start == 0 else ""
+        return text[len(above) :], piece.above + (len(above) > 0), marked
 
     def _skipped(self, text: str) -> str:
         """What is above the header; or an error if this isn't the header of the first file."""
@@ -159,6 +183,15 @@ class CSVFiles(NamedTuple):
             raise DataError(f"{theirs} separate its fields, but {ours} those of {self.first}")
         need_same(self.layout.header, layout.header, self.first)
         raise AssertionError("the headers differ")
+
+
+@contextlib.contextmanager
+def naming_piece(piece: Piece) -> Iterator[None]:
+    """Let errors name a piece's file as messages show it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(str(error).replace(piece.file, piece.shown, 1)) from None
 
 
 def need_same(first: Sequence[str], names: Sequence[str], file: str) -> None:

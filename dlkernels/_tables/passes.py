@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.cells import MISSING, Column, known_numbers, label_values
-from dlkernels._tables.choice import MOST_TEXTS
-from dlkernels._tables.parts import Numbers, Part, Piece, Rows
-from dlkernels._tables.summaries import Summary, combined, of_column, of_numbers, of_stored, pooled
+from dlkernels._tables.cells import MISSING, label_values
+from dlkernels._tables.coded import Coded, Kept, PartRows
+from dlkernels._tables.parts import Part, Place
+from dlkernels._tables.summaries import Summary, combined, of_numbers, pooled
+from dlkernels.dask._tasks import share
 
 #: The share of the rows that is held out.
 HELD_OUT = 0.2
@@ -47,7 +49,7 @@ def held_out(seed: int, number: int, rows: int) -> Array:
     return np.random.default_rng([seed, number]).random(rows) < HELD_OUT
 
 
-# -- the first pass --------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------
 
 
 class Look(NamedTuple):
@@ -59,31 +61,31 @@ class Look(NamedTuple):
     unnamed: tuple[str, ...]
 
 
-def look(part: Part, number: int, plan: Plan) -> Look:
-    """Summarise the columns of a part."""
-    pieces = [plan.source.read(piece, plan.names, plan.decimal, plan.texts) for piece in part]
+class Seen(NamedTuple):
+    """A part that was read: what it has shown, and for each piece what is kept of its columns."""
+
+    look: Look
+    pieces: list[dict[str, Kept]]
+
+
+def read(part: Part, number: int, plan: Plan) -> Seen:
+    """Read a part and summarise its columns."""
+    pieces = [plan.source.read(piece, plan.names) for piece in part]
     held = held_out(plan.seed, number, sum(piece.rows for piece in pieces))
-    looks, row = [], 0
-    for piece, rows in zip(part, pieces, strict=True):
-        looks.append(_look(piece, rows, held[row : row + rows.rows], plan))
-        row += rows.rows
-    return joined(looks)
-
-
-def _look(piece: Piece, rows: Rows, held: Array, plan: Plan) -> Look:
-    def place(line: int) -> str:
-        return f"{piece.shown}, {plan.source.unit} {line}"
-
-    columns = {}
-    for name, column in rows.columns.items():
-        if isinstance(column, Numbers):
-            columns[name] = of_stored(
-                column, held, MOST_TEXTS, lambda row: place(piece.above + row + 1), plan.medians
-            )
-        else:
-            found = of_column(column, held, MOST_TEXTS, place, plan.medians)
-            columns[name] = found._replace(wrong=found.wrong and f"{piece.shown}: {found.wrong}")
-    return Look(rows.rows, columns, rows.skipped, rows.unnamed)
+    looks, kept, row = [], [], 0
+    for piece, found in zip(part, pieces, strict=True):
+        rows = PartRows(
+            held[row : row + found.rows], functools.partial(Place, plan.source, piece), plan.medians
+        )
+        columns = {
+            name: plan.source.column(name, values, plan.decimal, plan.texts, rows)
+            for name, values in found.columns.items()
+        }
+        summaries = {name: summary for name, (summary, _) in columns.items()}
+        looks.append(Look(found.rows, summaries, found.skipped, found.unnamed))
+        kept.append({name: values for name, (_, values) in columns.items()})
+        row += found.rows
+    return Seen(joined(looks), kept)
 
 
 def joined(looks: list[Look]) -> Look:
@@ -97,7 +99,7 @@ def joined(looks: list[Look]) -> Look:
     )
 
 
-# -- the second pass -------------------------------------------------------------------------------------
+# -- features --------------------------------------------------------------------------------------------
 
 
 class Recipe(NamedTuple):
@@ -106,7 +108,6 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     numbers, booleans : list of str
-        Those of `numbers` that are true and false.
     means, scales : ndarray
     medians : ndarray or None
     texts : dict
@@ -119,7 +120,6 @@ class Recipe(NamedTuple):
     """
 
     numbers: list[str]
-    booleans: list[str]
     means: Array
     scales: Array
     medians: Array | None
@@ -156,42 +156,45 @@ class Block(NamedTuple):
     labels: Array
 
 
-def prepared(part: Part, number: int, rows: int, plan: Plan, recipe: Recipe) -> tuple[Block, Block]:
-    """The rows of a part that are for training, and those that are held out; it had so many rows."""
-    pieces = [plan.source.read(piece, plan.names, plan.decimal, plan.texts) for piece in part]
-    if sum(piece.rows for piece in pieces) != rows:
-        raise DataError(f"{part[0].shown}: it, or a file after it, has changed while it was read")
-    blocks = [_block(piece, each.columns, recipe) for piece, each in zip(part, pieces, strict=True)]
+class Blocks(NamedTuple):
+    """The rows of a part that are for training, how many these are, and the rows that are held out."""
+
+    train: Block
+    trained: int
+    held: Block
+
+
+def prepared(seen: Seen, number: int, rows: int, seed: int, recipe: Recipe) -> Blocks:
+    """The rows of a part in the form in which they are learnt; it had so many rows."""
+    if seen.look.rows != rows:  # Dask reads a part again if a worker has died
+        raise DataError("the table has changed while it was read")
+    blocks = [_block(columns, recipe) for columns in seen.pieces]
     whole = Block(*map(np.concatenate, zip(*blocks, strict=True)))
-    held = held_out(plan.seed, number, len(whole.labels))
-    return Block(*(each[~held] for each in whole)), Block(*(each[held] for each in whole))
+    held = held_out(seed, number, rows)
+    train = Block(*(each[~held] for each in whole))
+    return Blocks(train, len(train.labels), Block(*(each[held] for each in whole)))
 
 
-def _block(piece: Piece, columns: dict[str, Any], recipe: Recipe) -> Block:
-    rows = len(columns[recipe.label].cells)
-    numbers = np.empty((rows, len(recipe.numbers)))
-    try:
-        for place, name in enumerate(recipe.numbers):
-            if name not in recipe.booleans:
-                columns[name] = known_numbers(columns[name])
-            numbers[:, place] = columns[name].numbers
-        labels = label_values(columns[recipe.label], recipe.form)
-    except DataError as error:
-        raise DataError(f"{piece.shown}: {error}") from None
-    except ValueError:  # of float()
-        raise DataError(f"{piece.shown}: it has changed while it was read") from None
+def _block(columns: dict[str, Any], recipe: Recipe) -> Block:
+    labels = columns[recipe.label]
+    if isinstance(labels, Coded):
+        labels = label_values(labels.column(recipe.label), recipe.form)[labels.codes]
+    numbers = np.empty((len(labels), len(recipe.numbers)))
+    for place, name in enumerate(recipe.numbers):
+        kept = columns[name]
+        numbers[:, place] = kept.column(name).numbers[kept.codes] if isinstance(kept, Coded) else kept
     if recipe.medians is not None:
         numbers = np.where(np.isnan(numbers), recipe.medians, numbers)
-    codes = np.empty((rows, len(recipe.texts)), np.int32)
+    codes = np.empty((len(labels), len(recipe.texts)), np.int32)
     for place, (name, texts) in enumerate(recipe.texts.items()):
-        codes[:, place] = _codes(columns[name], texts)
+        codes[:, place] = _codes(columns[name].texts, texts)[columns[name].codes]
     return Block((numbers - recipe.means) / recipe.scales, codes, labels)
 
 
-def _codes(column: Column, texts: list[str | None]) -> list[int]:
+def _codes(different: list[str], texts: list[str | None]) -> Array:
     """The number of each text, and -1 for one that the rows for training don't hold."""
     index: dict[str | None, int] = {text: number for number, text in enumerate(texts)}
-    return [index.get(None if cell in MISSING else cell, -1) for cell in column.cells]
+    return np.array([index.get(None if text in MISSING else text, -1) for text in different])
 
 
 def features(block: Block, recipe: Recipe, start: int = 0, stop: int | None = None) -> Array:
@@ -230,14 +233,21 @@ class Errors(NamedTuple):
     absolute_of_mean: float
 
 
+def _predicted(block: Block, recipe: Recipe, model: Any) -> Array:
+    """What the model predicts of the rows of a block, which may be none."""
+    rows = recipe.rows_at_once
+    starts = range(0, len(block.labels), rows)
+    with share():
+        found = [model.predict(features(block, recipe, start, start + rows)) for start in starts]
+    return np.concatenate([np.empty(0, recipe.dtype), *found])
+
+
 def counted(block: Block, recipe: Recipe, model: Any) -> Array:
     """How many rows of each class are predicted as which."""
-    classes, rows = model.classes_, recipe.rows_at_once
+    classes = model.classes_
     counts = np.zeros((len(classes), len(classes)), np.int64)
-    for start in range(0, len(block.labels), rows):
-        truth = np.searchsorted(classes, block.labels[start : start + rows])
-        predicted = model.predict(features(block, recipe, start, start + rows))
-        np.add.at(counts, (truth, np.searchsorted(classes, predicted)), 1)
+    predicted = _predicted(block, recipe, model)
+    np.add.at(counts, (np.searchsorted(classes, block.labels), np.searchsorted(classes, predicted)), 1)
     return counts
 
 
@@ -247,10 +257,7 @@ def measured(block: Block, recipe: Recipe, model: Any) -> Errors | None:
     figures = of_numbers(y) if len(y) else None
     if figures is None:
         return None
-    rows = recipe.rows_at_once
-    starts = range(0, len(y), rows)
-    predicted = [model.predict(features(block, recipe, start, start + rows)) for start in starts]
-    errors, constant = y - np.concatenate(predicted), y - recipe.mean
+    errors, constant = y - _predicted(block, recipe, model), y - recipe.mean
     return Errors(
         len(y), figures.mean, figures.squares,
         float(errors @ errors), float(np.abs(errors).sum()),

@@ -24,6 +24,8 @@ from dlkernels.text import printable
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 #: A first line that tells Excel the separator: sep=;
 _FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
+#: How much of a large file, or of a part of one, is looked at to find its header and how it is laid out.
+HEAD = 2**20
 #: How many records are looked at to find the separator.
 _SAMPLE = 50
 
@@ -134,6 +136,11 @@ def layout_of(text: str, separator: str = "") -> Layout:
     return Layout(separator, names, above)
 
 
+def header_line(text: str, separator: str) -> int:
+    """The last line of the header, which is the first record that isn't empty."""
+    return next(line for line, row in _records(text, separator, 0) if any(row))
+
+
 def _table(text: str, marked: bool) -> Table:
     layout = layout_of(text)
     table = rows_of(text[len(layout.above) :], layout, len(layout.above) > 0, marked)
@@ -164,7 +171,7 @@ def rows_of(text: str, layout: Layout, above: int, marked: bool, header: bool = 
         rows.append(row)
         lines.append(line)
     cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
-    return _named(names, cells, lines, separator, marked, skipped)
+    return named(names, cells, lines, separator, marked, skipped)
 
 
 def _too_many(separator: str) -> str:
@@ -210,7 +217,7 @@ def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, lis
         raise DataError(f"line {last + 1 + skipped}: {why}") from None
 
 
-def _named(
+def named(
     names: list[str],
     cells: list[list[str]],
     lines: list[int],

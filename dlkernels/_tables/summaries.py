@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.cells import LARGEST, MISSING, Column, marks_of, too_large
-from dlkernels._tables.parts import Numbers
+from dlkernels._tables.cells import MISSING, Column, marks_of
 
-_KINDS = frozenset({"numbers", "booleans", "dates"})
+KINDS = frozenset({"numbers", "booleans", "dates"})
 #: A part of a column keeps so many of its sorted numbers, for the median. The rank of what is found then
 #: differs from the median's by less than 1 / (2 * _POINTS) of the rows.
 _POINTS = 500
@@ -88,9 +87,11 @@ class Summary(NamedTuple):
         The different values, each with its number of rows, and of rows for training. None if there are more
         than were to be kept.
     others : dict or None
-        Those of them that are no numbers, each with the place of its first row.
-    example, gap : str
-        The first value, and the place of the first cell without one.
+        Those of them that are no numbers, each with the place of its first row: a str, or what becomes one.
+    example : str
+        The first value.
+    gap : str, or what becomes one
+        The place of the first cell without a value.
     figures : Figures or None
         Of a column that fits numbers or booleans and has values.
     wrong : str
@@ -109,9 +110,9 @@ class Summary(NamedTuple):
     missing: int
     fits: frozenset[str]
     texts: dict[str, tuple[int, int]] | None
-    others: dict[str, str] | None
+    others: dict[str, Any] | None
     example: str
-    gap: str
+    gap: Any
     figures: Figures | None
     wrong: str
     marks: dict[str, str]
@@ -146,77 +147,32 @@ class Summary(NamedTuple):
 # -- of rows that are in memory ------------------------------------------------------------------------------
 
 
-def of_column(
-    column: Column,
-    held: Array | None = None,
-    most: float = np.inf,
-    place: Callable[[int], str] = "line {}".format,
-    medians: bool = False,
-) -> Summary:
-    """The summary of a column of texts. The rows where `held` is true aren't for training."""
-    kind = column.kind
-    texts, others = _different(column, held, most, place)
+def of_column(column: Column) -> Summary:
+    """The summary of a column of texts, all rows of which are for training."""
+    kind, values, rows = column.kind, column.values, Counter(column.cells)
     figures, wrong = None, ""
     if kind in ("numbers", "booleans"):
         try:
-            figures = of_numbers(column.numbers, held, medians)
+            figures = of_numbers(column.numbers)
         except DataError as error:
             wrong = str(error)
-    fits = _KINDS if kind == "empty" else _KINDS & {kind}
-    values, gap = column.values, ""
-    if column.missing:
-        gap = place(
-            next(line for line, cell in zip(column.lines, column.cells, strict=True) if cell in MISSING)
-        )
-    return Summary(
-        column.name, len(column.cells), len(column.cells) - (0 if held is None else int(held.sum())),
-        column.missing, fits, texts, others,
-        example=next((cell for cell in column.cells if cell in values), ""),
-        gap=gap, figures=figures, wrong=wrong, marks=marks_of(column), most=most, decimal=column.decimal,
-    )  # fmt: skip
-
-
-def of_stored(
-    column: Numbers, held: Array, most: float, place: Callable[[int], str], medians: bool
-) -> Summary:
-    """The summary of a column that is stored as numbers. Its different values aren't kept."""
-    numbers = column.numbers
-    missing = np.isnan(numbers)
-    kind = "booleans" if column.boolean else "numbers"
-    wrong = ""
-    for row in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
-        wrong = f"{place(int(row))}: {too_large(column.name, repr(float(numbers[row])), numbers[row])}"
-    return Summary(
-        column.name, len(numbers), int((~held).sum()), int(missing.sum()),
-        _KINDS if missing.all() else _KINDS & {kind}, texts=None, others={},
-        example="" if missing.all() else repr(float(numbers[~missing][0])),
-        gap=place(int(missing.argmax())) if missing.any() else "",
-        figures=None if wrong else of_numbers(numbers, held, medians), wrong=wrong, marks={}, most=most,
-        decimal=".",
-    )  # fmt: skip
-
-
-def _different(
-    column: Column, held: Array | None, most: float, place: Callable[[int], str]
-) -> tuple[dict[str, tuple[int, int]] | None, dict[str, str] | None]:
-    """`texts` and `others` of a summary."""
-    texts = None
-    if len(column.values) <= most:
-        rows = Counter(column.cells)
-        trained = rows
-        if held is not None:
-            trained = Counter(cell for cell, out in zip(column.cells, held, strict=True) if not out)
-        texts = {cell: (rows[cell], trained[cell]) for cell in rows if cell not in MISSING}
-    if column.kind in ("numbers", "empty"):
-        return texts, {}
-    wanted = {value for value in column.values if not column.is_number(value)}
-    if len(wanted) > most:
-        return texts, None
     others: dict[str, str] = {}
-    for cell, line in zip(column.cells, column.lines, strict=True):
-        if cell in wanted and cell not in others:
-            others[cell] = place(line)
-    return texts, others
+    if kind not in ("numbers", "empty"):
+        for cell, line in zip(column.cells, column.lines, strict=True):
+            if cell in values and cell not in others and not column.is_number(cell):
+                others[cell] = f"line {line}"
+    gap = ""
+    if column.missing:
+        line = next(line for line, cell in zip(column.lines, column.cells, strict=True) if cell in MISSING)
+        gap = f"line {line}"
+    return Summary(
+        column.name, len(column.cells), len(column.cells), column.missing,
+        KINDS if kind == "empty" else KINDS & {kind},
+        texts={cell: (number, number) for cell, number in rows.items() if cell not in MISSING},
+        others=others, example=next((cell for cell in column.cells if cell in values), ""),
+        gap=gap, figures=figures, wrong=wrong, marks=marks_of(column),
+        most=np.inf, decimal=column.decimal,
+    )  # fmt: skip
 
 
 def of_numbers(numbers: Array, held: Array | None = None, medians: bool = False) -> Figures | None:

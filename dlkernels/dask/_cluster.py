@@ -182,7 +182,7 @@ class Cluster:
         answers = asyncio.ensure_future(run)
         try:
             while not (await asyncio.wait([answers], timeout=_patience.PERIOD))[0]:
-                if not set(holders) <= (await self._state()).addresses:
+                if not set(holders) <= (await _patience.state(self._client)).addresses:
                     return None
             return dict(answers.result())
         finally:
@@ -232,7 +232,7 @@ class Cluster:
         watch = _patience.Watch()
         try:
             while not (await asyncio.wait([results], timeout=_patience.PERIOD))[0]:
-                watch.check(await self._state())
+                watch.check(await _patience.state(self._client))
             return list(results.result())
         finally:
             if not results.done():
@@ -240,13 +240,6 @@ class Cluster:
                 _release(futures)
                 await asyncio.wait([results], timeout=_patience.PERIOD)
                 results.cancel()
-
-    async def _state(self) -> _patience.State:
-        asked = self._client.run_on_scheduler(_patience.state_of)
-        try:
-            return await asyncio.wait_for(asked, _patience.PATIENCE)
-        except TimeoutError:
-            raise _patience.scheduler_is_gone("it doesn't answer") from None
 
 
 def _release(futures: list[Any]) -> None:

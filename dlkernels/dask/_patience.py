@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, NamedTuple
 
@@ -33,13 +34,23 @@ class State(NamedTuple):
     spilled: int  # bytes
 
 
-def state_of(dask_scheduler: Any) -> State:
+def _state_of(dask_scheduler: Any) -> State:
     """Runs on the scheduler, which passes itself by this name."""
     workers = list(dask_scheduler.workers.values())
     paused = [worker.status.name == "paused" for worker in workers]
     # A paused worker finishes what it executes and takes nothing new.
     busy = [w.executing if p else w.processing for w, p in zip(workers, paused, strict=True)]
     return State(set(dask_scheduler.workers), sum(paused), any(busy), sum(w.memory.spilled for w in workers))
+
+
+async def state(client: Any) -> State:
+    """Ask the scheduler, on the client's event loop."""
+    asked = client.run_on_scheduler(_state_of)
+    try:
+        found: State = await asyncio.wait_for(asked, PATIENCE)
+    except TimeoutError:
+        raise scheduler_is_gone("it doesn't answer") from None
+    return found
 
 
 class Watch:

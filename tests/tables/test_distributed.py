@@ -12,14 +12,14 @@ from csv_tables import passengers, written
 
 from dlkernels._tables import parts, passes
 from dlkernels._tables.cells import Column
-from dlkernels._tables.choice import MOST_TEXTS
+from dlkernels._tables.coded import PartRows, of_texts
 from dlkernels._tables.parts import csv_files
 from dlkernels._tables.summaries import combined, of_column, of_numbers
 from dlkernels.cli import main
 from dlkernels.estimators import LogisticRegression, _preparation, load
 
 distributed = pytest.importorskip("distributed")
-pytest.importorskip("pyarrow")
+pyarrow = pytest.importorskip("pyarrow")
 
 
 @contextlib.contextmanager
@@ -180,19 +180,50 @@ def test_the_same_seed_gives_the_same_file_on_any_number_of_workers(report, tmp_
 # -- summaries -------------------------------------------------------------------------------------------
 
 
+COLUMNS = {
+    "numbers": ["1", "-2.5", "+3e2", "", ".5", "NA", "7."],
+    "commas": ["1,5", "2", "3,25", "", "1"],
+    "both marks": ["1,5", "2.5", "x"],
+    "infinite": ["1", "-Inf", "2"],
+    "too large": ["1", "1e999", "2"],
+    "booleans": ["true", "FALSE", "", "True"],
+    "dates": ["2024-01-31", "", "2024-02-01"],
+    "codes": ["007", "12", "7", "012"],
+    "amounts": ["1.595,85", "30 %", "7", "8"],
+    "texts": ["a", "b", "", "a", "NaN", "c"],
+    "empty": ["", "NA", "?"],
+    "no ASCII": ["١", "é", "1"],
+}
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_parts_show_what_one_table_shows(name, decimal):
+    cells = COLUMNS[name] * 2
+    rows = PartRows(np.zeros(len(cells), bool), lambda row: f"line {row + 2}", False)
+    found, kept = of_texts(name, pyarrow.array(cells), decimal, rows)
+    expected = of_column(Column(name, cells, list(range(2, len(cells) + 2)), decimal))
+    for field in ("rows", "trained", "missing", "fits", "texts", "others", "example", "gap", "marks"):
+        assert getattr(found, field) == getattr(expected, field), field
+    assert found.wrong.replace(": ", ", ", 1) == expected.wrong
+    assert np.array_equal([kept.texts[code] for code in kept.codes], cells)
+    if expected.figures is not None:
+        assert found.figures[:8] == expected.figures[:8]
+
+
 def test_summaries_of_parts_add_up_to_that_of_the_whole():
     random = np.random.default_rng(0)
     cells = [f"{x:.3f}" if x < 1001.5 else "" for x in random.normal(size=3000) + 1000]
     cells[7] = "2.5"
     held = random.random(3000) < 0.2
-    lines = list(range(2, 3002))
 
-    def summary(rows):
-        return of_column(Column("c", cells[rows], lines[rows]), held[rows], MOST_TEXTS, medians=True)
+    def summary(start, stop):
+        rows = PartRows(held[start:stop], lambda row: f"line {start + row}", True)
+        return of_texts("c", pyarrow.array(cells[start:stop]), ".", rows)[0]
 
-    whole = of_column(Column("c", cells, lines), held, medians=True)
-    total = combined(summary(slice(start, start + 170)) for start in range(0, 3000, 170))
-    for name in ("rows", "trained", "missing", "kind", "example", "gap", "marks"):
+    whole = summary(0, 3000)
+    total = combined(summary(start, start + 170) for start in range(0, 3000, 170))
+    for name in ("rows", "trained", "missing", "kind", "example", "gap", "marks", "texts"):
         assert getattr(total, name) == getattr(whole, name)
     assert total.texts is None
     assert total.figures.number == whole.figures.number
@@ -214,8 +245,7 @@ def test_the_rank_of_the_median_is_nearly_right(rows):
 
 
 def test_parts_count_rows_though_one_has_no_values():
-    pieces = [["1", "2"], ["3", "4"], ["5", ""]]
-    made = [of_column(Column("c", cells, [2, 3])) for cells in pieces]
+    made = [of_column(Column("c", cells, [2, 3])) for cells in (["1", "2"], ["3", "4"], ["5", ""])]
     assert combined(made[:2]).figures.counting
     assert not combined(made).figures.counting
     assert not combined([made[0], of_column(Column("c", ["", ""], [2, 3])), made[1]]).figures.counting
@@ -235,11 +265,16 @@ def test_a_file_is_cut_between_rows_and_lines_keep_their_numbers(end, tmp_path):
     (whole,) = source.pieces(path, "shown", 10**6)
     pieces = source.pieces(path, "shown", 100)
     assert len(pieces) > 10
-    expected = source.read(whole, source.names, ".").columns
-    found = [source.read(piece, source.names, ".").columns for piece in pieces]
+    expected = source.read(whole, source.names)
+    found = [source.read(piece, source.names) for piece in pieces]
     for name in "ab":
-        assert [cell for columns in found for cell in columns[name].cells] == expected[name].cells
-        assert [line for columns in found for line in columns[name].lines] == expected[name].lines
+        cells = [cell for each in found for cell in each.columns[name].to_pylist()]
+        assert cells == expected.columns[name].to_pylist()
+    lines = [
+        source.line(piece, row) for piece, each in zip(pieces, found, strict=True) for row in range(each.rows)
+    ]
+    assert lines == [source.line(whole, row) for row in range(expected.rows)]
+    assert lines[2:6] == [4, 6, 7, 8]
 
 
 def test_a_stray_quotation_mark_does_not_make_one_part_of_all(tmp_path):
@@ -248,7 +283,7 @@ def test_a_stray_quotation_mark_does_not_make_one_part_of_all(tmp_path):
     source = csv_files(path, "shown", None)
     pieces = source.pieces(path, "shown", 100)
     assert len(pieces) > 20
-    assert sum(source.read(piece, source.names, ".").rows for piece in pieces) == 1001
+    assert sum(source.read(piece, source.names).rows for piece in pieces) == 1001
 
 
 def test_small_files_are_read_together():
@@ -287,7 +322,7 @@ def test_all_rows_decide_on_the_decimal_mark(report, tmp_path):
         ([small(), written(small(), separator=";")], (), "semicolons separate its fields, but commas those"),
         ([small(), written(small()) + "1,2\n"], (), "table/1.csv: line 42 has 2 fields but the header has 3"),
         ([small(), small(b=["1"] * 39 + ["x"])], (), "holds numbers, but 'x' in table/1.csv, line 41"),
-        ([small(), small(b=["1"] * 39 + ["inf"])], (), "table/1.csv: line 41, column 'b': inf is infinite"),
+        ([small(), small(b=["1"] * 39 + ["inf"])], (), "table/1.csv, line 41: column 'b': inf is infinite"),
         ([small(), small(b=["1"] * 39 + [""])], (), "cells are missing, of 80 in each column: 'b' (1)"),
         ([small(), small(label=["yes", ""] * 20)], (), "in 20 of 80 rows, the first in table/1.csv, line 3"),
         ([small(label=["yes"] * 40)], (), "the label 'label' is 'yes' in all rows"),
