@@ -135,7 +135,7 @@ class CSVFiles(NamedTuple):
 
     def read(self, piece: Piece, names: Iterable[str]) -> Rows:
         """Read these columns of a piece."""
-        with naming_piece(piece):
+        with _reading(piece):
             text, above, marked = self._text(piece)
             header = piece.start == 0
             table = quick_table(text, self.layout, marked, header)
@@ -156,14 +156,13 @@ class CSVFiles(NamedTuple):
 
     def line(self, piece: Piece, row: int) -> int:
         """The line in which a row of a piece ends."""
-        with naming_piece(piece):
+        with _reading(piece):
             text, above, marked = self._text(piece)
             return rows_of(text, self.layout, above, marked, piece.start == 0).lines[row]
 
     def _text(self, piece: Piece) -> tuple[str, int, bool]:
         """The text of a piece, how many lines are above, and whether it begins with a byte order mark."""
-        path = Path(piece.file)
-        with reading(path, "a text file"), path.open("rb") as file:
+        with open(piece.file, "rb") as file:
             file.seek(piece.start)
             data = file.read(piece.stop - piece.start)
         text, marked = decoded(data, self.encoding, piece.above)
@@ -186,10 +185,11 @@ class CSVFiles(NamedTuple):
 
 
 @contextlib.contextmanager
-def naming_piece(piece: Piece) -> Iterator[None]:
+def _reading(piece: Piece) -> Iterator[None]:
     """Let errors name a piece's file as messages show it."""
     try:
-        yield
+        with reading(Path(piece.file), "a text file"):
+            yield
     except DataError as error:
         raise DataError(str(error).replace(piece.file, piece.shown, 1)) from None
 
