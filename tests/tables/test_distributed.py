@@ -11,9 +11,11 @@ import pytest
 from csv_tables import passengers, written
 
 from dlkernels._tables import parts, passes
+from dlkernels._tables.arrow import quick_table
 from dlkernels._tables.cells import Column
 from dlkernels._tables.coded import PartRows, of_texts
 from dlkernels._tables.parts import csv_files
+from dlkernels._tables.reading import Layout, rows_of
 from dlkernels._tables.summaries import combined, of_column, of_numbers
 from dlkernels.cli import main
 from dlkernels.estimators import LogisticRegression, _preparation, load
@@ -284,6 +286,27 @@ def test_a_stray_quotation_mark_does_not_make_one_part_of_all(tmp_path):
     pieces = source.pieces(path, "shown", 100)
     assert len(pieces) > 20
     assert sum(source.read(piece, source.names).rows for piece in pieces) == 1001
+
+
+QUICK = [
+    "1,2\n3,4",
+    "1,2\r\n\r\n\n,\n 3 ,\u00a0x y\r",
+    '"a","b ""c"""\n"x\ny","1,5"\n"",2\n',
+]
+SLOW = ['1, ""\n', '1, "a,b"\n', '5",6\n', '"a"b,1\n', '""x,1\n', '1,"2\n', "1\n", "1,2,3\n", " \n1,2\n", ""]
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("text", QUICK + SLOW)
+def test_arrow_reads_what_the_csv_module_reads_or_nothing(text, header):
+    layout = Layout(",", ("a", "b"), "")
+    text = "\na,b\n" * header + text
+    found = quick_table(text, layout, False, header)
+    assert (found is None) == (text.removeprefix("\na,b\n") in SLOW)
+    if found is not None:
+        expected = rows_of(text, layout, 0, False, header)
+        assert {name: cells.to_pylist() for name, cells in found.columns.items()} == expected.columns
+        assert found.skipped == expected.skipped
 
 
 def test_small_files_are_read_together():
