@@ -116,13 +116,12 @@ def _hidden(text: str) -> tuple[int, ...]:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
-    _need_packages("dlkernels train")
     if arguments.dask is not None:
-        for package in ("dask", "distributed"):
-            need(package, "dlkernels train --dask", "dask")
+        _need_packages("dlkernels train --dask", "dask", ("dask", "distributed", "pyarrow"))
         from dlkernels._tables import distributed
 
         return distributed.run(arguments)
+    _need_packages("dlkernels train")
     from dlkernels._tables import train
 
     return train.run(arguments)
@@ -135,7 +134,7 @@ def _run_predict(arguments: argparse.Namespace) -> int:
     return predict.run(arguments)
 
 
-def _need_packages(command: str) -> None:
+def _need_packages(command: str, extra: str = "train", more: tuple[str, ...] = ()) -> None:
     """Refuse to begin without the packages of the extra."""
-    for package in ("sklearn", "pandas", "rich", "safetensors"):
-        need(package, command, "train")
+    for package in ("sklearn", "pandas", "rich", "safetensors", *more):
+        need(package, command, extra)

@@ -169,14 +169,18 @@ def test_csv_and_parquet_and_small_parts_give_the_same_decisions(report, tmp_pat
     assert report("--missing", "impute", label="survived").splitlines()[1:6] == whole
 
 
-def test_the_same_seed_gives_the_same_file_on_any_number_of_workers(report, tmp_path):
-    write(tmp_path, small(200, 1), small(200, 2))
-    report("--seed", "3", "--save", "first")
-    with cluster_of(3) as address:
-        report("--seed", "3", "--save", "second", "--dask", address)
-    report("--seed", "4", "--save", "third")
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
-    assert (tmp_path / "first").read_bytes() != (tmp_path / "third").read_bytes()
+def test_the_bits_of_the_model_depend_on_the_seed_and_not_on_the_workers(report, tmp_path, monkeypatch):
+    monkeypatch.setattr("dlkernels._tables.distributed.BLOCK", 500)
+    write(tmp_path, small(300, 1), small(20, 2), small(20, 3))
+    how = "--hidden", "3", "--max-iter", "9", "--save"
+    report(*how, "2 workers")
+    for workers in (1, 3):
+        with cluster_of(workers) as address:
+            report(*how, f"{workers} workers", "--dask", address)
+    report(*how, "seed 4", "--seed", "4")
+    first, *others = ((tmp_path / f"{number} workers").read_bytes() for number in (1, 2, 3))
+    assert others == [first, first]
+    assert (tmp_path / "seed 4").read_bytes() != first
 
 
 # -- summaries -------------------------------------------------------------------------------------------
