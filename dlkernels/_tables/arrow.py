@@ -12,18 +12,14 @@ import re
 from typing import Any
 
 import numpy as np
+import pyarrow
+from pyarrow import compute, csv
 
 from dlkernels._data.columns import Array
 from dlkernels._tables.reading import HEAD, Layout, Table, header_line, named
-from dlkernels.extras import need
 
 #: Quotation marks, besides those directly around a field, and doubled ones within.
 _STRAY = r'[^{0}\r\n"]("")*"[^{0}\r\n"]|(^|[{0}\r\n])(("")+[^{0}\r\n"]| +")'
-
-
-def library(name: str = "pyarrow") -> Any:
-    """Arrow, or one of its modules."""
-    return need(name, "dlkernels train --dask", "dask")
 
 
 def quick_table(text: str, layout: Layout, marked: bool, header: bool) -> Table | None:
@@ -43,7 +39,7 @@ def quick_table(text: str, layout: Layout, marked: bool, header: bool) -> Table 
     if cells is None:
         return None
     if quoted or re.search(r"[^\S\r\n]", text):
-        cells = [library("pyarrow.compute").utf8_trim_whitespace(column) for column in cells]
+        cells = [compute.utf8_trim_whitespace(column) for column in cells]
     empty = _empty_rows(cells)
     skipped = int(empty.sum())
     if skipped:
@@ -57,25 +53,24 @@ def quick_table(text: str, layout: Layout, marked: bool, header: bool) -> Table 
 
 
 def _holds(text: str, pattern: str) -> bool:
-    found = library("pyarrow.compute").match_substring_regex(library().array([text]), pattern)
+    found = compute.match_substring_regex(pyarrow.array([text]), pattern)
     return bool(found[0].as_py())
 
 
 def _cells(text: str, layout: Layout, quoted: bool) -> list[Any] | None:
     """The columns as arrays of texts; None if rows differ in their number of fields."""
-    arrow, csv = library(), library("pyarrow.csv")
     data = text.encode()
     names = [str(position) for position in range(len(layout.header))]
     try:
         table = csv.read_csv(
-            arrow.BufferReader(data),
+            pyarrow.BufferReader(data),
             read_options=csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=names, encoding="utf8"
             ),
             parse_options=csv.ParseOptions(delimiter=layout.separator, newlines_in_values=quoted),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, arrow.string())),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
         )
-    except (arrow.ArrowInvalid, UnicodeEncodeError):
+    except (pyarrow.ArrowInvalid, UnicodeEncodeError):
         return None
     return [one_array(column) for column in table.columns]
 
@@ -87,10 +82,9 @@ def one_array(column: Any) -> Any:
 
 def _empty_rows(cells: list[Any]) -> Array:
     """Which rows hold no text in any column."""
-    equal = library("pyarrow.compute").equal
     empty = np.ones(len(cells[0]), bool)
     for column in cells:
-        empty &= equal(column, "").to_numpy(zero_copy_only=False)
+        empty &= compute.equal(column, "").to_numpy(zero_copy_only=False)
         if not empty.any():
             break
     return empty

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow
+from pyarrow import compute
 
 from dlkernels._data.columns import Array
-from dlkernels._tables.arrow import library
 from dlkernels._tables.cells import LARGEST, MISSING, NOT_FINITE, Column, number_pattern, too_large
 from dlkernels._tables.choice import MOST_TEXTS
 from dlkernels._tables.summaries import KINDS, Figures, Summary, of_numbers
@@ -116,14 +117,13 @@ class _Texts:
 
     def __init__(self, name: str, different: Any, codes: Array, decimal: str) -> None:
         self._name, self._different, self._codes, self._decimal = name, different, codes, decimal
-        self._compute = library("pyarrow.compute")
-        missing = self._compute.is_in(different, value_set=library().array(sorted(MISSING)))
+        missing = compute.is_in(different, value_set=pyarrow.array(sorted(MISSING)))
         self.there = ~missing.to_numpy(zero_copy_only=False)
         self.numeric = self._numeric(decimal)
         self.kind = self._kind()
 
     def _matching(self, pattern: str) -> Array:
-        found = self._compute.match_substring_regex(self._different, f"^({pattern})$")
+        found = compute.match_substring_regex(self._different, f"^({pattern})$")
         return np.asarray(found.to_numpy(zero_copy_only=False))
 
     def _numeric(self, decimal: str) -> Array:
@@ -142,13 +142,13 @@ class _Texts:
         """The number of each different text; NaN of one that says that the number is missing."""
         if self.kind == "booleans":
             return Column(self._name, self._different.to_pylist(), [], self._decimal).numbers
-        arrow, texts = library(), self._different
+        texts = self._different
         if self._decimal != ".":
-            texts = self._compute.replace_substring(texts, self._decimal, ".")
-        texts = self._compute.if_else(arrow.array(self.there), texts, "nan")
+            texts = compute.replace_substring(texts, self._decimal, ".")
+        texts = compute.if_else(pyarrow.array(self.there), texts, "nan")
         try:
-            return np.asarray(texts.cast(arrow.float64()).to_numpy())
-        except arrow.ArrowInvalid:
+            return np.asarray(texts.cast(pyarrow.float64()).to_numpy())
+        except pyarrow.ArrowInvalid:
             return np.array([float(text) for text in texts.to_pylist()])
 
     def marks(self) -> dict[str, str]:
@@ -156,8 +156,7 @@ class _Texts:
         if not self.there.any():
             return {",": "", ".": ""}
         holds = {
-            mark: self.there & self._compute.match_substring(self._different, mark).to_numpy(False)
-            for mark in ",."
+            mark: self.there & compute.match_substring(self._different, mark).to_numpy(False) for mark in ",."
         }
         found = {}
         for mark, other in (",.", ".,"):

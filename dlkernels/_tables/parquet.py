@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow
+from pyarrow import parquet, types
 
 from dlkernels._data.columns import Array, DataError
 from dlkernels._data.reading import reading
-from dlkernels._tables.arrow import library, one_array
+from dlkernels._tables.arrow import one_array
 from dlkernels._tables.choice import MOST_TEXTS
 from dlkernels._tables.coded import Kept, PartRows, encoded, of_stored, of_texts
 from dlkernels._tables.parts import Piece, Rows, need_same
@@ -23,7 +26,8 @@ from dlkernels.text import printable
 _INDEX = "__index_level_0__"
 
 
-class ParquetFiles(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ParquetFiles:
     """How the Parquet files of a table are read.
 
     Attributes
@@ -37,20 +41,9 @@ class ParquetFiles(NamedTuple):
     kinds: dict[str, str]
     first: str
 
-    @property
-    def unit(self) -> str:
-        """What messages count."""
-        return "row"
-
-    @property
-    def separator(self) -> str:
-        """There is none between fields."""
-        return ""
-
-    @property
-    def decimal(self) -> str:
-        """The decimal mark, unless all rows tell another one."""
-        return "."
+    unit: ClassVar[str] = "row"  # what messages count
+    separator: ClassVar[str] = ""  # between fields
+    decimal: ClassVar[str] = "."  # unless all rows tell another one
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,7 +74,7 @@ class ParquetFiles(NamedTuple):
                 kinds[name] = kind
             elif kind not in (kinds[name], "empty"):
                 raise DataError(f"column {name!r} holds {kind}, but {kinds[name]} in {self.first}")
-        return self._replace(kinds=kinds)
+        return dataclasses.replace(self, kinds=kinds)
 
     def read(self, piece: Piece, names: Iterable[str]) -> Rows:
         """Read these columns of a piece."""
@@ -114,11 +107,11 @@ class ParquetFiles(NamedTuple):
 def _opened(path: Path, shown: str) -> Iterator[Any]:
     """Yield an open file. What the library says of it becomes a DataError."""
     try:
-        with reading(path, "a Parquet file"), library("pyarrow.parquet").ParquetFile(path) as file:
+        with reading(path, "a Parquet file"), parquet.ParquetFile(path) as file:
             yield file
     except DataError as error:
         raise DataError(str(error).replace(str(path), shown, 1)) from None
-    except library().ArrowException as error:
+    except pyarrow.ArrowException as error:
         if isinstance(error, MemoryError):
             raise
         raise DataError(f"{shown}: not a Parquet file, or a damaged one: {error}") from None
@@ -126,13 +119,8 @@ def _opened(path: Path, shown: str) -> Iterator[Any]:
 
 def parquet_file(path: Path, shown: str) -> tuple[ParquetFiles, list[tuple[Piece, int]]]:
     """How a file is read, and its pieces, each with its bytes."""
-    types = library("pyarrow.types")
     with _opened(path, shown) as file:
-        kinds = {
-            _shown(field.name): _kind(field.type, types)
-            for field in file.schema_arrow
-            if field.name != _INDEX
-        }
+        kinds = {_shown(field.name): _kind(field.type) for field in file.schema_arrow if field.name != _INDEX}
         if len(kinds) < len([name for name in file.schema_arrow.names if name != _INDEX]):
             raise DataError("two columns have the same name; rename them")
         pieces, above = [], 0
@@ -147,7 +135,7 @@ def _shown(name: str) -> str:
     return printable(name.strip())
 
 
-def _kind(arrow: Any, types: Any) -> str:
+def _kind(arrow: Any) -> str:
     if types.is_dictionary(arrow):
         arrow = arrow.value_type
     for kind, tests in {
@@ -164,17 +152,16 @@ def _kind(arrow: Any, types: Any) -> str:
 
 def _plain(values: Any) -> Any:
     """A column as one array without Arrow's dictionaries."""
-    if library().types.is_dictionary(values.type):
+    if types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     return one_array(values)
 
 
 def _numbers(values: Any) -> Array:
     """Numbers, true and false as float64, with NaN where there is none."""
-    arrow = library()
-    if arrow.types.is_boolean(values.type):
-        values = values.cast(arrow.int8())
-    return np.asarray(values.cast(arrow.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    if types.is_boolean(values.type):
+        values = values.cast(pyarrow.int8())
+    return np.asarray(values.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
 
 def _texts(values: Any) -> Any:
@@ -184,4 +171,4 @@ def _texts(values: Any) -> Any:
         "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
         for value in different.to_pylist()
     ]
-    return library().array(texts, "string").take(library().array(codes))
+    return pyarrow.array(texts, "string").take(pyarrow.array(codes))

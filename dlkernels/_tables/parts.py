@@ -7,14 +7,17 @@ nothing else.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
+
+import pyarrow
 
 from dlkernels._data.columns import DataError
 from dlkernels._data.reading import reading
-from dlkernels._tables.arrow import library, quick_table
+from dlkernels._tables.arrow import quick_table
 from dlkernels._tables.cells import columns_of
 from dlkernels._tables.coded import Kept, PartRows, of_texts
 from dlkernels._tables.reading import HEAD, SEPARATORS, Layout, decoded, layout_of, rows_of
@@ -84,7 +87,8 @@ class Place(NamedTuple):
         return f"{self.piece.shown}, {self.source.unit} {line}"
 
 
-class CSVFiles(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class CSVFiles:
     """How the CSV files of a table are read.
 
     Attributes
@@ -107,10 +111,7 @@ class CSVFiles(NamedTuple):
     encoding: str | None
     decimal: str
 
-    @property
-    def unit(self) -> str:
-        """What messages count."""
-        return "line"
+    unit: ClassVar[str] = "line"  # what messages count
 
     @property
     def separator(self) -> str:
@@ -143,7 +144,7 @@ class CSVFiles(NamedTuple):
                 columns = {name: table.columns[name] for name in names}
             else:
                 table = rows_of(text, self.layout, above, marked, header)
-                columns = {name: library().array(table.columns[name], "string") for name in names}
+                columns = {name: pyarrow.array(table.columns[name], "string") for name in names}
         rows = len(next(iter(columns.values())))
         return Rows(columns, rows, table.skipped, table.unnamed)
 
