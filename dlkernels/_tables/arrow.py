@@ -43,7 +43,7 @@ def quick_table(text: str, layout: Layout, marked: bool, header: bool) -> Table 
     empty = _empty_rows(cells)
     skipped = int(empty.sum())
     if skipped:
-        cells = [column.filter(~empty) for column in cells]
+        cells = [column.filter(pyarrow.array(~empty)) for column in cells]
     if skipped == len(empty):
         return None
     names = list(layout.header)

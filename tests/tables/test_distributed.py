@@ -304,10 +304,11 @@ def test_a_class_of_which_no_row_is_held_out(report, tmp_path):
 def test_waiting_ends_when_all_workers_are_lost(monkeypatch):
     monkeypatch.setattr(_patience, "PATIENCE", 0.5)
     monkeypatch.setattr(_patience, "PERIOD", 0.1)
-    with (
-        cluster_of(1) as address,
-        pytest.raises(CommandError, match=r"^--dask: the Dask cluster has had no workers for 0.5 seconds$"),
-        connected(address, 1) as client,
-    ):
-        client.retire_workers()
-        list(results(client, [client.submit(int)]))
+
+    def lose():
+        with cluster_of(1) as address, connected(address, 1) as client:
+            client.retire_workers()
+            list(results(client, [client.submit(int)]))
+
+    with pytest.raises(CommandError, match=r"^--dask: the Dask cluster has had no workers for 0.5 seconds$"):
+        lose()
