@@ -34,7 +34,7 @@ def connected(address: str, most_workers: int) -> Iterator[Any]:
     """Yield the client of the cluster at this address; of `local`, a cluster that ends with the block."""
     with _quiet(), contextlib.ExitStack() as opened:
         if address == LOCAL:
-            # Each worker is a process for one CPU, because reading texts holds Python's lock.
+            # Each worker is a process for one CPU, because some of the reading holds Python's lock.
             workers = min(CPU_COUNT, most_workers)
             address = opened.enter_context(local_cluster(max(1, workers)))
         client = _client(address)

@@ -47,7 +47,7 @@ class PartRows(NamedTuple):
 def of_texts(name: str, values: Any, decimal: str, rows: PartRows) -> tuple[Summary, Kept]:
     """What is known of a column, an array of Arrow with texts, and what is kept of it."""
     different, codes = encoded(values)
-    texts = _Texts(name, different, codes, decimal)
+    texts = _Texts(name, different, decimal)
     there, kind, numeric = texts.there, texts.kind, texts.numeric
     figures, wrong, kept = None, "", None
     numbers: Array | None = None
@@ -67,27 +67,30 @@ def of_texts(name: str, values: Any, decimal: str, rows: PartRows) -> tuple[Summ
         others = None
         if len(wanted) <= MOST_TEXTS:
             others = {different[int(i)].as_py(): rows.place(int(first[i])) for i in wanted}
-    missing = ~there[codes]
-    return Summary(
-        name, len(codes), int((~rows.held).sum()), int(missing.sum()),
-        KINDS if kind == "empty" else KINDS & {kind}, few, others,
-        example=different[int(there.argmax())].as_py() if number else "",
-        gap=rows.place(int(missing.argmax())) if missing.any() else "",
-        figures=figures, wrong=wrong, marks=texts.marks(), most=MOST_TEXTS, decimal=decimal,
+    return _summary(
+        name, ~there[codes], kind, rows, texts=few, others=others, figures=figures, wrong=wrong,
+        example=different[int(there.argmax())].as_py() if number else "", marks=texts.marks(),
+        decimal=decimal,
     ), numbers if kept is None else kept  # fmt: skip
 
 
 def of_stored(name: str, numbers: Array, boolean: bool, rows: PartRows) -> tuple[Summary, Kept]:
     """The same of a column that is stored as numbers, or as true and false. Its texts aren't kept."""
     missing = np.isnan(numbers)
+    kind = "empty" if missing.all() else "booleans" if boolean else "numbers"
     figures, wrong = _figures(name, numbers, rows, lambda row: repr(float(numbers[row])))
-    return Summary(
-        name, len(numbers), int((~rows.held).sum()), int(missing.sum()),
-        KINDS if missing.all() else KINDS & {"booleans" if boolean else "numbers"}, texts=None, others={},
-        example="" if missing.all() else repr(float(numbers[~missing][0])),
-        gap=rows.place(int(missing.argmax())) if missing.any() else "",
-        figures=figures, wrong=wrong, marks={}, most=MOST_TEXTS, decimal=".",
+    return _summary(
+        name, missing, kind, rows, texts=None, others={}, figures=figures, wrong=wrong,
+        example="" if missing.all() else repr(float(numbers[~missing][0])), marks={}, decimal=".",
     ), numbers  # fmt: skip
+
+
+def _summary(name: str, missing: Array, kind: str, rows: PartRows, **more: Any) -> Summary:
+    return Summary(
+        name, len(missing), trained=int((~rows.held).sum()), missing=int(missing.sum()),
+        fits=KINDS if kind == "empty" else KINDS & {kind}, most=MOST_TEXTS,
+        gap=rows.place(int(missing.argmax())) if missing.any() else "", **more,
+    )  # fmt: skip
 
 
 def _figures(
@@ -115,8 +118,8 @@ def _first_rows(codes: Array, number: int) -> Array:
 class _Texts:
     """What the different texts of a column mean, as `cells.Column` has it."""
 
-    def __init__(self, name: str, different: Any, codes: Array, decimal: str) -> None:
-        self._name, self._different, self._codes, self._decimal = name, different, codes, decimal
+    def __init__(self, name: str, different: Any, decimal: str) -> None:
+        self._name, self._different, self._decimal = name, different, decimal
         missing = compute.is_in(different, value_set=pyarrow.array(sorted(MISSING)))
         self.there = ~missing.to_numpy(zero_copy_only=False)
         self.numeric = self._numeric(decimal)
