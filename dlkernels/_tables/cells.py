@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _BOOLEANS = {"true": 1.0, "false": 0.0}
-_NOT_FINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
+NOT_FINITE = r"[-+]?(inf|infinity)"
+_NOT_FINITE = re.compile(NOT_FINITE, re.IGNORECASE)
 _MONTH = r"(jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
 _DATE = re.compile(
     rf"(\d{{1,4}}([-/.])\d{{1,2}}\2\d{{1,4}}|\d{{1,2}}[-. ]+{_MONTH}[- ]\d{{2,4}}|"
@@ -39,11 +40,15 @@ _DATE = re.compile(
 )
 
 
+def number_pattern(decimal: str) -> str:
+    """A number with this decimal mark. A whole number that begins with 0, such as 007, is a code."""
+    mark, power = re.escape(decimal), r"[eE][-+]?\d+"
+    return rf"[-+]?(\d+{mark}\d*({power})?|0|[1-9]\d*|\d+{power}|{mark}\d+({power})?)"  # Arrow reads it, too
+
+
 @functools.cache
 def _number(decimal: str) -> re.Pattern[str]:
-    """A number with this decimal mark. A whole number that begins with 0, such as 007, is a code."""
-    mark = re.escape(decimal)
-    return re.compile(rf"[-+]?(?!0\d+$)(\d+({mark}\d*)?|{mark}\d+)([eE][-+]?\d+)?", re.ASCII)
+    return re.compile(number_pattern(decimal), re.ASCII)
 
 
 class Column:
@@ -55,12 +60,16 @@ class Column:
     @functools.cached_property
     def values(self) -> set[str]:
         """The different texts, without those that say that a value is missing."""
-        return set(self.cells) - MISSING
+        return self._different - MISSING
+
+    @functools.cached_property
+    def _different(self) -> set[str]:
+        return set(self.cells)
 
     @functools.cached_property
     def missing(self) -> int:
         """How many cells have no value."""
-        return sum(cell in MISSING for cell in self.cells)
+        return 0 if self._different.isdisjoint(MISSING) else sum(cell in MISSING for cell in self.cells)
 
     @functools.cached_property
     def kind(self) -> str:
@@ -72,12 +81,16 @@ class Column:
             return "booleans"
         return "dates" if all(map(_DATE.fullmatch, self.values)) else "texts"
 
+    def with_decimal(self, decimal: str) -> Column:
+        """The same column, read with this decimal mark."""
+        if decimal == self.decimal:
+            return self
+        other = Column(self.name, self.cells, self.lines, decimal)
+        other._different, other.values = self._different, self.values
+        return other
+
     def is_number(self, text: str) -> bool:
         return bool(_number(self.decimal).fullmatch(text) or _NOT_FINITE.fullmatch(text))
-
-    def is_amount(self, text: str) -> bool:
-        """Whether a text is a number to people only: 1.595,85 or 30 %."""
-        return bool(_AMOUNT.fullmatch(text)) and not (self.is_number(text) or text.isdigit())
 
     def line_of(self, cell: str) -> int:
         """The first line that holds this text."""
@@ -98,11 +111,8 @@ class Column:
         )
         numbers = np.array([math.nan if cell in MISSING else float(cell) for cell in cells])
         for row in np.flatnonzero(np.abs(numbers) > LARGEST)[:1]:
-            what = "infinite" if math.isinf(numbers[row]) else f"beyond {LARGEST:g}"
-            raise DataError(
-                f"line {self.lines[row]}, column {self.name!r}: {self.cells[row][:40]} is {what}; correct "
-                "it, leave its cell empty, or leave out the line"
-            )
+            why = too_large(self.name, self.cells[row], numbers[row])
+            raise DataError(f"line {self.lines[row]}, {why}")
         return numbers
 
     def texts(self) -> Array:
@@ -111,6 +121,17 @@ class Column:
         found = np.empty(len(texts), object)
         found[:] = texts
         return found
+
+
+def too_large(name: str, text: str, number: float) -> str:
+    """Why a number beyond `LARGEST` is refused."""
+    what = "infinite" if math.isinf(number) else f"beyond {LARGEST:g}"
+    return f"column {name!r}: {text[:40]} is {what}; correct it, leave its cell empty, or leave out the line"
+
+
+def is_amount(text: str) -> bool:
+    """Whether a text that isn't a number is one to people: 1.595,85 or 30 %."""
+    return bool(_AMOUNT.fullmatch(text)) and not text.isdigit()
 
 
 def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -> dict[str, Column]:
@@ -122,19 +143,34 @@ def columns_of(table: Table, names: Iterable[str], decimal: str | None = None) -
 
 
 def _decimal_of(table: Table, names: list[str]) -> str:
-    """The decimal mark of these columns: a comma if a column of numbers holds one, and none holds a point."""
+    """The decimal mark of these columns."""
+    marks = {name: marks_of(Column(name, table.columns[name], table.lines)) for name in names}
+    return decimal_of(table.separator, marks)
+
+
+def marks_of(column: Column) -> dict[str, str]:
+    """By each decimal mark with which all values are numbers, the first that holds it, or ""."""
+    return {
+        mark: next((cell for cell in column.cells if mark in cell), "")
+        for mark in ",."
+        if column.with_decimal(mark).kind in ("numbers", "empty")
+    }
+
+
+def decimal_of(separator: str, marks: Mapping[str, Mapping[str, str]]) -> str:
+    """The decimal mark of columns with these `marks_of`.
+
+    It is a comma if a column of numbers holds one, and none holds a point.
+    """
     holds: dict[str, tuple[str, str]] = {}
     for mark in ",.":
-        for name in names:
-            column = Column(name, table.columns[name], table.lines, mark)
-            example = next((cell for cell in column.cells if mark in cell), None)
-            if example is not None and column.kind == "numbers":
-                holds[mark] = name, example
-                break
+        found = [(name, each[mark]) for name, each in marks.items() if each.get(mark)]
+        if found:
+            holds[mark] = found[0]
     if "," not in holds:
         return "."
     name, example = holds[","]
-    if table.separator == ",":
+    if separator == ",":
         raise DataError(
             f"column {name!r} holds {example!r}, where the comma may be the decimal mark or separate "
             "thousands; if it is the decimal mark, say --decimal comma, else write numbers without it"
@@ -147,13 +183,10 @@ def _decimal_of(table: Table, names: list[str]) -> str:
     return ","
 
 
-def label_values(column: Column) -> Any:
-    """The labels as an array: whole numbers, numbers, booleans, or texts as objects."""
-    if column.kind == "booleans":
-        return column.numbers == 1.0
-    if column.kind != "numbers":
+def label_values(column: Column, form: str) -> Any:
+    """The labels as an array: "integers", "floats", "booleans", or "texts" as objects."""
+    if form == "texts":
         return column.texts()
-    numbers = column.numbers
-    if all(re.fullmatch(r"[-+]?\d{1,15}", value, re.ASCII) for value in column.values):
-        return numbers.astype(np.int64)
-    return numbers
+    if form == "booleans":
+        return column.numbers == 1.0
+    return column.numbers.astype(np.int64) if form == "integers" else column.numbers

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from dlkernels._data.columns import Array, DataError
-from dlkernels._tables.cells import Column, label_values
+from dlkernels._data.columns import DataError
+from dlkernels._tables.cells import Column, is_amount
+from dlkernels._tables.summaries import Summary
 from dlkernels._tables.words import hint, listed, missing_cells, quantity
 from dlkernels.extras import need
 
@@ -55,7 +55,7 @@ def need_columns(names: Iterable[str], given: Collection[str], option: str) -> N
 # -- features ------------------------------------------------------------------------------------------------
 
 
-def choose(columns: Mapping[str, Column], categories: Collection[str], impute: bool) -> Choice:
+def choose(columns: Mapping[str, Summary], categories: Collection[str], impute: bool) -> Choice:
     """Choose among columns that aren't the labels. Those of `categories` are texts, whatever they hold."""
     chosen = Choice([], [], [], {}, {}, [])
     for name, column in columns.items():
@@ -71,11 +71,11 @@ def choose(columns: Mapping[str, Column], categories: Collection[str], impute: b
         chosen.numbers.append(name)
         if column.kind == "booleans":
             chosen.booleans.append(name)
-        elif not column.missing and _counts(column.numbers):
+        elif column.rows > 2 and column.need_numbers().counting:
             chosen.counting.append(name)
     if chosen.missing and not impute:
         raise DataError(
-            f"{missing_cells(chosen.missing, len(column.cells))}; fill them in, leave columns out by "
+            f"{missing_cells(chosen.missing, column.rows)}; fill them in, leave columns out by "
             "--ignore COLUMN, or let --missing impute replace them by the column's median"
         )
     if not (chosen.numbers or chosen.texts):
@@ -84,59 +84,58 @@ def choose(columns: Mapping[str, Column], categories: Collection[str], impute: b
     return chosen
 
 
-def _why_not(column: Column, impute: bool, category: bool) -> str:
+def _why_not(column: Summary, impute: bool, category: bool) -> str:
     """Why a column can't be learnt from, or nothing. Raise an error if the user has to decide."""
-    kind = "texts" if category and column.values else column.kind
-    values, rows = len(column.values), len(column.cells) - column.missing
+    kind, rows = column.kind, column.rows - column.missing
     if kind == "empty":
         return "has no values"
+    if category:
+        kind = "texts"
     if kind == "dates":
-        example = next(cell for cell in column.cells if cell in column.values)
         raise DataError(
-            f"column {column.name!r} holds dates or times, such as {example[:40]!r}; write them as numbers, "
-            f"of days for instance, or leave the column out: --ignore {column.name!r}"
+            f"column {column.name!r} holds dates or times, such as {column.example[:40]!r}; write them as "
+            f"numbers, of days for instance, or leave the column out: --ignore {column.name!r}"
         )
     if kind in ("numbers", "booleans"):
-        least, most = np.nanmin(column.numbers), np.nanmax(column.numbers)
-        return "has the same value in all rows" if least == most else ""
-    if values == 1 and not (impute and column.missing):
+        figures = column.need_numbers()
+        return "has the same value in all rows" if figures.least == figures.most else ""
+    if column.different == 1 and not (impute and column.missing):
         return "has the same value in all rows"
     if category:
+        if column.texts is None:
+            raise DataError(
+                f"--category: {column.name!r} has {column.counted('values')}, each of which would become a "
+                "feature"
+            )
         return ""
     _need_texts_or_numbers(column)
-    if values > MOST_TEXTS:
-        return f"text, with {values:,} different values"
+    if column.different > MOST_TEXTS:
+        return f"text, with {column.counted('values')}"
     # Of two or three rows everything is nearly different.
-    if values > 2 and 2 * values > rows:
-        return f"text that differs nearly from row to row: {values:,} values in {rows:,} rows"
+    if column.different > 2 and 2 * column.different > rows:
+        return f"text that differs nearly from row to row: {column.different:,} values in {rows:,} rows"
     return ""
 
 
-def _need_texts_or_numbers(column: Column) -> None:
+def _need_texts_or_numbers(column: Summary) -> None:
     """Refuse a column of numbers with a few texts among them."""
-    if all(value.isdigit() for value in column.values):
-        return  # codes, such as 007
-    others = [value for value in column.values if not column.is_number(value)]
-    if 2 * len(others) < len(column.values):
-        first = min(others, key=column.line_of)
+    if column.others is None or (column.texts is not None and all(map(str.isdigit, column.texts))):
+        return  # many texts; or codes, such as 007
+    others, different = column.others, min(column.different, column.most + 1)
+    if 2 * len(others) < different:
+        first, place = next(iter(others.items()))
         raise DataError(
-            f"column {column.name!r} holds numbers, but {first[:40]!r} in line {column.line_of(first)}"
+            f"column {column.name!r} holds numbers, but {first[:40]!r} in {place}"
             f"{f' and {len(others) - 1:,} more' if len(others) > 1 else ''}; correct it, leave its cell "
             f"empty if the value is missing, or read all as texts by --category {column.name!r}"
         )
-    amounts = [value for value in others if column.is_amount(value)]
-    if amounts and 2 * (len(others) - len(amounts)) < len(column.values):
-        first = min(amounts, key=column.line_of)
+    amounts = [text for text in others if is_amount(text)]
+    if amounts and 2 * (len(others) - len(amounts)) < different:
         raise DataError(
-            f"column {column.name!r} holds {first[:40]!r} in line {column.line_of(first)}; write numbers "
+            f"column {column.name!r} holds {amounts[0][:40]!r} in {others[amounts[0]]}; write numbers "
             "without thousands marks, currencies and percent signs, or read all as texts by --category "
             f"{column.name!r}"
         )
-
-
-def _counts(numbers: Array) -> bool:
-    """Whether these are the numbers of the rows."""
-    return len(numbers) > 2 and bool((numbers == numbers[0] + np.arange(len(numbers))).all())
 
 
 def frame(columns: Mapping[str, Column], numbers: Iterable[str], texts: Iterable[str]) -> Any:
@@ -150,69 +149,125 @@ def frame(columns: Mapping[str, Column], numbers: Iterable[str], texts: Iterable
 # -- labels --------------------------------------------------------------------------------------------------
 
 
-def labels(column: Column, task: str, folds: int) -> tuple[Any, str, str]:
-    """The labels as an array, the task, and why it is this one."""
+class Label(NamedTuple):
+    """What is predicted.
+
+    Attributes
+    ----------
+    task, why : str
+        The task, and why it is this one.
+    form : str
+        As what `cells.label_values` reads the column.
+    classes : dict
+        Of a classification the classes, sorted; each with its number of rows, and of rows for training.
+    """
+
+    task: str
+    why: str
+    form: str
+    classes: dict[Any, tuple[int, int]]
+
+
+def label_of(column: Summary, task: str) -> Label:
+    """What is predicted, if this column holds the labels."""
     if column.missing:
-        first = next(cell for cell in column.cells if cell not in column.values)
         raise DataError(
-            f"the label {column.name!r} is missing in {column.missing:,} of {len(column.cells):,} rows, the "
-            f"first in line {column.line_of(first)}; fill it in, or leave out these lines"
+            f"the label {column.name!r} is missing in {column.missing:,} of {column.rows:,} rows, the "
+            f"first in {column.gap}; fill it in, or leave out these lines"
         )
     if column.kind == "dates":
         raise DataError(f"the label {column.name!r} holds dates; write them as numbers, of days for instance")
     if column.kind == "texts":
         _need_texts_or_numbers(column)
-    values = label_values(column)
+        if task == "regression":
+            raise DataError(f"--task regression: the label {column.name!r} holds texts, not numbers")
+    else:
+        column.need_numbers()
+    form = _form(column)
+    rows = _rows_of(column, form)
+    whole = rows is not None and form in ("integers", "floats") and all(value == value // 1 for value in rows)
     # Beyond 2**53 different whole numbers have the same float64.
-    inexact = values.dtype == np.float64 and np.abs(values).max() >= 2**53
-    number = len(column.values) if inexact else len(np.unique(values))
-    found, why = _task(column, values, number)
-    if task == "regression" and column.kind == "texts":
-        raise DataError(f"--task regression: the label {column.name!r} holds texts, not numbers")
-    if number == 1:
+    inexact = form == "floats" and rows is not None and max(map(abs, rows)) >= 2**53
+    if inexact:
+        rows = _rows_of(column, "texts")
+    found, why = _task(column, rows, whole)
+    if rows is not None and len(rows) == 1:
         raise DataError(
-            f"the label {column.name!r} is {column.cells[0][:40]!r} in all rows, so there is nothing to learn"
+            f"the label {column.name!r} is {column.example[:40]!r} in all rows, so there is nothing to learn"
         )
     if task != "auto":
         found, why = task, f"by --task {task}"
-    if found == "classification":
-        if inexact or (values.dtype == np.float64 and not _whole(values)):
-            values = column.texts()  # scikit-learn takes fractions for measurements, not for classes
-        _need_examples(column, values, folds)
-    else:
-        values = values.astype(np.float64)
-        if len(values) < 2 * folds:
-            raise DataError(f"{len(values)} rows are too few for {folds} folds, each of at least 2 rows")
-    return values, found, why
+    if found == "regression":
+        return Label(found, why, form, {})
+    if rows is None:
+        raise DataError(
+            f"the label {column.name!r} has {column.counted('values')}, too many for classes"
+            f"{'; --task regression predicts numbers' if column.kind == 'numbers' else ''}"
+        )
+    if inexact or (form == "floats" and not whole):
+        form = "texts"  # scikit-learn takes fractions for measurements, not for classes
+    classes = _rows_of(column, form) or {}
+    return Label(found, why, form, {value: classes[value] for value in sorted(classes)})
 
 
-def _task(column: Column, values: Any, number: int) -> tuple[str, str]:
+def _form(column: Summary) -> str:
+    if column.kind in ("texts", "booleans"):
+        return column.kind
+    whole = column.texts is not None and all(
+        re.fullmatch(r"[-+]?\d{1,15}", text, re.ASCII) for text in column.texts
+    )
+    return "integers" if whole else "floats"
+
+
+def _rows_of(column: Summary, form: str) -> dict[Any, tuple[int, int]] | None:
+    """The different labels, each with its number of rows, and of rows for training; None if too many."""
+    if column.texts is None:
+        return None
+    read: dict[str, Any] = {
+        "texts": str,
+        "booleans": lambda text: text.lower() == "true",
+        "integers": int,
+        "floats": lambda text: float(text.replace(column.decimal, ".")),
+    }
+    found: dict[Any, tuple[int, int]] = {}
+    for text, (rows, trained) in column.texts.items():
+        value = read[form](text)
+        before = found.get(value, (0, 0))
+        found[value] = before[0] + rows, before[1] + trained
+    return found
+
+
+def _task(column: Summary, rows: Collection[Any] | None, whole: bool) -> tuple[str, str]:
     if column.kind in ("texts", "booleans"):
         what = "texts" if column.kind == "texts" else "true and false"
         return "classification", f"because {column.name!r} holds {what}"
-    few = number <= 2 or (number <= MOST_CLASSES and LEAST_ROWS * number <= len(values))
-    if few and _whole(values):
+    if rows is None:
+        return "regression", f"because {column.name!r} holds {column.counted('numbers')}"
+    number = len(rows)
+    few = number <= 2 or (number <= MOST_CLASSES and LEAST_ROWS * number <= column.rows)
+    if few and whole:
         why = f"because {column.name!r} holds {number} different whole numbers"
         return "classification", f"{why}; --task regression would predict numbers" if number > 2 else why
     return "regression", f"because {column.name!r} holds {number:,} different numbers"
 
 
-def _whole(numbers: Array) -> bool:
-    return bool((numbers == np.floor(numbers)).all())
-
-
-def _need_examples(column: Column, values: Any, folds: int) -> None:
-    """Refuse a class that isn't there for each fold."""
-    names, counts = np.unique(values, return_counts=True)
-    if counts.min() >= folds:
+def need_examples(column: Summary, label: Label, folds: int) -> None:
+    """Refuse labels of which folds can't be made: a class, or the table, has too few rows."""
+    if label.task == "regression":
+        if column.rows < 2 * folds:
+            raise DataError(f"{column.rows} rows are too few for {folds} folds, each of at least 2 rows")
         return
-    if column.kind == "texts" and 2 * len(names) > len(values):
+    counts = {name: rows for name, (rows, _) in label.classes.items()}
+    name = min(counts, key=lambda each: counts[each])
+    count = counts[name]
+    if count >= folds:
+        return
+    if column.kind == "texts" and 2 * len(counts) > column.rows:
         raise DataError(
-            f"the label {column.name!r} differs nearly from row to row: {len(names):,} texts in "
-            f"{len(values):,} rows, where a class needs several"
+            f"the label {column.name!r} differs nearly from row to row: {len(counts):,} texts in "
+            f"{column.rows:,} rows, where a class needs several"
         )
-    name, count = names[counts.argmin()], int(counts.min())
-    rare = int((counts < folds).sum())
+    rare = sum(each < folds for each in counts.values())
     others = f" (and {rare - 1:,} other classes have too few, too)" if rare > 1 else ""
     way = f"--folds {count}, or " if count > 1 else ""
     raise DataError(

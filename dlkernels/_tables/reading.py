@@ -24,6 +24,8 @@ from dlkernels.text import printable
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 #: A first line that tells Excel the separator: sep=;
 _FIRST_LINE = re.compile(r"sep=([^ \"\r\n])\r?\n")
+#: How much of a large file, or of a part of one, is looked at to find its header and how it is laid out.
+HEAD = 2**20
 #: How many records are looked at to find the separator.
 _SAMPLE = 50
 
@@ -32,7 +34,7 @@ _SAMPLE = 50
 _NO_TABLES = {
     b"PK\x03\x04": "an Excel workbook, or another zip file; save its sheet as a CSV file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save its sheet as a CSV file",
-    b"PAR1": "a Parquet file; write it as a CSV file, for instance with pandas",
+    b"PAR1": "a Parquet file; write it as a CSV file, for instance with pandas, or train with --dask local",
     b"\x1f\x8b": "compressed by gzip; unpack it first (gunzip)",
 }
 
@@ -53,8 +55,10 @@ class Table(NamedTuple):
     separator : str
     marked : bool
         Whether the file began with a byte order mark, as Excel writes it.
-    remarks : tuple of str
-        What was left out, in sentences.
+    skipped : int
+        How many lines without any value were left out.
+    unnamed : tuple of str
+        What was left out besides, in sentences.
     """
 
     names: tuple[str, ...]
@@ -64,18 +68,29 @@ class Table(NamedTuple):
     index_cells: list[str] | None
     separator: str
     marked: bool
-    remarks: tuple[str, ...]
+    skipped: int
+    unnamed: tuple[str, ...]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was left out, in sentences."""
+        return [*skipped_lines(self.skipped), *self.unnamed]
+
+
+def skipped_lines(number: int) -> list[str]:
+    """What is to be said of lines without any value; nothing if there are none."""
+    return [f"Left out {quantity(number, 'line')} without any value."] if number else []
 
 
 def read_table(path: Path, encoding: str | None = None) -> Table:
     """Read a file whose first line names the columns. Without `encoding` it is UTF-8 or UTF-16."""
     with reading(path, "a text file"):
-        text, marked = _decoded(path.read_bytes(), encoding)
+        text, marked = decoded(path.read_bytes(), encoding)
         return _table(text, marked)
 
 
-def _decoded(data: bytes, encoding: str | None) -> tuple[str, bool]:
-    """The text of a file, and whether it began with a byte order mark."""
+def decoded(data: bytes, encoding: str | None, above: int = 0) -> tuple[str, bool]:
+    """The text of a file, or of a part below so many lines; and whether it began with a byte order mark."""
     for mark, what in _NO_TABLES.items():
         if data.startswith(mark):
             raise DataError(f"this is {what}")
@@ -87,7 +102,7 @@ def _decoded(data: bytes, encoding: str | None) -> tuple[str, bool]:
         raise DataError(f"there is no encoding {encoding!r}; older files have cp1252 or latin-1") from None
     except UnicodeDecodeError as error:
         name = encoding or ("UTF-16" if by_mark == "utf-16" else "UTF-8")
-        line = data.count(b"\n", 0, error.start) + 1
+        line = above + data.count(b"\n", 0, error.start) + 1
         hint = f"; is it another encoding than {encoding}?"
         if not encoding:
             hint = "; if Excel or an older program wrote it, try --encoding cp1252"
@@ -97,16 +112,52 @@ def _decoded(data: bytes, encoding: str | None) -> tuple[str, bool]:
     return text, by_mark is not None
 
 
-def _table(text: str, marked: bool) -> Table:
+class Layout(NamedTuple):
+    """How a file is laid out: its separator, what its first line calls the columns, and what is above it."""
+
+    separator: str
+    header: tuple[str, ...]
+    #: A line for Excel, which names the separator.
+    above: str
+
+
+def layout_of(text: str, separator: str = "") -> Layout:
+    """The layout of a file that begins with this text. Without `separator`, it is found out."""
     first = _FIRST_LINE.match(text)
-    separator = first[1] if first else _separator(text)
-    records = _records(text[first.end() :] if first else text, separator, 1 if first else 0)
+    above = first[0] if first else ""
+    separator = separator or (first[1] if first else _separator(text))
+    records = _records(text[len(above) :], separator, len(above) > 0)
     header = next((row for _, row in records if any(row)), [])
     if not any(header):
         raise DataError("the file is empty; its first line must name the columns")
-    names = [printable(name) for name in header]
+    names = tuple(map(printable, header))
     if all(re.fullmatch(r"[-+.,\d\s]+", name) for name in names if name):
         raise DataError(f"line 1 must name the columns, but holds numbers: {', '.join(names[:8])}")
+    return Layout(separator, names, above)
+
+
+def header_line(text: str, separator: str) -> int:
+    """The last line of the header, which is the first record that isn't empty."""
+    return next(line for line, row in _records(text, separator, 0) if any(row))
+
+
+def _table(text: str, marked: bool) -> Table:
+    layout = layout_of(text)
+    table = rows_of(text[len(layout.above) :], layout, len(layout.above) > 0, marked)
+    if not table.lines:
+        raise DataError("there are no rows below the names of the columns")
+    return table
+
+
+def rows_of(text: str, layout: Layout, above: int, marked: bool, header: bool = True) -> Table:
+    """The rows in a part of a file that has this layout. `above` is how many lines the parts before it have.
+
+    With `header`, the first line that isn't empty is the header.
+    """
+    names, separator = list(layout.header), layout.separator
+    records = _records(text, separator, above)
+    if header:
+        next(row for _, row in records if any(row))
     rows, lines, skipped = [], [], 0
     for line, row in records:
         if not any(row):
@@ -119,11 +170,8 @@ def _table(text: str, marked: bool) -> Table:
             )
         rows.append(row)
         lines.append(line)
-    if not rows:
-        raise DataError("there are no rows below the names of the columns")
-    remarks = [f"Left out {quantity(skipped, 'line')} without any value."] if skipped else []
-    cells = [list(column) for column in zip(*rows, strict=True)]
-    return _named(names, cells, lines, separator, marked, remarks)
+    cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
+    return named(names, cells, lines, separator, marked, skipped)
 
 
 def _too_many(separator: str) -> str:
@@ -155,11 +203,13 @@ def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, lis
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
     )
+    # Spaces are rare in tables of numbers, and looking at each cell takes a sixth of the time.
+    spaces = '"' in text or re.search(r"[^\S\r\n]", text)
     last = 0
     try:
         for record in reader:
             last = reader.line_num
-            yield last + skipped, [field.strip() for field in record]
+            yield last + skipped, [field.strip() for field in record] if spaces else record
     except csv.Error as error:
         why = str(error)
         if why == "unexpected end of data":
@@ -167,15 +217,16 @@ def _records(text: str, separator: str, skipped: int) -> Iterator[tuple[int, lis
         raise DataError(f"line {last + 1 + skipped}: {why}") from None
 
 
-def _named(
+def named(
     names: list[str],
     cells: list[list[str]],
     lines: list[int],
     separator: str,
     marked: bool,
-    remarks: list[str],
+    skipped: int,
 ) -> Table:
     """The table, without columns that have no name."""
+    remarks = []
     index_name, index, columns = "", None, {}
     for position, (name, column) in enumerate(zip(names, cells, strict=True)):
         if not re.fullmatch(UNNAMED, name):
@@ -190,4 +241,6 @@ def _named(
     twice = [name for name, times in Counter(names).items() if times > 1 and name in columns]
     if twice:
         raise DataError(f"line 1 names {quantity(names.count(twice[0]), 'column')} {twice[0]!r}; rename them")
-    return Table(tuple(columns), columns, lines, index_name, index, separator, marked, tuple(remarks))
+    return Table(
+        tuple(columns), columns, lines, index_name, index, separator, marked, skipped, tuple(remarks)
+    )

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from dlkernels._data.columns import Array
-from dlkernels._tables.choice import Choice
-from dlkernels._tables.reading import Table
+from dlkernels._tables.choice import Choice, Label
 from dlkernels._tables.scores import percent, written
 from dlkernels._tables.training import Scores, Settings
 from dlkernels._tables.words import listed, quantity
@@ -20,13 +19,15 @@ from dlkernels.text import printable
 # -- the table and the columns ---------------------------------------------------------------------------
 
 
-def show_table(file: str, table: Table, task: str, why: str, choice: Choice) -> None:
+def show_table(
+    what: str, rows: int, columns: int, label: Label, choice: Choice, remarks: Sequence[str]
+) -> None:
     """What was read, and what becomes of it."""
     show_lines(
-        f"{file}: {quantity(len(table.lines), 'row')}, {quantity(len(table.names), 'column')}",
-        f"{task.capitalize()}, {why}.",
+        f"{what}: {quantity(rows, 'row')}, {quantity(columns, 'column')}",
+        f"{label.task.capitalize()}, {label.why}.",
         *_columns(choice),
-        *table.remarks,
+        *remarks,
     )
 
 
@@ -64,18 +65,14 @@ def _described(settings: Settings, task: str) -> str:
     return "logistic regression" if task == "classification" else "linear regression"
 
 
-def show_scores(task: str, scores: Scores, y: Array, settings: Settings) -> None:
-    """The scores of the held-out folds beside those of a constant guess, and what went wrong where."""
-    grid = _grid()
-    grid.add_column(f"{settings.folds} folds, each held out once", no_wrap=True)
-    for name in scores.model[0]:
-        grid.add_column(name, justify="right", no_wrap=True)
-    guess = "the most frequent class" if task == "classification" else "the mean"
-    for words, folds in ((_described(settings, task), scores.model), (f"always {guess}", scores.constant)):
-        grid.add_row(words, *_spread(folds))
-    show_block(grid)
+def show_folds(task: str, scores: Scores, y: Array, settings: Settings) -> None:
+    """The scores of the held-out folds, and what went wrong where."""
+    classes, counts = None, None
     if task == "classification":
-        show_block(_confusion(y, scores.predicted))
+        classes = np.unique(y)
+        counts = confusion_matrix(y, scores.predicted, labels=classes)
+    rows = [dict(zip(folds[0], _spread(folds), strict=True)) for folds in (scores.model, scores.constant)]
+    show_scores(f"{settings.folds} folds, each held out once", rows[0], rows[1], settings, classes, counts)
 
 
 def _spread(folds: list[dict[str, float]]) -> Iterator[str]:
@@ -84,11 +81,32 @@ def _spread(folds: list[dict[str, float]]) -> Iterator[str]:
         yield f"{written(name, values.mean())} ± {written(name, values.std())}"
 
 
-def _confusion(y: Array, predicted: Array) -> Any:
+def show_scores(
+    heading: str,
+    model: dict[str, str],
+    constant: dict[str, str],
+    settings: Settings,
+    classes: Any = None,
+    counts: Any = None,
+) -> None:
+    """Scores of a model beside those of a constant guess; and which classes are taken for which."""
+    grid = _grid()
+    grid.add_column(heading, no_wrap=True)
+    for name in model:
+        grid.add_column(name, justify="right", no_wrap=True)
+    guess = "the mean" if classes is None else "the most frequent class"
+    task = "regression" if classes is None else "classification"
+    for words, cells in ((_described(settings, task), model), (f"always {guess}", constant)):
+        grid.add_row(words, *cells.values())
+    show_block(grid)
+    if classes is not None:
+        show_block(_confusion(classes, counts))
+
+
+def _confusion(classes: Any, counts: Array) -> Any:
     """A table of the classes: how many rows of each are predicted as which, precision and recall."""
-    classes = np.unique(y)
-    counts = confusion_matrix(y, predicted, labels=classes)
-    precision, recall, *_ = precision_recall_fscore_support(y, predicted, labels=classes, zero_division=0.0)
+    right = counts.diagonal()
+    recall, precision = (right / np.maximum(counts.sum(axis=axis), 1) for axis in (1, 0))
     grid = _grid()
     names = [printable(str(name))[:20] for name in classes]
     # "as " stands before each, 2 spaces between columns; recall and precision take 22.
@@ -103,7 +121,8 @@ def _confusion(y: Array, predicted: Array) -> Any:
             wrong = counts[number] * (np.arange(len(classes)) != number)
             most = f"{names[wrong.argmax()]} ({wrong.max():,})" if wrong.any() else ""
             cells = [f"{counts[number].sum():,}", most]
-        grid.add_row(name, *cells, percent(recall[number]), percent(precision[number]))
+        found = percent(recall[number]) if counts[number].any() else "no rows"
+        grid.add_row(name, *cells, found, percent(precision[number]))
     return grid
 
 

@@ -7,41 +7,58 @@ import argparse
 from dlkernels._data.columns import DataError
 from dlkernels._data.reading import naming
 from dlkernels._tables import report, training
-from dlkernels._tables.cells import MARKS, Column, columns_of
-from dlkernels._tables.choice import choose, frame, labels, need_columns
+from dlkernels._tables.cells import MARKS, Column, columns_of, label_values
+from dlkernels._tables.choice import choose, frame, label_of, need_columns, need_examples
 from dlkernels._tables.reading import Table, read_table
+from dlkernels._tables.summaries import of_column
 from dlkernels.cli import CommandError
 from dlkernels.estimators import _files
 from dlkernels.progress import progress
 from dlkernels.reporting import reserved, same_file, say_written, show_block
 from dlkernels.text import printable
 
+_FOLDS = 5
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything that can be checked first, because training takes long; then train and report."""
     if same_file(arguments.save, arguments.table):
         raise CommandError(f"argument --save: {arguments.save} is the table")
+    if arguments.table.is_dir():
+        raise CommandError(f"{arguments.table}: this is a folder; --dask local trains on all files in it")
     settings = training.Settings(
-        arguments.hidden, arguments.folds, arguments.seed, arguments.max_iter, arguments.missing == "impute"
+        arguments.hidden,
+        arguments.folds or _FOLDS,
+        arguments.seed,
+        arguments.max_iter,
+        arguments.missing == "impute",
     )
     table = read_table(arguments.table, arguments.encoding)
     with naming(arguments.table):
         label, features = _columns(table, arguments)
-        y, task, why = labels(label, arguments.task, settings.folds)
-        choice = choose(features, set(arguments.category), settings.impute)
+        summary = of_column(label)
+        found = label_of(summary, arguments.task)
+        need_examples(summary, found, settings.folds)
+        y = label_values(label, found.form)
+        summaries = {name: of_column(column) for name, column in features.items()}
+        choice = choose(summaries, set(arguments.category), settings.impute)
+    if found.task == "regression":
+        y = y.astype(float)
     X = frame(features, choice.numbers, choice.texts)
-    pipeline = training.pipeline_of(choice, task, settings, len(y))
+    pipeline = training.pipeline_of(choice, found.task, settings, len(y))
     unfinished: list[str] = []
     trainings = settings.folds + (arguments.save is not None)
     with reserved(arguments.save, "--save") as draft:
-        report.show_table(printable(arguments.table.name), table, task, why, choice)
+        report.show_table(
+            printable(arguments.table.name), len(table.lines), len(table.names), found, choice, table.remarks
+        )
         with progress("training", trainings) as advance, training.collecting(unfinished):
             scores = training.cross_validate(pipeline, X, y, settings, advance)
             if draft is not None:
                 whole = training.fitted(pipeline, X, y)
                 _files.write_pipeline(whole, label.name, draft)
                 advance(1)
-        report.show_scores(task, scores, y, settings)
+        report.show_folds(found.task, scores, y, settings)
         show_block(*report.closing(scores, settings, unfinished, trainings))
     say_written([arguments.save])
     return 0

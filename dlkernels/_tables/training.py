@@ -59,10 +59,13 @@ class Scores(NamedTuple):
 def pipeline_of(choice: Choice, task: str, settings: Settings, rows: int) -> Any:
     """The model for a task on a table of so many rows, behind the preparation of its columns; untrained."""
     preparation = _preparation.unfitted(choice.numbers, choice.texts, settings.impute)
-    return _preparation.pipeline_of(preparation, _model(task, settings, rows))
+    # A batch can't be larger than what a fold leaves for training; "auto" takes all then.
+    batch_size = _BATCH if rows - -(-rows // settings.folds) >= _BATCH else "auto"
+    return _preparation.pipeline_of(preparation, model_of(task, settings, batch_size=batch_size))
 
 
-def _model(task: str, settings: Settings, rows: int) -> Any:
+def model_of(task: str, settings: Settings, **how: Any) -> Any:
+    """The model for a task, untrained. `how` says how networks are trained."""
     shared: dict[str, Any] = {"max_iter": settings.max_iter, "random_state": settings.seed}
     if not settings.hidden:
         if task == "classification":
@@ -70,26 +73,27 @@ def _model(task: str, settings: Settings, rows: int) -> Any:
         # As strong a penalty as LogisticRegression's and Ridge's: sum(W²) / 2.
         return MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=1.0, **shared)
     network = MLPClassifier if task == "classification" else MLPRegressor
-    # A batch can't be larger than what a fold leaves for training; "auto" takes all then.
-    batch_size = _BATCH if rows - -(-rows // settings.folds) >= _BATCH else "auto"
-    return network(hidden_layer_sizes=settings.hidden, alpha=_ALPHA, batch_size=batch_size, **shared)
+    return network(hidden_layer_sizes=settings.hidden, alpha=_ALPHA, **how, **shared)
 
 
 def fitted(pipeline: Any, X: Any, y: Array) -> Any:
-    """A new pipeline, trained on these rows.
-
-    Numbers to be learnt are standardised, too. Then the last layer takes over their scale, so that the
-    network predicts the numbers themselves.
-    """
+    """A new pipeline, trained on these rows. Numbers to be learnt are standardised, too."""
     pipeline = clone(pipeline)
     if is_classifier(pipeline):
         return pipeline.fit(X, y)
     mean, scale = y.mean(), y.std() or 1.0
     pipeline.fit(X, (y - mean) / scale)
-    network = pipeline["model"]
+    predict_numbers(pipeline["model"], mean, scale)
+    return pipeline
+
+
+def predict_numbers(network: Any, mean: float, scale: float) -> None:
+    """Let a network that has learnt standardised numbers predict the numbers themselves.
+
+    Its last layer takes over their scale.
+    """
     network.coefs_[-1][...] *= scale
     network.intercepts_[-1][...] = network.intercepts_[-1] * scale + mean
-    return pipeline
 
 
 def cross_validate(

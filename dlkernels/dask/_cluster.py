@@ -14,7 +14,7 @@ import functools
 import pickle
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -121,7 +121,7 @@ class Cluster:
             return self._map("size", _tasks.size_of, self._parts)
 
         sizes = self._results(submit_blocks)
-        state = self._sync(self._state)
+        state = self._sync(_patience.state, self._client)
         ranges = cuts(sizes, number_of_parts(sizes, max(len(state.addresses), 1), state.memory))
         self._results(submit_parts)
         self._sync(self._find_parts)
@@ -205,7 +205,7 @@ class Cluster:
             self._stay_awake()
             while not (await asyncio.wait([answers], timeout=_patience.PERIOD))[0]:
                 self._stay_awake()
-                if not set(holders) <= (await self._state()).addresses:
+                if not set(holders) <= (await _patience.state(self._client)).addresses:
                     return None
             return None if answers.exception() else dict(answers.result())
         finally:
@@ -221,7 +221,7 @@ class Cluster:
     async def _find_parts(self) -> None:
         """Which workers have the parts. On the client's event loop."""
         keys = [part.key for part in self._parts]
-        self._holders = _direct.holders_of(keys, await _reply(self._client.who_has(self._parts)))
+        self._holders = _direct.holders_of(keys, await _patience.reply(self._client.who_has(self._parts)))
 
     def _results(self, submit: Callable[[], list[Any]], tries: int = 1) -> list[Any]:
         """Submit tasks, wait, and return their results. Or raise the error of one, or of the cluster.
@@ -269,7 +269,7 @@ class Cluster:
         watch = _patience.Watch()
         try:
             while not (await asyncio.wait([results], timeout=_patience.PERIOD))[0]:
-                watch.check(await self._state())
+                watch.check(await _patience.state(self._client))
             return list(results.result())
         finally:
             if not results.done():
@@ -277,20 +277,6 @@ class Cluster:
                 _release(futures)
                 await asyncio.wait([results], timeout=_patience.PERIOD)
                 results.cancel()
-
-    async def _state(self) -> _patience.State:
-        found: _patience.State = await _reply(self._client.run_on_scheduler(_patience.state_of))
-        return found
-
-
-async def _reply(asked: Awaitable[Any]) -> Any:
-    """What the scheduler answers, if it is there and answers in time."""
-    try:
-        return await asyncio.wait_for(asked, _patience.patience())
-    except TimeoutError:
-        raise _patience.scheduler_is_gone("it doesn't answer") from None
-    except OSError as error:  # also CommClosedError
-        raise _patience.scheduler_is_gone(error) from error
 
 
 def _release(futures: list[Any]) -> None:

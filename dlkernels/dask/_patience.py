@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
 import dask
@@ -57,6 +59,22 @@ def state_of(dask_scheduler: Any) -> State:
         sum(w.memory.spilled for w in workers),
         min((w.memory_limit for w in workers if w.memory_limit), default=0),
     )
+
+
+async def state(client: Any) -> State:
+    """Ask the scheduler, on the client's event loop."""
+    found: State = await reply(client.run_on_scheduler(state_of))
+    return found
+
+
+async def reply(asked: Awaitable[Any]) -> Any:
+    """What the scheduler answers, if it is there and answers in time."""
+    try:
+        return await asyncio.wait_for(asked, patience())
+    except TimeoutError:
+        raise scheduler_is_gone("it doesn't answer") from None
+    except OSError as error:  # also CommClosedError
+        raise scheduler_is_gone(error) from error
 
 
 class Watch:

@@ -74,3 +74,17 @@ def test_the_bar_is_on_the_terminal_and_not_in_the_output(tmp_path):
     assert b"100%" in shown
     assert "5 folds, each held out once" in output
     assert not CONTROL.search(output)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_a_local_cluster(tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "0.csv").write_text(written(passengers(2000, missing=False)))
+    (tmp_path / "model").write_text("old")
+    arguments = ["train", "table", "--label", "survived", "--dask", "local", "--save", "model"]
+    interrupted(
+        [*arguments, "--max-iter", "1000000", "--hidden", "500,500"], "table: 1 file: 2,000 rows", tmp_path
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "table"]
+    assert (tmp_path / "model").read_text() == "old"
