@@ -59,6 +59,9 @@ _MODULES = (
     "vectorized",
 )
 
+#: Public modules that need extras. They are imported by their full names only.
+_WITH_EXTRAS = ("dask", "estimators")
+
 __all__ = ["backends", *_MODULES, *_HOME]
 
 
