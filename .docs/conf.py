@@ -11,8 +11,8 @@ import dlkernels
 from dlkernels import colours
 
 project = "dlkernels"
-author = "the dlkernels contributors"
-copyright = author
+author = "the dlkernels developers"
+copyright = f"2026, {author}"
 version = release = dlkernels.__version__
 
 extensions = [
@@ -26,8 +26,10 @@ extensions = [
     "reference",
     "included",
     "made",
+    "checked",
 ]
 exclude_patterns = ["_build", "extensions"]
+smartquotes = False  # g' is a derivative, and code has straight quotes
 
 # Every reference must lead somewhere. Other projects' names are the exception: without a network there is no
 # list of them.
@@ -39,6 +41,7 @@ nitpick_ignore_regex = [("py:.*", r"(numpy|np|sklearn|scipy|dask|distributed|num
 default_role = "py:name"  # of `reference`
 autosummary_generate = False  # `reference` writes the pages
 autodoc_typehints = "none"  # the text says more: shapes, and what may be None
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # autodoc shows them on the page of the class
 
@@ -56,13 +59,14 @@ html_css_files = ["site.css", "colours.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "navbar_align": "left",
-    "header_links_before_dropdown": 4,
+    "header_links_before_dropdown": 7,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
 html_copy_source = html_show_sourcelink = False
-html_sidebars = {"index": []}
+# Pages without a column of links to their neighbours have room for the pictures of the kernels.
+html_sidebars = {page: [] for page in ("index", "start", "speed", "other-tools", "kernels/*", "project/*")}
 
 
 def style() -> str:

@@ -78,8 +78,9 @@ def headed(title: str, underline: str = "=") -> list[str]:
 
 
 def index_page() -> str:
-    lines = [*headed("Reference"), INTRODUCTION, "", ".. autosummary::", "", *(f"   {m}" for m in modules())]
-    lines += ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in modules())]
+    names = [f"   {name}" for name in modules()]
+    lines = [*headed("Reference"), INTRODUCTION, "", ".. autosummary::", "   :nosignatures:", "", *names]
+    lines += ["", ".. toctree::", "   :hidden:", "", *names]
     return "\n".join(lines) + "\n"
 
 
@@ -90,8 +91,9 @@ def module_page(module: ModuleType) -> str:
     for home, group in topics(module, names).items():
         if home:
             title = home.rpartition(".")[2].strip("_").replace("_", " ").capitalize()
-            lines += [*headed(title, "-"), inspect.getdoc(sys.modules[home]) or "", ""]
-        lines += [f".. currentmodule:: {module.__name__}", "", ".. autosummary::", ""]
+            introduction = (inspect.getdoc(sys.modules[home]) or "").partition("\n\n")[0]
+            lines += [*headed(title, "-"), introduction, ""]
+        lines += [f".. currentmodule:: {module.__name__}", "", ".. autosummary::", "   :nosignatures:", ""]
         lines += [*(f"   {name}" for name in group), ""]
     lines += [".. toctree::", "   :hidden:", ""]
     lines += [f"   {name} <{page_of(module.__name__, name, names)}>" for name in names]
@@ -100,7 +102,7 @@ def module_page(module: ModuleType) -> str:
 
 def name_page(module: ModuleType, name: str) -> str:
     value = getattr(module, name)
-    lines = [*headed(f"{module.__name__}.{name}"), f".. currentmodule:: {module.__name__}", ""]
+    lines = [*headed(name), f".. currentmodule:: {module.__name__}", ""]
     if inspect.isclass(value):
         kind = "exception" if issubclass(value, Exception) else "class"
         lines += [f".. auto{kind}:: {name}", "   :members:", "   :inherited-members:"]
@@ -152,9 +154,14 @@ def no_link(app: Any, env: Any, node: Any, content: Any) -> Any:
     return content if node.get("perhaps") else None
 
 
-def check(app: Any, env: Any) -> None:
-    """Warn of each public name that no page defines."""
-    defined = env.domains["py"].objects
+def check(app: Any, error: Exception | None) -> None:
+    """Warn of each public name that no page defines.
+
+    "env-check-consistency" would be too early: there is none if pages were only removed.
+    """
+    if error is not None:
+        return
+    defined = app.env.domains["py"].objects
     for module, name in public():
         if f"{module}.{name}" not in defined:
             LOGGER.warning("%s.%s is public, but the site doesn't define it", module, name)
@@ -165,5 +172,5 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_role_to_domain("py", "name", Name())
     app.connect("missing-reference", no_link)
     app.connect("autodoc-skip-member", of_this_project)
-    app.connect("env-check-consistency", check)
+    app.connect("build-finished", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
