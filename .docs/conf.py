@@ -65,8 +65,9 @@ html_theme_options = {
     "footer_end": [],
 }
 html_copy_source = html_show_sourcelink = False
-# Pages without a column of links to their neighbours have room for the pictures of the kernels.
-html_sidebars = {page: [] for page in ("index", "start", "speed", "other-tools", "kernels/*", "project/*")}
+# Without a column of links to their neighbours, these pages have room for wide code, tables and pictures.
+wide = ("index", "start", "speed", "other-tools", "guides/commands", "kernels/*", "project/*")
+html_sidebars = {page: [] for page in wide}
 
 
 def style() -> str:

@@ -23,17 +23,17 @@ from dlkernels import cli
 
 
 class Help(Directive):
-    """What `dlkernels COMMAND --help` prints."""
+    """What `dlkernels COMMAND --help` prints, or `dlkernels --help` without a command."""
 
-    required_arguments = 1
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         printed = io.StringIO()
-        os.environ["COLUMNS"] = "88"
+        os.environ["COLUMNS"] = "78"
         with contextlib.redirect_stdout(printed):
-            status = cli.main([self.arguments[0], "--help"])
+            status = cli.main([*self.arguments, "--help"])
         if status:
-            raise self.error(f"dlkernels {self.arguments[0]} --help: exit code {status}")
+            raise self.error(f"dlkernels {self.arguments} --help: exit code {status}")
         text = printed.getvalue().rstrip()
         return [nodes.literal_block(text, text, language="none")]
 

@@ -109,7 +109,9 @@ def name_page(module: ModuleType, name: str) -> str:
     elif callable(value):
         lines += [f".. autofunction:: {name}"]
     else:
-        lines += [f".. autodata:: {name}", "   :no-value:"]
+        lines += [f".. autodata:: {name}", "   :no-value:", ""]
+        entries = [f"``{entry}``" for entry in value]
+        lines += [f"   The {'keys' if isinstance(value, dict) else 'entries'}: {', '.join(entries)}."]
     return "\n".join(lines) + "\n"
 
 
