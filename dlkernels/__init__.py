@@ -38,11 +38,11 @@ __version__ = "0.1.0"
 #: The module that defines each public name. A name is imported when it is first used, because importing Numba
 #: takes 0.2 s: `dlkernels --help` need not wait for it, and the command can handle a Ctrl-C meanwhile.
 _HOMES = {
+    "dlkernels.backends.numba": backends.FUNCTIONS,
     "dlkernels.info": ("show_config",),
     "dlkernels._calls.threads": ("get_num_threads", "set_num_threads", "threads"),
     "dlkernels._warmup": ("warmup",),
     "dlkernels.gradient_checking": ("check_gradients",),
-    "dlkernels.backends.numba": backends.FUNCTIONS,
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -58,6 +58,9 @@ _MODULES = (
     "validation",
     "vectorized",
 )
+
+#: Public modules that need extras. They are imported by their full names only.
+_WITH_EXTRAS = ("dask", "estimators")
 
 __all__ = ["backends", *_MODULES, *_HOME]
 

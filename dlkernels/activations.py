@@ -306,8 +306,8 @@ def softplus(Z: Any, *, out: Array | None = None) -> Array:
 
     Notes
     -----
-    The formula is computed as max(z, 0) + log(1 + e^-|z|), so that nothing overflows. The error is at most 2
-    units in the last place.
+    The formula is computed as ``max(z, 0) + log(1 + e^-|z|)``, so that nothing overflows. The error is at
+    most 2 units in the last place.
     Source: C. Dugas and others, "Incorporating Second-Order Functional Knowledge for Better Option Pricing",
     2000.
 

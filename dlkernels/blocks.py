@@ -26,7 +26,7 @@ joblib calls it in threads or processes:
     True
 
 Ray keeps the blocks where they are, and sends them theta for each gradient. It gives a task one CPU, which
-the kernels have to be told:
+the kernels have to be told::
 
     blocks = [ray.put((X[:, part], Y[:, part])) for part in parts]
 

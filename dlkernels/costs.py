@@ -95,8 +95,8 @@ def binary_cross_entropy_with_logits(Z: Any, Y: Any) -> float:
 
     Notes
     -----
-    The loss of an example is max(z, 0) - y z + log(1 + e^-|z|). This is the same number, but it isn't
-    computed from a rounded probability. Therefore it is right up to |z| = 1e308.
+    The loss of an example is ``max(z, 0) - y z + log(1 + e^-|z|)``. This is the same number, but it isn't
+    computed from a rounded probability. Therefore it is right up to ``|z| = 1e308``.
 
     Examples
     --------

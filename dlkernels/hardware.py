@@ -16,6 +16,8 @@ from dlkernels._inputs import arrays, outputs, values
 from dlkernels._inputs.arrays import Array
 from dlkernels._kernels import limits
 
+__all__ = ["add", "copy", "multiply_add", "read"]
+
 #: An amount of work, in nanoseconds, that is large enough to be shared out among threads in any case.
 _MUCH = 1e9
 

@@ -85,7 +85,7 @@ def log(v: Any) -> Array:
 
 
 def absolute(v: Any) -> Array:
-    """u[j] = |v[j]|.
+    """``u[j] = |v[j]|``.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Logistic regression and networks, trained on any of dlkernels' backends.
 
-The package is called `dlkernels.models`. `models` is a second name of it, for which see `_second_name`.
+The package is called `dlkernels.models`. `models` is a second name of it, for programs that
+import the folder itself.
 """
 
 from __future__ import annotations

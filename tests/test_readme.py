@@ -1,4 +1,4 @@
-"""What the README shows is run as it stands there."""
+"""What the README and the site show is run as it stands there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ pytestmark = [
 ]
 
 
-def blocks(language):
+def blocks(language, file=README):
     return re.findall(
-        rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        rf"^```{language}\n(.*?)^```", file.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
 
 
@@ -28,6 +28,16 @@ def test_python_examples_run(tmp_path, monkeypatch):
     assert len(examples) == 11
     for example in examples:
         exec(compile(example, str(README), "exec"), {})
+
+
+def test_python_examples_of_the_sites_own_pages_run():
+    pages = sorted((README.parent / ".docs").glob("[!_]*/*.md"))
+    if not pages:
+        pytest.skip("no .docs folder in a source distribution")
+    examples = [(page, example) for page in pages for example in blocks("python", page)]
+    assert len(examples) == 2
+    for page, example in examples:
+        exec(compile(example, str(page), "exec"), {})
 
 
 def test_two_commands_do_all_the_setting_up():

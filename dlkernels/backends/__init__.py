@@ -12,6 +12,9 @@ from types import ModuleType
 
 from dlkernels.catalogue import ACTIVATIONS, COSTS
 
+__all__ = ["FUNCTIONS", "NAMES", "NETWORKS", "get"]
+
+#: The names of the backends, as `get` takes them.
 NAMES = ("python", "numpy", "numba")
 
 #: Networks of any depth; the first three are the same function on each backend.
@@ -24,6 +27,7 @@ NETWORKS = (
     "train_epoch",
 )
 
+#: The functions that each backend has.
 FUNCTIONS = (
     *ACTIVATIONS,
     *(f"{name}_backward" for name in ACTIVATIONS),

@@ -74,9 +74,9 @@ class Saved:
 
         Notes
         -----
-        The input "X" is (N, n_features_in_), in the dtype of the parameters. For classes the outputs are
+        The input "X" is (N, `n_features_in_`), in the dtype of the parameters. For classes the outputs are
         "label" (N,), int64, floating-point or strings, and "probabilities" (N, n_classes); for several labels
-        both are (N, n_labels). A regression has the output "variable" (N, n_outputs_). Results are those of
+        both are (N, n_labels). A regression has the output "variable" (N, `n_outputs_`). Results are those of
         `predict` and `predict_proba` up to rounding. In float64, gelu is exact up to float32's rounding,
         because onnxruntime has its error function for float32 alone. `load` can't read this file.
 
@@ -99,9 +99,9 @@ class Saved:
         Returns
         -------
         callable
-            Call it with a table (m, n_features_in_), and it returns what `predict_proba` returns, or, of an
-            MLPRegressor, what `predict` returns; with a row (n_features_in_,), it returns what they return
-            for this row alone: an array (n_classes,), (n_labels,) or (n_outputs_,), or a number if a
+            Call it with a table (m, `n_features_in_`), and it returns what `predict_proba` returns, or, of an
+            MLPRegressor, what `predict` returns; with a row (`n_features_in_`,), it returns what they return
+            for this row alone: an array (n_classes,), (n_labels,) or (`n_outputs_`,), or a number if a
             regression has one output. (In a longer table its last bits may differ.)
 
         Raises

@@ -81,7 +81,7 @@ class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
         The intercepts, 0 without `fit_intercept`.
     n_features_in_ : int
         The number of features that `fit` has seen.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if all columns of X have a string for a name.
     n_iter_ : ndarray of shape (1,)
         How many iterations were made.

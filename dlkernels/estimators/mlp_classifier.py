@@ -41,7 +41,7 @@ class MLPClassifier(LearnsClasses, ClassifierMixin, MultilayerPerceptron):
         How many examples one step sees; "auto" is 200, or all if they are fewer. Not used by "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
         How the rate of "sgd" changes: not at all; after each epoch, to learning_rate_init /
-        (t_ + 1)**power_t; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
+        ``(t_ + 1)**power_t``; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
     learning_rate_init : float, default=0.001
         The first learning rate of "adam" and "sgd".
     power_t : float, default=0.5
@@ -111,7 +111,7 @@ class MLPClassifier(LearnsClasses, ClassifierMixin, MultilayerPerceptron):
         The activation of the last layer: "softmax", or "logistic" for two classes and for several labels.
     n_features_in_ : int
         The number of features that `fit` has seen.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if all columns of X have a string for a name.
 
     See Also

@@ -38,7 +38,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         How many examples one step sees; "auto" is 200, or all if they are fewer. Not used by "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
         How the rate of "sgd" changes: not at all; after each epoch, to learning_rate_init /
-        (t_ + 1)**power_t; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
+        ``(t_ + 1)**power_t``; or it is divided by 5 whenever n_iter_no_change epochs have made no progress.
     learning_rate_init : float, default=0.001
         The first learning rate of "adam" and "sgd".
     power_t : float, default=0.5
@@ -103,7 +103,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         The activation of the last layer: "identity", or "exp" for counts.
     n_features_in_ : int
         The number of features that `fit` has seen.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if all columns of X have a string for a name.
 
     See Also
