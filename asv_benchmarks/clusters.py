@@ -130,7 +130,7 @@ def report(rounds: list[Round], console: Console) -> None:
     for workers in sorted({r.workers for r in rounds}):
         numbers = (a + b * workers) * rate
         console.print(
-            f"With {workers} workers the kernels take as long as Dask where each worker has "
+            f"With {workers} worker(s) the kernels take as long as Dask where each worker has "
             f"{numbers / 1e6:.0f} million numbers, {numbers * 8e-6:.0f} MB."
         )
 
@@ -173,10 +173,11 @@ def main(arguments: list[str] | None = None) -> None:
         "--fits", action="store_true", help="instead: whole fits of logistic regression, beside dask-ml's"
     )
     given = parser.parse_args(arguments)
-    console = Console()
+    console = Console(width=110)  # as wide as the table, also in a file
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", da.PerformanceWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # dask-ml uses old names of settings
         if not given.fits:
             rounds = [r for workers in given.workers for r in measure(workers, SHAPES, given.rounds)]
             report(rounds, console)
