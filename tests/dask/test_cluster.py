@@ -65,7 +65,7 @@ def loaded(client, blocks=None):
     return cluster
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_bits_do_not_depend_on_the_number_of_workers(client, workers):
     client.cluster.scale(workers)
     client.wait_for_workers(workers)

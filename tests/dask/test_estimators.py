@@ -13,25 +13,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from block_tables import CANCER, IRIS, ROWS, cut, parameters, same
 from dask_blocks import keys_are_gone, kill, local_cluster, our_keys, pids, process
-from dask_tables import (
-    CANCER,
-    CASES,
-    IRIS,
-    NETWORK,
-    ROWS,
-    X,
-    Y,
-    alone,
-    chunked,
-    cut,
-    frame,
-    parameters,
-    same,
-    with_nan,
-    with_unknown_rows,
-    y_of,
-)
+from dask_tables import CASES, NETWORK, X, Y, alone, chunked, frame, with_nan, with_unknown_rows, y_of
 from distributed import Client
 from scipy import sparse
 from sklearn.base import clone
@@ -57,7 +41,7 @@ def client():
 # -- the same bits -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_the_bits_are_those_of_one_process(client, workers):
     client.cluster.scale(workers)
     client.wait_for_workers(workers)

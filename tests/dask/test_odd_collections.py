@@ -8,18 +8,8 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from dask_tables import (
-    IRIS,
-    NETWORK,
-    ROWS,
-    X,
-    Y,
-    chunked,
-    frame,
-    same,
-    with_nan,
-    with_unknown_rows,
-)
+from block_tables import IRIS, ROWS, same
+from dask_tables import NETWORK, X, Y, chunked, frame, with_nan, with_unknown_rows
 from sklearn.exceptions import NotFittedError
 
 from dlkernels.dask import DaskLogisticRegression, DaskMLPClassifier, DaskMLPRegressor

@@ -9,9 +9,9 @@ import weakref
 
 import numpy as np
 import pytest
+from block_tables import CANCER, COUNTS, DIABETES, IRIS, NUMBERS, cut, parameters, same
 from processes import new_process
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from dlkernels.blocks import block_gradient, combine
 from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
@@ -19,14 +19,6 @@ from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def scaled(load):
-    X, y = load(return_X_y=True)
-    return (X - X.mean(axis=0)) / X.std(axis=0), y
-
-
-IRIS, CANCER, DIABETES = scaled(load_iris), scaled(load_breast_cancer), scaled(load_diabetes)
-NUMBERS = (DIABETES[1] - DIABETES[1].mean()) / DIABETES[1].std()
-COUNTS = np.round(np.exp(NUMBERS))
 LBFGS = {"solver": "lbfgs", "max_iter": 30, "random_state": 0}
 #: An estimator and a table for each kind of labels and settings.
 CASES = {
@@ -48,19 +40,6 @@ CASES = {
     ),
     "counts": (MLPRegressor("poisson", hidden_layer_sizes=(8,), **LBFGS), DIABETES[0], COUNTS),
 }
-
-
-def cut(*arrays, size=40):
-    """The chunks of a table."""
-    return [tuple(array[i : i + size] for array in arrays) for i in range(0, len(arrays[0]), size)]
-
-
-def parameters(model):
-    return [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
-
-
-def same(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(parameters(a), parameters(b), strict=True))
 
 
 def close(a, b, tolerance):
