@@ -25,19 +25,38 @@ def blocks(language, file=README):
 def test_python_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where one saves a picture
     examples = blocks("python")
-    assert len(examples) == 11
+    assert len(examples) == 3
     for example in examples:
         exec(compile(example, str(README), "exec"), {})
 
 
-def test_python_examples_of_the_sites_own_pages_run():
-    pages = sorted((README.parent / ".docs").glob("[!_]*/*.md"))
+def guides():
+    """The site's own pages."""
+    folder = README.parent / ".docs"
+    pages = sorted([*folder.glob("*.md"), *folder.glob("[!_]*/*.md")])
     if not pages:
         pytest.skip("no .docs folder in a source distribution")
-    examples = [(page, example) for page in pages for example in blocks("python", page)]
-    assert len(examples) == 2
+    return pages
+
+
+def test_python_examples_of_the_guides_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where one saves a picture
+    examples = [(page, example) for page in guides() for example in blocks("python", page)]
+    assert len(examples) == 13
     for page, example in examples:
         exec(compile(example, str(page), "exec"), {})
+
+
+def test_links_lead_to_files():
+    """As GitHub follows them. The site's build checks the links between its pages."""
+    for page in (README, *guides()):
+        links = re.findall(r"\]\(([^)\s:#]+)(?:#[^)\s]*)?\)", page.read_text(encoding="utf-8"))
+        missing = [link for link in links if not (page.parent / link).exists()]
+        assert not missing, f"{page} links to {missing}"
+
+
+def test_the_readme_stays_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_two_commands_do_all_the_setting_up():

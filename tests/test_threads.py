@@ -344,7 +344,7 @@ print(started, same())
 @pytest.mark.skipif(cpus.usable() == 1, reason="no threads are started")
 @pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
 def test_threads_flush_subnormal_numbers_as_they_did_when_started(layer):
-    """Those of tbb take the caller's mode. The README promises the same bits with this exception."""
+    """Those of tbb take the caller's mode. The guide promises the same bits with this exception."""
     if not available(layer):
         pytest.skip(f"{layer} is not available here")
     result = new_process(FLUSHED, {**os.environ, "NUMBA_THREADING_LAYER": layer}, layer)

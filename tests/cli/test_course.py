@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="minutes without compilation"),
 ]
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / ".docs" / "guides" / "learners.md"
 #: The ideas of the notes, and the experiment that runs each.
 IDEAS = {
     "dot product of a million numbers, for-loop against np.dot": "dot",
@@ -798,12 +798,12 @@ def test_the_page_is_as_wide_as_the_window_light_and_dark(shown):
         assert dark == (scheme == "dark")
 
 
-# -- the README --------------------------------------------------------------------------------------
+# -- the guide --------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not README.exists(), reason="the README lies beside the tests in a checkout")
-def test_the_readme_names_the_command_of_every_idea():
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.skipif(not GUIDE.exists(), reason="no .docs folder in a source distribution")
+def test_the_guide_names_the_command_of_every_idea():
+    text = GUIDE.read_text(encoding="utf-8")
     named = re.findall(r"^\| .+ \| `dlkernels course (\w+)` \|$", text, re.MULTILINE)
     assert named == NAMES
     assert "dlkernels course --html" in text
