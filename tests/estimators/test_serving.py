@@ -359,7 +359,7 @@ def files_below(folder):
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 @pytest.mark.skipif(sys.platform != "linux", reason="permissions are tested on Linux")
 def test_a_container_built_with_one_prediction_compiles_nothing(tmp_path):
-    """As the guide to serving says: the cache is filled when the image is built, and can't be written to afterwards."""
+    """As the guide says: the cache is filled when the image is built, and can't be written to afterwards."""
     model, rows = fitted("network of three classes")
     files = [str(tmp_path / "app" / name) for name in ("model.joblib", "rows.npy")]
     (tmp_path / "app").mkdir()
