@@ -97,23 +97,7 @@ def _need_workers(client: Any, address: str) -> None:
         client.wait_for_workers(1, timeout=_ANSWER)
     except TimeoutError:
         raise CommandError(f"--dask: the cluster at {printable(address)} has no workers") from None
-    import dlkernels
-
-    ours = dlkernels.__version__
-
-    def version() -> str:  # is sent as code, because it is defined within a function
-        try:
-            import dlkernels
-
-            return dlkernels.__version__
-        except ImportError:
-            return ""
-
-    for worker, theirs in client.run(version).items():
-        if not theirs:
-            raise CommandError(f"the worker {worker} has no dlkernels: install it there, too")
-        if theirs != ours:
-            raise CommandError(f"the worker {worker} has dlkernels {theirs}, but this is {ours}")
+    client.sync(_patience.need_package, client)
 
 
 def need_files(client: Any, files: Sequence[Path], folder: Path) -> None:

@@ -67,7 +67,12 @@ def add_train(commands: Any) -> None:
         default=0,
         help="draws folds and weights (default %(default)s)",
     )
-    add("--max-iter", metavar="N", type=whole(1), default=500, help="the most epochs (default %(default)s)")
+    add(
+        "--max-iter",
+        metavar="N",
+        type=whole(1),
+        help="the most epochs (default 500); with --dask, iterations of L-BFGS (default 100)",
+    )
     add("--save", metavar="FILE", type=Path, help="write a model of all rows to this file, for predict")
     add(
         "--dask",

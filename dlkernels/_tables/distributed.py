@@ -35,6 +35,10 @@ from dlkernels.estimators import _files
 from dlkernels.reporting import duration, reserved, same_file, say_written, show_block
 from dlkernels.text import printable
 
+#: The iterations of L-BFGS. Nothing is held out from it to stop early, and it learns noise by heart in the
+#: end: of a table of 20,000 rows, 81.3 % of the others were right after 50, 81.0 after 200, 80.3 after 500.
+_ITERATIONS = 100
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything that can be checked first, because training takes long; then train and report."""
@@ -49,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if same_file(arguments.save, file):
             raise CommandError(f"argument --save: {arguments.save} is a file of the table")
     settings = training.Settings(
-        arguments.hidden, 0, arguments.seed, arguments.max_iter, arguments.missing == "impute"
+        arguments.hidden, 0, arguments.seed, arguments.max_iter or _ITERATIONS, arguments.missing == "impute"
     )
     source, pieces = folders.read_layout(found, arguments.encoding)
     with naming(arguments.table):
@@ -187,8 +191,8 @@ def _closing(
         yield f"It diverged: {diverged}"
     elif unfinished:
         yield (
-            f"It stopped at --max-iter {settings.max_iter:,} before it had converged; a higher one may give "
-            "a better score."
+            f"It stopped at --max-iter {settings.max_iter:,} before it had converged. Another number may "
+            "give a better score: fewer iterations learn less of the training rows by heart."
         )
     if saved:
         yield "The model that is saved is the one with these scores; it hasn't seen the rows held out."

@@ -41,8 +41,9 @@ def find(path: Path) -> Found:
         readable(path)
         return Found([path], path.suffix.lower() in _PARQUET, [])
     # Spark and Hive begin the names of what is no part of the table with _ or a point.
+    everything = (Path(folder, name) for folder, _, names in os.walk(path, onerror=_refuse) for name in names)
     below = sorted(
-        file for file in path.rglob("*")
+        file for file in everything
         if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts) and file.is_file()
     )  # fmt: skip
     tables = {kind: [file for file in below if file.suffix.lower() in kind] for kind in (_CSV, _PARQUET)}
@@ -54,10 +55,17 @@ def find(path: Path) -> Found:
     if kind is None:
         what = f"only {listed(others)}" if others else "no files"
         raise DataError(f"{path}: no .csv, .parquet or .pq files there, but {what}")
+    for file in tables[kind]:
+        readable(file)
     remarks = [f"Ignored {quantity(len(others), 'other file')}: {listed(others)}."] if others else []
     if any("=" in part for file in tables[kind] for part in file.relative_to(path).parts[:-1]):
         remarks.append("What the names of folders say, such as year=2024, is no column.")
     return Found(tables[kind], kind == _PARQUET, remarks)
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a folder below that can't be read, which would be left out otherwise."""
+    raise DataError(f"{printable(str(error.filename))}: {error.strerror}")
 
 
 def shown(file: Path) -> str:

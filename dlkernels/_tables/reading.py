@@ -105,7 +105,7 @@ def decoded(data: bytes, encoding: str | None, above: int = 0) -> tuple[str, boo
         line = above + data.count(b"\n", 0, error.start) + 1
         hint = f"; is it another encoding than {encoding}?"
         if not encoding:
-            hint = "; if Excel or an older program wrote it, try --encoding cp1252"
+            hint = "; if Excel or an older program wrote it, try --encoding cp1252, or save it as UTF-8"
         raise DataError(f"line {line} is no text in {name}{hint}") from None
     if "\0" in text:
         raise DataError("not a text file: it holds bytes that are 0")

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.hidden,
         arguments.folds or _FOLDS,
         arguments.seed,
-        arguments.max_iter,
+        arguments.max_iter or 500,
         arguments.missing == "impute",
     )
     table = read_table(arguments.table, arguments.encoding)

@@ -62,6 +62,11 @@ class Cluster:
     """Blocks on the workers of a cluster. Used as a context manager, it releases them at the end."""
 
     def __init__(self, client: Any, blocks: Sequence[_tasks.Raw]) -> None:
+        if not hasattr(client, "asynchronous"):
+            raise TypeError(
+                f"the client must be a distributed.Client, not {type(client).__name__}; "
+                "Client('tcp://host:8786') makes one of an address"
+            )
         if client.asynchronous:
             raise ValueError(
                 "the client must not be asynchronous: make it by Client(..., asynchronous=False)"
@@ -98,6 +103,7 @@ class Cluster:
 
         The blocks stay on the workers, as they are, until `load`.
         """
+        self._sync(_patience.need_package, self._client)
 
         task = functools.partial(_tasks.look, function)
         return self._results(lambda: self._map("look", task, self._numbers(), self._raw_blocks()))

@@ -116,4 +116,9 @@ def _shape(value: Any) -> str:
 
 
 def _delayed(value: Any) -> list[Any]:
-    return list(np.ravel(value.to_delayed()))
+    """The blocks as Delayed objects.
+
+    Dask would optimise X and y apart. It would join the small partitions of y and not those of X, and would
+    read twice what both come from.
+    """
+    return list(np.ravel(value.to_delayed(optimize_graph=False)))

@@ -74,7 +74,8 @@ class OnDask:
         Workers keep the blocks, and each round returns the sums of all blocks (`dlkernels.blocks`). A round
         is one evaluation of the cost by "lbfgs", or one step of "sgd" and "adam". The result has the same
         bits on any number of workers, also if some die. With "lbfgs" these are the bits of `fit_chunks` on
-        the same blocks.
+        the same blocks. That asks for blocks which are the same whenever Dask computes them: give random
+        arrays a seed, and filter and shuffle in the same way each time; or persist the collections before.
 
         As for any program on Dask, the scheduler and the workers need the packages that the client has.
         `fit` may be called in a task, for instance by a search of scikit-learn with joblib's backend "dask".

@@ -77,6 +77,28 @@ async def reply(asked: Awaitable[Any]) -> Any:
         raise scheduler_is_gone(error) from error
 
 
+async def need_package(client: Any) -> None:
+    """Refuse a cluster that lacks this package. Its workers would end when they are sent our functions."""
+
+    def version() -> str:  # is sent as code, because it is defined within a function
+        try:
+            import dlkernels
+
+            return str(dlkernels.__version__)
+        except ImportError:
+            return ""
+
+    found = {"the scheduler": await reply(client.run_on_scheduler(version))}
+    for worker, theirs in (await reply(client.run(version))).items():
+        found[f"the worker {worker}"] = theirs
+    ours = version()
+    for where, theirs in found.items():
+        if not theirs:
+            raise ClusterError(f"{where} has no dlkernels: install it there, too")
+        if theirs != ours:
+            raise ClusterError(f"{where} has dlkernels {theirs}, but this is {ours}")
+
+
 class Watch:
     """Notices when nothing happens."""
 
@@ -122,6 +144,6 @@ def explained(error: BaseException) -> BaseException:
     if isinstance(error, CommClosedError) or getattr(error, "reason", "") == "scheduler-connection-lost":
         return scheduler_is_gone(error)
     return ClusterError(
-        f"Dask cancelled the computation ({error}). It may have been cancelled elsewhere; or data given by "
-        "`scatter` was lost with its worker"
+        f"Dask cancelled the computation ({error}). It may have been cancelled elsewhere; or data is lost "
+        "that was persisted on another cluster, or given by `scatter` to a worker that is gone"
     )

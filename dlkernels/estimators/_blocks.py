@@ -156,7 +156,13 @@ def look(kind: str, number: int, X: Any, y: Any, sample_weight: Any) -> Facts:
 
 def _labels(y: Any, **how: Any) -> Array:
     """Labels as an array, of one axis if there is but one column."""
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if hasattr(y, "isna") and np.any(y.isna()):
+        raise ValueError("y has missing values")
     y = validation.check_array(y, dtype=None, ensure_2d=False, ensure_min_samples=0, **how)
+    if y.dtype.kind == "O" and any(label is None for label in y.ravel()):
+        raise ValueError("y has missing values")
     if y.ndim > 2:
         raise ValueError(f"y must have 1 or 2 axes but has shape {y.shape}")
     return y.ravel() if y.shape[1:] == (1,) else y
@@ -167,7 +173,7 @@ def _kind_of_classes(y: Array) -> str:
 
     scikit-learn's checks would sort the labels again, and warn of blocks that have few examples of a class.
     """
-    whole = y.dtype.kind in "biuSU" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
+    whole = y.dtype.kind in "biuU" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
     if y.ndim == 1 and (whole or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
         return CLASSES
     if type_of_target(y) == "multilabel-indicator":
@@ -279,6 +285,7 @@ def examples_of(
     """
     X = rows_of(X, target.dtype)
     Y, weights = labels_of(target, y, sample_weight)
+    validation.check_consistent_length(X, Y.T)
     if shuffled is not None:
         order = np.random.default_rng([shuffled, number, _ROWS]).permutation(len(X))
         X, Y, weights = X[order], Y[:, order], None if weights is None else weights[order]
@@ -307,7 +314,10 @@ def labels_of(target: Target, y: Any, sample_weight: Any) -> tuple[Array, Array 
 def label_rows(kind: str, classes: Array, y: Array) -> Array:
     """Labels as rows, (n_outputs, m); or (1, m) class numbers, of labels all of which are in `classes`."""
     if kind == CLASSES:
-        return np.searchsorted(classes, y).reshape(1, -1)
+        codes = np.searchsorted(classes, y)
+        if not np.array_equal(classes[np.minimum(codes, len(classes) - 1)], y):
+            raise ValueError("y has labels that weren't there when it was read before")
+        return codes.reshape(1, -1)
     rows: Array = np.atleast_2d((y != 0 if kind == SEVERAL else y).T)
     return rows
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import validation
 
 from dlkernels import optimizers
 from dlkernels.blocks import Sums, Tree
-from dlkernels.estimators._base import Array, all_or_nothing, not_negative
+from dlkernels.estimators._base import NOT_FINITE, Array, all_or_nothing, checked, not_negative
 from dlkernels.estimators._blocks import Block, Facts, Target, labels_of, naming, rows_of
 from dlkernels.estimators._maps import drop_pages, mapping_of, parts_of
 from dlkernels.estimators._problem import Problem
@@ -84,8 +84,10 @@ class Chunks:
     def __init__(self, chunks: Any, place: Callable[[int], str] = "chunk {}".format) -> None:
         self._chunks, self.place = chunks, place
         self.rows: list[int] = []
-        #: y and weights as they are, then Y and weights.
-        self._labels: list[tuple[Any, Any]] = []
+        #: y and weights of the first pass, copied, because a program may fill the same arrays again.
+        self._given: list[tuple[Any, Any]] = []
+        #: Y and weights.
+        self._labels: list[tuple[Array, Array | None]] = []
         self._dtype = np.dtype(np.float64)
         if not callable(chunks):
             _need_another_iterator(chunks)
@@ -111,7 +113,7 @@ class Chunks:
 
         def of_chunk(number: int, X: Any, y: Any, weights: Any) -> None:
             found.append(function(number, X, y, weights))
-            self._labels.append((y, weights))
+            self._given.append((copy.deepcopy(y), copy.deepcopy(weights)))
 
         self._each(of_chunk)
         self.rows = [facts.rows for facts in found]
@@ -120,7 +122,7 @@ class Chunks:
     def load(self, target: Target, seed: int | None) -> None:
         """Convert the labels and weights. What a seed shuffles is the order in which rows are read."""
         self._dtype = target.dtype
-        self._labels = [labels_of(target, *labels) for labels in self._labels]
+        self._labels = [labels_of(target, *given) for given in self._given]
 
     def each_block(self, function: Callable[[int, Block], None]) -> None:
         """Call a function with the number of each chunk, and the chunk as a block."""
@@ -130,6 +132,13 @@ class Chunks:
             if number == len(self.rows) or len(X) != self.rows[number]:
                 before = "none" if number == len(self.rows) else self.rows[number]
                 raise ValueError(f"it has {len(X)} rows, where the first pass found {before}")
+            given = self._given[number]
+            for name, now, then in zip(("labels", "weights"), (y, weights), given, strict=True):
+                if not _same(now, then):
+                    raise ValueError(
+                        f"its {name} aren't those of the first pass; each pass must give the same chunks, in "
+                        "the same order"
+                    )
             function(number, Block(X.T, *self._labels[number]))
 
         self._each(of_chunk)
@@ -143,6 +152,14 @@ class Chunks:
     def epochs(self, problem: Problem, batch_size: int, seed: int | None) -> Epochs:
         """Epochs that go from chunk to chunk, with batches of rows of one chunk."""
         return Epochs(self, problem, batch_size, seed)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether these are the same labels, or weights."""
+    if a is None or b is None:
+        return a is b
+    a, b = (value.toarray() if hasattr(value, "toarray") else value for value in (a, b))
+    return np.array_equal(np.asarray(a), np.asarray(b))
 
 
 def _parts_of(chunk: Any) -> tuple[Any, Any, Any]:
@@ -194,10 +211,13 @@ class Epochs:
         return sum(losses)
 
 
-def chunks_of(X: Array, y: Any, sample_weight: Any) -> Chunks:
-    """The parts of a memory map as chunks, with the labels and weights of their rows."""
-    labels = y if hasattr(y, "iloc") else np.asarray(y)
-    validation.check_consistent_length(X, labels)
+def chunks_of(estimator: Any, X: Array, y: Any, sample_weight: Any, **how: Any) -> Chunks:
+    """The parts of a memory map as chunks, with the labels and weights of their rows.
+
+    `how` is what scikit-learn's check must know of the labels.
+    """
+    X, y = checked(estimator, X, y, dtype=None, **how, **NOT_FINITE)
+    labels = y.toarray() if hasattr(y, "toarray") else y
     weights = not_negative(sample_weight, X, np.float64)
     parts = list(parts_of(X))
 
@@ -205,7 +225,7 @@ def chunks_of(X: Array, y: Any, sample_weight: Any) -> Chunks:
         for part in parts:
             yield (
                 X[part],
-                labels.iloc[part] if hasattr(labels, "iloc") else labels[part],
+                labels[part],
                 None if weights is None else weights[part],
             )
 

@@ -193,7 +193,8 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     ) -> Self:  # fmt: skip
         if is_large_map(X) and self.solver == "lbfgs" and X_val is None and y_val is None:
             with all_or_nothing(self):
-                self._fit_blocks(chunks_of(X, y, sample_weight))
+                how: dict[str, Any] = {"multi_output": True, **self._of_labels}
+                self._fit_blocks(chunks_of(self, X, y, sample_weight, **how))
             return self
         first = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
         # What batches do to parameters that were there before can't be undone.
@@ -222,7 +223,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     def _fit_blocks(self, source: Source) -> None:
         """Learn from blocks, all of which are seen in each iteration or epoch."""
         if self.early_stopping and self.solver != "lbfgs":
-            refuse(self, "early_stopping", True, "no block is held out; training ends by the loss")
+            refuse(self, "early_stopping", True, "nothing is held out; training ends by the loss")
         first = not (hasattr(self, "coefs_") and self.warm_start)
         self._hidden()
         found = surveyed(source, self._kind())

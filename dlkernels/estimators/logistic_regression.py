@@ -228,13 +228,13 @@ class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one "
-                f"class: {self.classes_[0]!r}"
+                f"class: {self.classes_.tolist()[0]!r}"
             )
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         if is_large_map(X):
-            return self._fit_blocks(chunks_of(X, y, sample_weight))
+            return self._fit_blocks(chunks_of(self, X, y, sample_weight))
         self._refuse_settings()
         X, y = table_and_classes(self, X, y)
         self.classes_, codes = classes_of(y)

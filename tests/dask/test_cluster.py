@@ -262,6 +262,41 @@ def test_a_killed_scheduler():
             cluster.look(look)
 
 
+def test_a_cluster_without_the_package_is_refused(client, monkeypatch):
+    """Before a worker is sent a function that it can't load, which would end it."""
+    before = pids(client)
+    client.run(hide_package)
+    try:
+        with pytest.raises(ClusterError, match=r"the worker tcp.* has no dlkernels: install it there, too"):
+            connect(None, table()).look(look)
+        client.run(other_version)
+        with pytest.raises(ClusterError, match=r"the worker tcp.* has dlkernels 0.0.0, but this is"):
+            connect(None, table()).look(look)
+    finally:
+        client.run(show_package)
+    assert pids(client) == before
+
+
+def hide_package():
+    import sys
+
+    sys.modules["dlkernels of the tests"] = sys.modules.pop("dlkernels")
+    sys.modules["dlkernels"] = None
+
+
+def other_version():
+    import sys
+    import types
+
+    sys.modules["dlkernels"] = types.SimpleNamespace(__version__="0.0.0")
+
+
+def show_package():
+    import sys
+
+    sys.modules["dlkernels"] = sys.modules.pop("dlkernels of the tests")
+
+
 def for_ever(cluster):
     while True:
         cluster.sums(gradient, THETA)

@@ -8,11 +8,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from block_tables import IRIS, ROWS, same
+from block_tables import IRIS, ROWS, cut, same
 from dask_tables import NETWORK, X, Y, chunked, frame, with_nan, with_unknown_rows
 from sklearn.exceptions import NotFittedError
 
 from dlkernels.dask import DaskLogisticRegression, DaskMLPClassifier, DaskMLPRegressor
+from dlkernels.dask._collections import blocks_of
+from dlkernels.estimators import LogisticRegression
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -171,3 +173,49 @@ def test_what_dask_believes_of_a_collection_may_be_wrong():
     assert same(model, DaskLogisticRegression(max_iter=9).fit(X.rechunk(150), Y.rechunk(150)))
     numbers = X.astype(object)
     assert same(DaskLogisticRegression().fit(numbers, Y), DaskLogisticRegression().fit(X, Y))
+
+
+def test_x_and_y_of_one_folder_of_files_have_the_same_blocks(tmp_path):
+    """Dask joins small partitions, of y alone, when it optimises a dataframe. And files are read once."""
+    pytest.importorskip("pyarrow")
+    names = ["a", "b", "c", "d"]
+    for number, (rows, labels) in enumerate(cut(*IRIS)):
+        table = pd.DataFrame(rows, columns=names).assign(label=labels, weight=1.5, other="text")
+        table.to_parquet(tmp_path / f"{number}.parquet")
+    read = dd.read_parquet(tmp_path)
+    for table in (read, read[read.a > 0]):
+        A, b = table[names], table["label"]
+        assert A.npartitions == b.npartitions == 4
+        found = DaskLogisticRegression().fit(A, b)
+        rows, labels = A.compute(), b.compute()
+        assert found.score(A, b) == found.to_local().score(rows, labels)
+        assert np.allclose(found.coef_, LogisticRegression().fit(rows, labels).coef_, atol=1e-5)
+    weighted = DaskLogisticRegression().fit(read[names], read["label"], sample_weight=read["weight"])
+    assert weighted.coef_.shape == (3, 4)
+    (A, b, _), *_ = blocks_of(read[names], read["label"])
+    assert set(A.__dask_graph__()) & set(b.__dask_graph__())
+
+
+def test_an_address_is_no_client():
+    with pytest.raises(TypeError, match=r"must be a distributed.Client, not str; Client\('tcp"):
+        DaskLogisticRegression().fit(X, Y, client="tcp://127.0.0.1:1")
+
+
+def test_labels_that_change_between_computations_are_refused():
+    """Dask computes the blocks again for each pass, here with another label."""
+    calls = []
+
+    def labels():
+        calls.append(1)
+        return np.array(["a", "b"] * 20 if len(calls) < 2 else ["a", "c"] * 20)
+
+    y = da.from_delayed(dask.delayed(labels, pure=False)(), (40,), "U1")
+    with pytest.raises(ValueError, match="block 0: y has labels that weren't there"):
+        DaskLogisticRegression().fit(X[:40], y)
+
+
+def test_missing_labels_are_named():
+    table, names = frame(*IRIS)
+    text = table["label"].astype(str).where(table["label"] > 0)
+    with pytest.raises(ValueError, match=r"block \d: y has missing values"):
+        DaskLogisticRegression().fit(table[names], text)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from block_tables import CANCER, COUNTS, DIABETES, IRIS, NUMBERS, cut, parameters, same
 from processes import new_process
+from scipy import sparse
 from sklearn.base import clone
 
 from dlkernels.blocks import block_gradient, combine
@@ -268,6 +269,8 @@ WRONG = {
     "a generator": ((chunk for chunk in cut(*IRIS)), "a generator can be read only once"),
     "an iterator": (iter(cut(*IRIS)), "a list_iterator can be read only once"),
     "no chunks": (3, "chunks must be iterable, or a function, not int"),
+    "missing labels": (broken(1, y=lambda y: np.array(["a", None] * 20, object)), "chunk 1: y has missing"),
+    "bytes": (broken(0, y=lambda y: np.array([b"a", b"b"] * 20)), "chunk 0: "),
     "objects": ([(np.array([["a"]], object), [1])], "chunk 0: could not convert"),
 }
 
@@ -280,6 +283,65 @@ def test_wrong_chunks_are_refused_and_the_estimator_stays_as_it_was(name):
     with pytest.raises((TypeError, ValueError), match=message):
         model.fit_chunks(chunks)
     assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(max_iter=5), MLPClassifier((3,), max_iter=2, random_state=0)]
+)
+def test_a_generator_may_fill_the_same_arrays_again(model):
+    X, y = IRIS
+
+    def chunks():
+        rows, labels, weights = np.empty((30, 4)), np.empty(30, int), np.empty(30)
+        for first in range(0, 150, 30):
+            part = slice(first, first + 30)
+            rows[:], labels[:], weights[:] = X[part], y[part], 1 + y[part]
+            yield rows, labels, weights
+
+    assert same(clone(model).fit_chunks(chunks), clone(model).fit_chunks(cut(X, y, 1.0 + y, size=30)))
+
+
+def test_views_of_labels_do_not_keep_the_chunks_alive():
+    """y is often a column of the table."""
+    alive, most = [], []
+
+    class Table(np.ndarray):
+        pass
+
+    def chunks():
+        for rows, labels in cut(*IRIS, size=30):
+            most.append(len(alive))
+            table = np.column_stack([rows, labels]).view(Table)
+            alive.append(1)
+            weakref.finalize(table, alive.pop)
+            chunk = (table[:, :-1], table[:, -1])
+            del table
+            yield chunk
+            del chunk
+
+    LogisticRegression(max_iter=2).fit_chunks(chunks)
+    assert max(most) == 0
+
+
+def test_labels_may_be_sparse():
+    labels = np.eye(3, dtype=int)[IRIS[1]]
+    model = MLPClassifier((3,), solver="lbfgs", max_iter=2, random_state=0)
+    chunks = [(rows, sparse.csr_matrix(part)) for rows, part in cut(IRIS[0], labels)]
+    assert same(clone(model).fit_chunks(chunks), clone(model).fit_chunks(cut(IRIS[0], labels)))
+
+
+@pytest.mark.parametrize("what", ["labels", "weights"])
+def test_chunks_must_have_the_labels_and_weights_of_the_first_pass(what):
+    random = np.random.default_rng(0)
+
+    def chunks():
+        for rows, labels in cut(*IRIS):
+            order = random.permutation(len(rows))
+            labels = labels[order] if what == "labels" else labels
+            yield rows, labels, random.random(len(rows)) if what == "weights" else np.ones(len(rows))
+
+    with pytest.raises(ValueError, match=rf"chunk \d: its {what} aren't those of the first pass"):
+        LogisticRegression().fit_chunks(chunks)
 
 
 @pytest.mark.parametrize("change", ["fewer", "more", "shorter"])
@@ -393,6 +455,21 @@ def test_settings_mean_the_same_for_a_memory_map(tmp_path):
     X, y = CANCER
     model = MLPClassifier((4,), solver="lbfgs", early_stopping=True, max_iter=5, random_state=0)
     assert close(clone(model).fit(mapped(tmp_path / "X", X), y, 2.0), clone(model).fit(X, y, 2.0), 1e-6)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_labels_of_a_memory_map_are_what_fit_takes(tmp_path):
+    """Sparse ones, objects, a column; and None is refused as in memory."""
+    X, y = CANCER
+    file = mapped(tmp_path / "X", X)
+    network = MLPClassifier((3,), solver="lbfgs", max_iter=2, random_state=0)
+    several = np.stack([y, 1 - y], axis=1)
+    assert same(clone(network).fit(file, sparse.csr_matrix(several)), clone(network).fit(file, several))
+    regressor = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=2, random_state=0)
+    assert same(clone(regressor).fit(file, y.astype(object)), clone(regressor).fit(file, y.astype(float)))
+    for model in (LogisticRegression(), network, regressor):
+        with pytest.raises(ValueError, match=r"y to be passed, but the target y is None|y cannot be None"):
+            model.fit(file, None)
 
 
 def test_parts_of_a_memory_map_are_as_large_as_what_is_read_for_them(tmp_path):
