@@ -20,6 +20,7 @@ Predict the label of each row of a table with a model that `dlkernels train --sa
 predictions, with the probability of each class, are written as a table; its separator and decimal mark are
 those of TABLE. If the label is in TABLE, the score is printed, too.
 """
+_MAX_ITER = "the most epochs (default 500); with --dask, iterations of L-BFGS (default 100)"
 
 
 def add_train(commands: Any) -> None:
@@ -67,12 +68,7 @@ def add_train(commands: Any) -> None:
         default=0,
         help="draws folds and weights (default %(default)s)",
     )
-    add(
-        "--max-iter",
-        metavar="N",
-        type=whole(1),
-        help="the most epochs (default 500); with --dask, iterations of L-BFGS (default 100)",
-    )
+    add("--max-iter", metavar="N", type=whole(1), help=_MAX_ITER)
     add("--save", metavar="FILE", type=Path, help="write a model of all rows to this file, for predict")
     add(
         "--dask",
