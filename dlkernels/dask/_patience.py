@@ -89,8 +89,9 @@ async def need_package(client: Any) -> None:
             return ""
 
     found = {"the scheduler": await reply(client.run_on_scheduler(version))}
-    for worker, theirs in (await reply(client.run(version))).items():
-        found[f"the worker {worker}"] = theirs
+    for worker, theirs in (await reply(client.run(version, on_error="return"))).items():
+        if isinstance(theirs, str):  # not the error of a worker that has just died
+            found[f"the worker {worker}"] = theirs
     ours = version()
     for where, theirs in found.items():
         if not theirs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -262,19 +263,30 @@ def test_a_killed_scheduler():
             cluster.look(look)
 
 
-def test_a_cluster_without_the_package_is_refused(client, monkeypatch):
+def test_a_cluster_without_the_package_is_refused(client):
     """Before a worker is sent a function that it can't load, which would end it."""
-    before = pids(client)
-    client.run(hide_package)
+    worker = {"workers": [min(client.nthreads())]}
+    before = client.run(os.getpid, **worker)
+    client.run(hide_package, **worker)
     try:
         with pytest.raises(ClusterError, match=r"the worker tcp.* has no dlkernels: install it there, too"):
             connect(None, table()).look(look)
-        client.run(other_version)
+        client.run(other_version, **worker)
         with pytest.raises(ClusterError, match=r"the worker tcp.* has dlkernels 0.0.0, but this is"):
             connect(None, table()).look(look)
     finally:
-        client.run(show_package)
-    assert pids(client) == before
+        client.run(show_package, **worker)
+    assert client.run(os.getpid, **worker) == before
+
+
+def test_a_worker_that_dies_before_it_is_asked_is_no_error(client):
+    """The scheduler has not noticed yet."""
+    client.cluster.scale(2)
+    client.wait_for_workers(2)
+    for victim in pids(client):
+        kill(victim)
+        with connect(None, table()) as cluster:
+            assert len(cluster.look(look)) == BLOCKS
 
 
 def hide_package():
