@@ -28,6 +28,7 @@ from dlkernels.estimators import LogisticRegression, MLPClassifier, MLPRegressor
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::dask.array.PerformanceWarning"),  # tables of tests are small
+    pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler"),  # as old versions of Dask say
 ]
 
 
