@@ -58,9 +58,12 @@ def find(path: Path) -> Found:
     for file in tables[kind]:
         readable(file)
     remarks = [f"Ignored {quantity(len(others), 'other file')}: {listed(others)}."] if others else []
-    if any("=" in part for file in tables[kind] for part in file.relative_to(path).parts[:-1]):
+    files = [file for file in tables[kind] if file.stat().st_size] or tables[kind]
+    if empty := [str(file.relative_to(path)) for file in tables[kind] if file not in files]:
+        remarks.append(f"Ignored {quantity(len(empty), 'empty file')}: {listed(empty)}.")
+    if any("=" in part for file in files for part in file.relative_to(path).parts[:-1]):
         remarks.append("What the names of folders say, such as year=2024, is no column.")
-    return Found(tables[kind], kind == _PARQUET, remarks)
+    return Found(files, kind == _PARQUET, remarks)
 
 
 def _refuse(error: OSError) -> None:

@@ -185,11 +185,12 @@ def test_what_is_no_table_is_named_or_ignored(report, tmp_path):
     folder = tmp_path / "table"
     (folder / "year=2024").mkdir()
     (folder / "year=2024" / "part.csv").write_text(written(small()))
-    for name in ("_SUCCESS", ".part.csv.crc", "notes.md"):
+    for name in ("_SUCCESS", ".part.csv.crc", "notes.md", "nothing.csv"):
         (folder / name).touch()
     out = report()
     assert "table: 1 file: 40 rows" in out
     assert "Ignored 1 other file: notes.md." in out
+    assert "Ignored 1 empty file: nothing.csv." in out
     assert "such as year=2024, is no column" in out
 
 
@@ -205,7 +206,7 @@ def test_all_rows_decide_on_the_decimal_mark(report, tmp_path):
     ("tables", "arguments", "words"),
     [
         ([], (), "no .csv, .parquet or .pq files there, but no files"),
-        ([small(), ""], (), "table/1.csv: the file is empty"),
+        ([""], (), "table/0.csv: the file is empty"),
         ([small(), small() | {"z": ["1"] * 40}], (), "those of table/0.csv: only this file has 'z'"),
         ([small(), "a,label\n1,yes\n"], (), "it lacks 'b'"),
         ([small(), "b,a,label\n1,2,yes\n"], (), "they are in another order"),
