@@ -34,6 +34,17 @@ def local_cluster(workers, **options):
         yield client
 
 
+def have_workers(client, number):
+    """Wait for so many workers. Dask sometimes doesn't start a killed one again; then one is added."""
+    client.cluster.scale(number)
+    for _ in range(3):
+        with contextlib.suppress(TimeoutError):
+            client.wait_for_workers(number, timeout=30)
+            return
+        client.cluster.scale(len(client.cluster.worker_spec) + 1)
+    raise AssertionError(f"there are no {number} workers")
+
+
 #: Starts a cluster of one worker in a process of its own, says its address, and stays until it is killed.
 ALONE = """
 import sys, time

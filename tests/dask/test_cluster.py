@@ -23,6 +23,7 @@ from dask_blocks import (
     fill,
     first_number,
     gradient,
+    have_workers,
     keys_are_gone,
     kill,
     load,
@@ -68,8 +69,7 @@ def loaded(client, blocks=None):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_bits_do_not_depend_on_the_number_of_workers(client, workers):
-    client.cluster.scale(workers)
-    client.wait_for_workers(workers)
+    have_workers(client, workers)
     blocks = table()
     with connect(None, blocks) as cluster:
         assert cluster.look(look) == [(n, (40, FEATURES), (40,), (40,)) for n in range(BLOCKS)]
@@ -84,14 +84,13 @@ def test_the_bits_do_not_depend_on_the_number_of_workers(client, workers):
 
 def test_killed_workers_lose_nothing(client):
     """One dies in a round, and its part is computed again; then another one, and one between rounds."""
-    client.cluster.scale(2)
-    client.wait_for_workers(2)
+    have_workers(client, 2)
     with loaded(client) as cluster:
         for worker in (0, 1):
             before = pids(client)
             with after(0.25, kill, before[worker]):
                 assert same_bits(cluster.sums(slow_gradient, THETA), expected())
-            client.wait_for_workers(2)
+            have_workers(client, 2)
             assert pids(client) != before
             assert cluster._holders  # the next round is direct again
         kill(pids(client)[0])
@@ -281,8 +280,7 @@ def test_a_cluster_without_the_package_is_refused(client):
 
 def test_a_worker_that_dies_before_it_is_asked_is_no_error(client):
     """The scheduler has not noticed yet."""
-    client.cluster.scale(2)
-    client.wait_for_workers(2)
+    have_workers(client, 2)
     for victim in pids(client):
         kill(victim)
         with connect(None, table()) as cluster:
@@ -331,7 +329,7 @@ def test_memory(tmp_path):
         client.run_on_scheduler(forgive_no_failure)
         with pytest.raises(ClusterError, match="died again and again"):
             connect(client, table(2)).load(too_large)
-        client.wait_for_workers(1)
+        have_workers(client, 1)
         cluster = loaded(client)
         client.run(fill, PAUSES)
         with patience(2), pytest.raises(ClusterError, match="1 of 1 Dask workers have paused"):

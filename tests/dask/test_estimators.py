@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from block_tables import CANCER, IRIS, ROWS, cut, parameters, same
-from dask_blocks import keys_are_gone, kill, local_cluster, our_keys, pids, process
+from dask_blocks import have_workers, keys_are_gone, kill, local_cluster, our_keys, pids, process
 from dask_tables import CASES, NETWORK, X, Y, alone, chunked, frame, with_nan, with_unknown_rows, y_of
 from distributed import Client
 from scipy import sparse
@@ -44,8 +44,7 @@ def client():
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_bits_are_those_of_one_process(client, workers):
-    client.cluster.scale(workers)
-    client.wait_for_workers(workers)
+    have_workers(client, workers)
     for name in CASES:
         assert same(of_case(name), of_case_alone(name)), name
     assert keys_are_gone(client)
@@ -78,8 +77,7 @@ def test_the_threaded_scheduler_has_the_same_bits():
 
 def test_killed_workers_change_no_bit(client):
     """One is killed in the middle of a fit, and later another one."""
-    client.cluster.scale(2)
-    client.wait_for_workers(2)
+    have_workers(client, 2)
     model = DaskMLPClassifier(max_iter=40, batch_size=10, n_iter_no_change=1000, **NETWORK)
     collections = chunked(*IRIS)
     expected = alone(model, *collections)
