@@ -250,7 +250,7 @@ def test_a_run_that_diverges_is_called_so(tmp_path):
     [
         ((), "COMMAND"),
         (("trian",), "'trian'"),
-        (("train",), "FILE.csv, --label"),
+        (("train",), "TABLE, --label"),
         (("info", "--colour"), "--colour"),
         (("compare", "--iter", "3"), "--iter"),
         (("compare", "--iterations", "0"), "--iterations: must be at least 1, not 0"),
