@@ -104,7 +104,6 @@ class Cluster:
         The blocks stay on the workers, as they are, until `load`.
         """
         self._sync(_patience.need_package, self._client)
-
         task = functools.partial(_tasks.look, function)
         return self._results(lambda: self._map("look", task, self._numbers(), self._raw_blocks()))
 

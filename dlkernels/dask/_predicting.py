@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import validation
 
 from dlkernels.dask._collections import blocks_of, columns, features, is_frame
-from dlkernels.dask._tasks import workers_turn
+from dlkernels.dask._tasks import place, workers_turn
 from dlkernels.estimators._base import Array, need_divisor, not_negative
 from dlkernels.estimators._blocks import naming
 
@@ -51,7 +51,7 @@ def predict_block(
     """What a method returns for a block, which may be empty. `client` is the client's process."""
     if len(X) == 0:
         return like
-    with naming(f"block {block_id[0]}"), workers_turn(client):
+    with naming(place(block_id[0])), workers_turn(client):
         found: Array = getattr(model, method)(X)
     return found
 
@@ -109,7 +109,7 @@ def _score_block(
     sample_weight: Any,
 ) -> Any:  # fmt: skip
     """The weight of a block, and what the function returns for it; None for a block without rows."""
-    with naming(f"block {number}"), workers_turn(client):
+    with naming(place(number)), workers_turn(client):
         y = validation.check_array(y, dtype=None, ensure_2d=False, ensure_min_samples=0, input_name="y")
         validation.check_consistent_length(X, y)
         if len(y) == 0:

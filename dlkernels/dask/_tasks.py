@@ -23,6 +23,9 @@ from dlkernels.blocks import Sums, Tree
 #: A raw block: X, y and the weights or None, as Dask's collections give them, or as Delayed objects.
 Raw = tuple[Any, Any, Any]
 
+#: Where the block of a number is, for messages.
+place = "block {}".format
+
 #: One task at a time runs kernels in a process, because the number of threads holds for the whole process.
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -15,6 +15,7 @@ from dlkernels import optimizers
 from dlkernels.blocks import Sums
 from dlkernels.dask._cluster import Cluster
 from dlkernels.dask._local import Local
+from dlkernels.dask._tasks import place
 from dlkernels.estimators._base import Array, divides
 from dlkernels.estimators._blocks import Facts, Net, Target, batch_sums, examples_of, naming
 from dlkernels.estimators._learning import with_penalty
@@ -34,11 +35,8 @@ class DaskSource:
     """
 
     def __init__(self, cluster: Cluster | Local) -> None:
-        self.cluster = cluster
+        self.cluster, self.place = cluster, place
         self.rows: list[int] = []
-
-    def place(self, number: int, /) -> str:
-        return f"block {number}"
 
     def look(self, function: Callable[..., Facts]) -> list[Facts]:
         found = self.cluster.look(partial(in_block, function))
@@ -78,7 +76,7 @@ class DaskSource:
 
 def in_block(function: Callable[..., Any], number: int, *arguments: Any) -> Any:
     """Call a function. If it raises an error, the message names the block."""
-    with naming(f"block {number}"):
+    with naming(place(number)):
         return function(number, *arguments)
 
 

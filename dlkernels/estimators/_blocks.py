@@ -303,7 +303,11 @@ def rows_of(X: Any, dtype: np.dtype[Any]) -> Array:
 
 def labels_of(target: Target, y: Any, sample_weight: Any) -> tuple[Array, Array | None]:
     """Y as a network takes it, and the weights with those of the classes."""
-    Y = label_rows(target.kind, target.classes, _labels(y, **NOT_FINITE))
+    y = _labels(y, **NOT_FINITE)
+    Y = label_rows(target.kind, target.classes, y)
+    # A block may have been computed again since `look`.
+    if target.kind == CLASSES and not np.array_equal(target.classes.take(Y[0], mode="clip"), y):
+        raise ValueError("y has labels that weren't there when it was read before")
     weights = not_negative(sample_weight, Y.T, target.dtype)
     if target.class_weights is not None:
         of_examples = target.class_weights[Y[0]]
@@ -314,10 +318,7 @@ def labels_of(target: Target, y: Any, sample_weight: Any) -> tuple[Array, Array 
 def label_rows(kind: str, classes: Array, y: Array) -> Array:
     """Labels as rows, (n_outputs, m); or (1, m) class numbers, of labels all of which are in `classes`."""
     if kind == CLASSES:
-        codes = np.searchsorted(classes, y)
-        if not np.array_equal(classes[np.minimum(codes, len(classes) - 1)], y):
-            raise ValueError("y has labels that weren't there when it was read before")
-        return codes.reshape(1, -1)
+        return np.searchsorted(classes, y).reshape(1, -1)
     rows: Array = np.atleast_2d((y != 0 if kind == SEVERAL else y).T)
     return rows
 
