@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.utils import validation
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from dlkernels.blocks import Sums, block_gradient
 from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, class_weights, need_divisor, not_negative
@@ -205,7 +205,9 @@ def survey(facts: Sequence[Facts], place: Callable[[int], str]) -> Survey:
     for other, fact in filled[1:]:
         _need_alike(first, place(number), fact, place(other))
     found = [fact for _, fact in filled]
-    classes = _joined([fact.labels for fact in found]) if first.kind == CLASSES else first.labels
+    classes = first.labels
+    if first.kind == CLASSES:
+        classes = np.unique(np.concatenate([fact.labels for fact in found]))
     sums = np.zeros(len(classes))
     for fact in found:
         sums[np.searchsorted(classes, fact.labels[: len(fact.sums)])] += fact.sums
@@ -217,13 +219,6 @@ def survey(facts: Sequence[Facts], place: Callable[[int], str]) -> Survey:
         sum(rows), max(rows), first.features, dtype, first.names, first.columns, first.kind, classes, sums,
         weight,
     )  # fmt: skip
-
-
-def _joined(labels: Sequence[Array]) -> Array:
-    """The classes of all blocks, sorted."""
-    if len({array.dtype.kind in "OSU" for array in labels}) > 1:
-        unique_labels(*labels)  # raises scikit-learn's error
-    return np.unique(np.concatenate(labels))
 
 
 def _need_alike(first: Facts, here: str, fact: Facts, there: str) -> None:
@@ -243,6 +238,16 @@ def _need_alike(first: Facts, here: str, fact: Facts, there: str) -> None:
             f"y must hold the same everywhere, but holds {first.kind} in {first.columns or 1} column(s) in "
             f"{here}, and {fact.kind} in {fact.columns or 1} in {there}"
         )
+    if _sort_of_labels(first) != _sort_of_labels(fact):
+        raise ValueError(
+            f"Mix of label input types: y holds {_sort_of_labels(first)} in {here} and "
+            f"{_sort_of_labels(fact)} in {there}"
+        )
+
+
+def _sort_of_labels(fact: Facts) -> str:
+    """Labels of two sorts are no classes of one table: NumPy would make strings of the numbers among them."""
+    return {"O": "strings", "U": "strings", "S": "bytes"}.get(fact.labels.dtype.kind, "numbers")
 
 
 def _listed(names: tuple[str, ...] | None) -> str:
