@@ -5,8 +5,16 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import pytest
+import sklearn
 from sklearn import datasets
 from sklearn.preprocessing import scale
+
+#: The version of scikit-learn, as (1, 4).
+SCIKIT_LEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
+with_polars = pytest.mark.skipif(
+    SCIKIT_LEARN < (1, 6), reason="scikit-learn before 1.6 finds no names in a frame of today's polars"
+)
 
 
 @functools.cache

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import sklearn.linear_model
 import sklearn.neural_network
-from estimator_tables import counts, several_labels, table
+from estimator_tables import SCIKIT_LEARN, counts, several_labels, table
 
 from dlkernels import estimators
 
 #: The last is about how the first versions of scikit-learn call the last ones of SciPy.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(converge|reached|disp. and .iprint)")
-NEW = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 7)
-weighted = pytest.mark.skipif(not NEW, reason="scikit-learn before 1.7 has no weights here")
+weighted = pytest.mark.skipif(SCIKIT_LEARN < (1, 7), reason="scikit-learn before 1.7 has no weights here")
 
 
 def pair(kind, settings):

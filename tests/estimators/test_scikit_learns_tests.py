@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import sklearn
+from estimator_tables import SCIKIT_LEARN
 
 pytestmark = pytest.mark.slow
 
@@ -92,9 +93,7 @@ def outcomes(case, folder):
     return passed, failed, done.stdout
 
 
-@pytest.mark.skipif(
-    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9), reason="the table is for version 1.9"
-)
+@pytest.mark.skipif(SCIKIT_LEARN < (1, 9), reason="the table is for version 1.9")
 @pytest.mark.parametrize("case", [MLP, LOGISTIC], ids=["mlp", "logistic"])
 def test_theirs_pass_with_ours(case, tmp_path):
     passed, failed, printed = outcomes(case, tmp_path)

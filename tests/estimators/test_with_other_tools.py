@@ -11,8 +11,7 @@ import numpy as np
 import pandas
 import polars
 import pytest
-import sklearn.utils.validation
-from estimator_tables import table
+from estimator_tables import table, with_polars
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -43,10 +42,8 @@ def fitted(name):
 
 @brief
 @every_model
-@pytest.mark.parametrize("frame", ["pandas", "polars"])
+@pytest.mark.parametrize("frame", ["pandas", pytest.param("polars", marks=with_polars)])
 def test_frames_give_their_names(name, frame):
-    if frame == "polars" and not hasattr(sklearn.utils.validation, "validate_data"):
-        pytest.skip("scikit-learn before 1.6 finds no names in a frame of today's polars")
     made = pandas.DataFrame(X, columns=NAMES) if frame == "pandas" else polars.DataFrame(X, schema=NAMES)
     labels = Y if name == "regressor" else WORDS
     series = pandas.Series(labels) if frame == "pandas" else polars.Series(labels).to_numpy()

@@ -91,7 +91,7 @@ def stored(columns):
         try:
             frame[name] = frame[name].replace("", "nan").astype(float)
         except ValueError:
-            frame[name] = frame[name].replace("", None)
+            frame[name] = frame[name].replace("", np.nan)
     return frame
 
 
