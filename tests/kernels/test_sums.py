@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
+
 import numba
 import numpy as np
 import pytest
+from processes import new_process
 
 import dlkernels as dk
+from dlkernels._compiler.key import processor_features
 from dlkernels._kernels import sums
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="vectors are summed in compiled code")
@@ -59,6 +64,37 @@ def test_row_sums(kind, dtype, rng):
     # Where both sum equally well, 2000 rows leave a twentieth to chance (400 rows left more than a tenth).
     assert max(ratios) < 1.1, dict(zip(LENGTHS, ratios, strict=False))
     assert np.exp(np.mean(np.log(ratios))) < 0.95
+
+
+#: Prints the number of lanes, and our root mean square error of many sums, divided by NumPy's.
+SHORT_VECTORS = """
+import numpy as np
+from numba import float64
+from dlkernels._kernels import sums
+from dlkernels._simd import registers
+
+X = np.random.default_rng(0).normal(size=(2000, 256))
+pairs = np.zeros((2000, 2))
+for x, pair in zip(X, pairs):
+    sums.add_row(x, pair, 0)
+exact = X.astype(np.longdouble).sum(axis=1)
+ours, numpys = (np.linalg.norm(found - exact) for found in (pairs.sum(axis=1), X.sum(axis=1)))
+print(registers.SHAPES[float64].lanes, ours / numpys)
+"""
+
+
+@compiled
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not processor_features().get("fma"),
+    reason="this machine has no vectors of 128 bits with fused multiply-adds, or no others",
+)
+def test_row_sums_with_vectors_of_128_bits():
+    """As on arm64. Only rows of which one accumulator would have to add many numbers tell the difference."""
+    settings = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "+fma"}
+    done = new_process(SHORT_VECTORS, {**os.environ, **settings})
+    assert done.returncode == 0, done.stderr
+    lanes, ratio = done.stdout.split()
+    assert (int(lanes), float(ratio) < 1.1) == (2, True), ratio
 
 
 @compiled
