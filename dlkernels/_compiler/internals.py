@@ -193,7 +193,7 @@ def call_by_name(
 
 
 def declared(builder: Any, kind: ir.FunctionType, name: str) -> Any:
-    """Declare a function that is defined elsewhere, such as a piece or LLVM's own `llvm.fma.v16f32`.
+    """Declare a function that is defined elsewhere, such as a piece or LLVM's own `llvm.fmuladd.v16f32`.
 
     A module may declare a name only once. `cgutils` takes care of that, and was last seen in Numba 0.68.
     """

@@ -192,7 +192,12 @@ class Code:
         return self.builder.shuffle_vector(one, undefined, zeros)
 
     def fma(self, a, b, c):
-        name = f"llvm.fma.v{self.shape.lanes}f{self.align * 8}"
+        """a b + c; rounded once where the processor can do that.
+
+        Elsewhere the intrinsic `llvm.fma` would call a function of the C library for each number: products of
+        384 x 384 numbers ran at 0.8 GFLOP/s without AVX, instead of 30.
+        """
+        name = f"llvm.fmuladd.v{self.shape.lanes}f{self.align * 8}"
         function = internals.declared(self.builder, self.fma_type, name)
         return self.builder.call(function, [a, b, c])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
+
 import numba
 import numpy as np
 import pytest
+from processes import new_process
 
 from dlkernels._compiler.options import loops
 from dlkernels._simd import moves, tile
@@ -301,3 +305,30 @@ def test_an_index_beyond_its_array_is_found(dtype):
 
     with pytest.raises(IndexError):
         times_derivative(Activation(2, 0.0), np.zeros(3, dtype), np.zeros(4, dtype))
+
+
+#: Prints the machine code of a rank-1 update.
+RANK_1 = """
+import numpy as np
+from numba import njit
+from dlkernels._simd import tile
+
+@njit
+def rank_1(a, b, c):
+    tile.outer_store(tile.outer_add(tile.outer_zeros(c), a, 0, b, 0), c, 0, tile.nr(c))
+
+rank_1(*np.ones((3, 2000), DTYPE))
+print(*rank_1.inspect_asm().values())
+"""
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="there is no machine code")
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="others have fused multiply-adds"
+)
+def test_without_fused_multiply_adds_no_function_of_the_c_library_is_called(dtype):
+    program = RANK_1.replace("DTYPE", repr(np.dtype(dtype).name))
+    done = new_process(program, {**os.environ, "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""})
+    assert done.returncode == 0, done.stderr
+    assert "mulp" in done.stdout
+    assert "fma" not in done.stdout.lower()
