@@ -323,9 +323,7 @@ print(*rank_1.inspect_asm().values())
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="there is no machine code")
-@pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64"), reason="others have fused multiply-adds"
-)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="others have fused multiply-adds")
 def test_without_fused_multiply_adds_no_function_of_the_c_library_is_called(dtype):
     program = RANK_1.replace("DTYPE", repr(np.dtype(dtype).name))
     done = new_process(program, {**os.environ, "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""})
