@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlkernels import colours
 from dlkernels.info import config
 from dlkernels.reporting import duration, show_block, show_lines
@@ -101,8 +103,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
     numba = results.get("numba")
     if numba is not None and numba.compile_seconds is not None:
         yield (
-            f"Compile time of numba: {duration(numba.compile_seconds)}, not in the table. It is seconds on a "
-            "first run; after that the kernels are read from disk."
+            f"Compile time of numba: {duration(numba.compile_seconds)}, not in the table. It may be two "
+            "minutes on a first run; after that the kernels are read from disk."
         )
     python = results.get("python")
     if python is not None and python.iterations < wanted:
@@ -111,17 +113,20 @@ def notes(comparison: Comparison) -> Iterator[str]:
             "its cost and accuracy are those it had by then."
         )
     for difference in comparison.differences:
-        yield _difference_note(difference, job.times(difference.iterations))
+        yield _difference_note(difference, job.times(difference.iterations), np.dtype(job.dtype))
     for result in results.values():
         if result.fault:
             yield f"{result.backend} DIVERGED: {result.fault}. Try a smaller learning rate."
 
 
-def _difference_note(difference: Difference, times: str) -> str:
+def _difference_note(difference: Difference, times: str, dtype: np.dtype[Any]) -> str:
     names = f"{', '.join(difference.backends[:-1])} and {difference.backends[-1]}"
     if difference.value is None:
         return f"The parameters of {names} can't be compared after {times}: some are not finite."
-    return f"Largest difference between the parameters of {names} after {times}: {difference.value:.1e}."
+    note = f"Largest difference between the parameters of {names} after {times}: {difference.value:.1e}."
+    if difference.value > np.sqrt(np.finfo(dtype).eps):
+        note += " The backends round differently, which so many steps may magnify."
+    return note
 
 
 def row_name(name: str, colour: str | None, *, fastest: bool = False) -> Any:

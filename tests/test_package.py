@@ -150,8 +150,8 @@ def seconds_beside_numba(statements, bytecode):
     return least * 0.2 / least_of_numba
 
 
-#: What is imported, and the seconds that it may take. They take 0.027 to 0.033 and 0.033 to 0.041; beside other
-#: work the second took 0.051.
+#: What is imported, and the seconds that it may take. They take 0.027 to 0.033 and 0.033 to 0.041; beside
+#: other work the second took 0.051.
 IMPORTS = {
     "a function": ("import dlkernels; dlkernels.network_forward", 0.050),
     "every public module": ("from dlkernels import *", 0.066),

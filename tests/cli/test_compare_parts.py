@@ -68,8 +68,20 @@ def test_the_largest_difference_is_found_among_all_pairs():
 def test_parameters_that_are_not_finite_have_no_difference(value):
     one = {"b": value}
     assert _measure.largest_difference([one, one]) is None
-    note = _report._difference_note(_measure.Difference(("numpy", "numba"), 7, None), "7 iterations")
+    note = _report._difference_note(
+        _measure.Difference(("numpy", "numba"), 7, None), "7 iterations", np.dtype(float)
+    )
     assert "of numpy and numba can't be compared after 7 iterations" in note
+
+
+@pytest.mark.parametrize(("dtype", "small", "large"), [("float64", 1e-9, 1e-6), ("float32", 1e-4, 1e-2)])
+def test_a_difference_that_is_more_than_rounding_is_explained(dtype, small, large):
+    def note(value):
+        difference = _measure.Difference(("numpy", "numba"), 7, value)
+        return _report._difference_note(difference, "7 iterations", np.dtype(dtype))
+
+    assert "magnify" not in note(small)
+    assert "round differently, which so many steps may magnify" in note(large)
 
 
 def test_backends_are_compared_after_the_same_number_of_iterations(monkeypatch):
