@@ -51,7 +51,7 @@ class Timings:
     """Seconds of a call in each turn of each way.
 
     The first way is the notes' slowest; speed-ups are relative to it. Other programs may have disturbed a way
-    in all its turns. `_timing.leaders` tells which ways may be the fastest.
+    in all its turns. `_timing.equally_fast` tells which ways are the fastest, where the run tells it.
     """
 
     title: str
@@ -70,7 +70,7 @@ class Timings:
         turns = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
         disturbed = ", ".join(way for way in self.turns if way in self.disturbed)
         said = f"; other programs disturbed {disturbed}" if disturbed else ""
-        return f"time of a call, best of {turns} turns{said}"
+        return f"time of a call, the shortest of {turns} measurements{said}"
 
     @property
     def fastest(self) -> str:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from dlkernels import colours
 from dlkernels.reporting import duration, show_block, show_lines
 
-from .._report import factor, row_name
+from .._report import CLOSE, factor, row_name
 from ._experiment import Check, Experiment, Listing, Result, Section, Table, Timings
-from ._timing import leaders
+from ._timing import equally_fast
 
 _HOW_TO_GO_ON = """\
 dlkernels course {first:<16} run the first one, and so on with each name
@@ -32,8 +32,10 @@ class Mark(NamedTuple):
 
 def rows_of(timings: Timings) -> Table:
     """Return timings as a table, which terminal and page show alike."""
+    percent = f"{100 * (CLOSE - 1):.0f} %"
+    tied = f"; times at most {percent} apart count as equal" if len(equally_fast(timings)) > 1 else ""
     return Table(
-        f"{timings.title}: {timings.caption}",
+        f"{timings.title}: {timings.caption}{tied}",
         ("", "time", f"faster than {next(iter(timings.seconds))}"),
         tuple(
             (way, duration(seconds), factor(timings.speed_up(way)))
@@ -46,10 +48,11 @@ def marks_of(section: Table | Timings) -> list[Mark]:
     """Return the mark of each row.
 
     A way has the colour of the backend that its words name. In other tables, where such words may speak of
-    something else, a row has a colour if its name is that of a backend.
+    something else, a row has a colour if its name is that of a backend. No way is marked as fastest where
+    other programs disturbed the timing so much that the run doesn't tell.
     """
     if isinstance(section, Timings):
-        fastest = [way for way in leaders(section) if way not in section.disturbed]
+        fastest = equally_fast(section)
         return [Mark(colours.of(way), way in fastest) for way in section.turns]
     return [Mark(colours.LIBRARIES.get(name), False) for name, *_ in section.rows]
 

@@ -86,31 +86,40 @@ def leaders(timings: Timings) -> list[str]:
     return [way for way in timings.seconds if not is_faster(timings, timings.fastest, way)]
 
 
+def equally_fast(timings: Timings) -> list[str]:
+    """Return the way that took the least time, and those as fast; none if the run doesn't tell."""
+    return [] if _unclear(timings) else leaders(timings)
+
+
+def is_close(timings: Timings, way: str, other: str) -> bool:
+    """Whether the two took times so near that neither counts as faster."""
+    return max(_lead(timings, way, other), _lead(timings, other, way)) <= CLOSE
+
+
 def verdict(timings: Timings) -> str:
-    """Say which way took the least time, or between which ways it is too close to call."""
-    fastest = timings.fastest
-    ahead = leaders(timings)
+    """Say which way took the least time, between which it is too close to call, or that nobody can tell."""
+    ahead, unclear = leaders(timings), _unclear(timings)
     times = [duration(timings.seconds[way]) for way in ahead]
     if len(ahead) == 1:
-        return f"{fastest} took the least time, {times[0]}"
-    found = f"whether {_listed(ahead, 'or')} takes the least time, {_listed(times, 'and')}"
-    if all(_lead(timings, fastest, way) <= CLOSE for way in ahead):
+        return f"{timings.fastest} took the least time, {times[0]}"
+    found = f"whether {listed(ahead, 'or')} takes the least time, {listed(times, 'and')}"
+    if not unclear:
         return f"it is too close to call {found}"
-    return f"it is too close to call {found}: other programs disturbed the timing"
+    return (
+        f"this run doesn't tell {found}, because other programs disturbed the timing of "
+        f"{listed(unclear[1:], 'and')}: run it again"
+    )
 
 
-def _listed(words: Sequence[str], last: str) -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+def listed(words: Sequence[str], last: str) -> str:
+    """Join words by commas, and the last one by a word."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _unclear(timings: Timings) -> list[str]:
-    """Return the fastest way and those that could be faster yet, if there are any."""
+    """Return the fastest way and those that may be faster without what disturbed them, if there are any."""
     fastest = timings.fastest
-    rivals = [
-        way
-        for way in timings.turns
-        if _lead(timings, fastest, way) > CLOSE and not is_faster(timings, fastest, way)
-    ]
+    rivals = [way for way in leaders(timings) if way != fastest and not is_close(timings, fastest, way)]
     return [fastest, *rivals] if rivals else []
 
 

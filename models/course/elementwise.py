@@ -14,7 +14,7 @@ from dlkernels.reporting import duration
 from .._report import factor
 from ._experiment import VECTORS, Check, Experiment, Formula, Result, Table, Timings
 from ._numbers import difference
-from ._timing import in_turns, is_faster
+from ._timing import in_turns, is_close, is_faster
 
 N = 100_000
 WAYS = ("python", "numpy", "numba")
@@ -63,8 +63,15 @@ def against_numpy(timings: Mapping[str, Timings]) -> str:
     """Say for which functions a compiled loop took less time than NumPy's, and for which it took more."""
     less = [name for name, each in timings.items() if is_faster(each, "numba", "numpy")]
     more = [name for name, each in timings.items() if is_faster(each, "numpy", "numba")]
-    close = [name for name in timings if name not in (*less, *more)]
-    found = {"took less time for": less, "took more time for": more, "is too close to call for": close}
+    close = [name for name, each in timings.items() if is_close(each, "numba", "numpy")]
+    found = {
+        "took less time for": less,
+        "took more time for": more,
+        "is too close to call for": close,
+        "may have taken less or more time, because other programs disturbed the timing, for": [
+            name for name in timings if name not in (*less, *more, *close)
+        ],
+    }
     parts = (f"{words} {', '.join(names)}" for words, names in found.items() if names)
     return f"Here a compiled loop of our own, against NumPy's, {'; '.join(parts)}."
 

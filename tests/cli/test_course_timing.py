@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from models.course import _timing, elementwise
+from models.course import _terminal, _timing, elementwise
 from models.course._experiment import Timings
 
 
@@ -72,7 +72,7 @@ def test_timings_are_taken_in_turns(clock):
 def test_a_quiet_machine_needs_no_further_turns(clock):
     timings = _timing.in_turns("t", {"a": clock.way(3e-4), "b": clock.way(2e-4), "c": clock.way(0.06)})
     assert {way: len(turns) for way, turns in timings.turns.items()} == {"a": 7, "b": 7, "c": 3}
-    assert timings.caption == "time of a call, best of 3 to 7 turns"
+    assert timings.caption == "time of a call, the shortest of 3 to 7 measurements"
     assert timings.seconds == pytest.approx({"a": 3e-4, "b": 2e-4, "c": 0.06})
     assert _timing.verdict(timings) == "b took the least time, 200 us"
     assert _timing.is_faster(timings, "b", "a")
@@ -101,6 +101,10 @@ def test_equal_ways_are_too_close_to_call(clock):
     )
     assert not _timing.is_faster(timings, "a", "b")
     assert not _timing.is_faster(timings, "b", "a")
+    assert _timing.equally_fast(timings) == ["a", "b"]
+    assert (
+        _terminal.rows_of(timings).title == f"t: {timings.caption}; times at most 10 % apart count as equal"
+    )
 
 
 def test_load_without_end_is_too_close_to_call_after_a_bounded_time(clock):
@@ -110,16 +114,22 @@ def test_load_without_end_is_too_close_to_call_after_a_bounded_time(clock):
         "t", {"numpy": clock.way(2e-4, lambda now: 2 + noise(now)), "numba": clock.way(4e-4)}
     )
     assert _timing._BOUND < clock.now - start < _timing._BOUND + 0.5
-    assert "too close to call whether numpy or numba" in _timing.verdict(timings)
+    assert "this run doesn't tell whether numpy or numba" in _timing.verdict(timings)
 
 
 def test_a_way_is_not_called_slower_if_its_turns_differ_more_than_the_ways():
     noisy_way = Timings("t", {"a": (1.0,) * 4, "b": (2.0, 3.0, 3.0, 4.0)})
-    assert _timing.verdict(noisy_way).startswith("it is too close to call whether a or b")
+    assert _timing.verdict(noisy_way) == (
+        "this run doesn't tell whether a or b takes the least time, 1.00 s and 2.00 s, because other "
+        "programs disturbed the timing of b: run it again"
+    )
     assert _timing._unclear(noisy_way) == ["a", "b"]
+    assert not any(mark.fastest for mark in _terminal.marks_of(noisy_way))
+    assert _terminal.rows_of(noisy_way).title == f"t: {noisy_way.caption}"
     steady = Timings("t", {"a": (1.0,) * 5, "b": (2.0, 2.5, 2.5, 2.5, 9.0)})
     assert _timing.verdict(steady) == "a took the least time, 1.00 s"
     assert _timing._unclear(steady) == []
+    assert [mark.fastest for mark in _terminal.marks_of(steady)] == [True, False]
     far = Timings("t", {"a": (1.0,) * 4, "b": (20.0, 30.0, 30.0, 40.0)})
     assert _timing.verdict(far) == "a took the least time, 1.00 s"
 
@@ -152,11 +162,12 @@ def test_a_way_whose_threads_waited_for_each_other_is_not_called_slower(clock, q
         assert _timing.verdict(timings) == "numpy took the least time, 100 us"
     else:
         assert timings.disturbed == {"numpy"}
-        assert timings.caption.endswith(" turns; other programs disturbed numpy")
+        assert timings.caption.endswith(" measurements; other programs disturbed numpy")
         assert _timing.verdict(timings) == (
-            "it is too close to call whether numpy or numba takes the least time, 16.0 ms and 300 us: "
-            "other programs disturbed the timing"
+            "this run doesn't tell whether numpy or numba takes the least time, 16.0 ms and 300 us, because "
+            "other programs disturbed the timing of numpy: run it again"
         )
+        assert not any(mark.fastest for mark in _terminal.marks_of(timings))
         assert not _timing.is_faster(timings, "numba", "numpy")
 
 
@@ -173,6 +184,11 @@ def test_a_compiled_loop_against_numpy_in_words():
     assert elementwise.against_numpy(found) == (
         "Here a compiled loop of our own, against NumPy's, took less time for exp; took more time for log; "
         "is too close to call for abs."
+    )
+    disturbed = Timings("t", {"numpy": (3.0,) * 3, "numba": (1.0,) * 3}, frozenset({"numpy"}))
+    assert elementwise.against_numpy({"exp": disturbed}) == (
+        "Here a compiled loop of our own, against NumPy's, may have taken less or more time, because other "
+        "programs disturbed the timing, for exp."
     )
     assert elementwise.against_numpy({"log": found["log"]}) == (
         "Here a compiled loop of our own, against NumPy's, took more time for log."
