@@ -16,17 +16,21 @@ from dlkernels._inputs.values import finite
 MOST_ENTRIES = 1000
 #: The number of random directions in which a larger parameter is nudged.
 DIRECTIONS = 50
+#: A relative difference below RIGHT is that of right gradients, one above WRONG is not: the course's limits.
+RIGHT, WRONG = 1e-7, 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientCheck:
-    """The result of `check_gradients`.
+    """The result of `check_gradients`. As text it says whether the gradients are right, and why.
 
     Attributes
     ----------
     relative_difference : float
-        ‖approximated - given‖ / (‖approximated‖ + ‖given‖); 0 if all derivatives are 0. In float64 it is
-        about 1e-9 for right gradients; more than 1e-5 is a fault.
+        ‖approximated - given‖ / (‖approximated‖ + ‖given‖); 0 if all derivatives are 0.
+    verdict : str
+        "right" if the relative difference is below 1e-7, "wrong" if it is above 1e-5 or NaN, otherwise
+        "look again".
     worst : str
         The place where given and approximated derivative are furthest apart: ``W1[2, 0]``, or a direction.
     given, approximated : float
@@ -41,10 +45,27 @@ class GradientCheck:
     approximated: float
     count: int
 
+    @property
+    def verdict(self) -> str:
+        if self.relative_difference < RIGHT:
+            return "right"
+        return "look again" if self.relative_difference <= WRONG else "wrong"
+
     def __str__(self) -> str:
+        if not self.count:
+            return "nothing to compare: the parameters hold no numbers"
+        low, high = (f"{limit:.0e}".replace("e-0", "e-") for limit in (RIGHT, WRONG))
+        found = f"relative difference {self.relative_difference:.2g}"
+        derivatives = f"{self.count} derivative{'s' if self.count > 1 else ''}"
+        where = f"Furthest apart: {self.worst}, given {self.given:.9g}, approximated {self.approximated:.9g}."
+        if self.verdict == "right":
+            return f"right: {found}, below {low}, over {derivatives}.\n{where}"
+        if self.verdict == "wrong":
+            return f"wrong: {found}, not below {high}, over {derivatives}.\n{where}"
         return (
-            f"relative difference {self.relative_difference:.2g} over {self.count} derivatives; worst: "
-            f"{self.worst}, given {self.given:.9g}, approximated {self.approximated:.9g}"
+            f"look again: {found}, between {low} and {high}, over {derivatives}.\n{where}\n"
+            "Rounding can raise the difference so far where derivatives are tiny: check at larger weights, "
+            "too."
         )
 
 
@@ -68,6 +89,10 @@ def check_gradients(
     Returns
     -------
     GradientCheck
+        Printed, it says whether the gradients are right. Its attributes are `relative_difference`; `verdict`,
+        which is "right", "look again" or "wrong" (see Notes); `worst`, the place where given and approximated
+        derivative are furthest apart, such as ``W1[2, 0]``; `given` and `approximated`, the derivative at
+        this place; and `count`, the number of derivatives that were compared.
 
     Raises
     ------
@@ -79,16 +104,27 @@ def check_gradients(
 
     Notes
     -----
-    The relative difference is that of Andrew Ng, "Improving Deep Neural Networks", week 1. The numbers of a
-    parameter are nudged one by one. If it has more than 1000, it is nudged along 50 random directions
-    instead, the same ones in every call.
+    The relative difference is ‖approximated - given‖ / (‖approximated‖ + ‖given‖), and its limits are those
+    of Andrew Ng, "Improving Deep Neural Networks", week 1: gradients are right below 1e-7, wrong above 1e-5,
+    and in between one should look again.
+
+    Central differences have rounding errors of about 1e-9 times the size of f. Therefore the relative
+    difference is about 1e-9 for right gradients in float64, and larger where all derivatives are tiny, as
+    those of a network with weights near 0. Then check at larger weights, too. If f computes in float32, the
+    nudge of 1e-7 is lost in rounding.
+
+    The numbers of a parameter are nudged one by one. If it has more than 1000, it is nudged along 50 random
+    directions instead, the same ones in every call.
 
     Examples
     --------
     >>> import dlkernels as dk
     >>> found = dk.check_gradients(lambda theta: theta**3, 2.0, 12.0)
-    >>> found.relative_difference < 1e-8
-    True
+    >>> found.verdict
+    'right'
+    >>> print(dk.check_gradients(lambda theta: 2 * theta, 4.0, 3.0))
+    wrong: relative difference 0.2, not below 1e-5, over 1 derivative.
+    Furthest apart: parameter, given 3, approximated 2.
     >>> dk.check_gradients(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0}, {"a": 5.0, "b": -2.0}).worst
     'b'
     """

@@ -165,8 +165,8 @@ def run(seed: int = SEED) -> Result:
         lessons=(
             "A smaller nudge helps only for a while: below some size the rounding of f(x), divided by the "
             "nudge, is more than what is gained. check_gradients nudges by 1e-7 to both sides.",
-            "Your own gradients: `dk.check_gradients(f, parameters, gradients)` says how far they are off, "
-            "and which one is worst.",
+            "Your own gradients: `dk.check_gradients(f, parameters, gradients)` says whether they are right, "
+            "and which one is furthest off.",
         ),
         alternative=(
             "Two curves on logarithmic axes: the error of the slope of x³ at 2 against the size of the "

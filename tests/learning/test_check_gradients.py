@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import re
 
 import numpy as np
 import pytest
 
 import dlkernels as dk
+from dlkernels import data
 from dlkernels.catalogue import ACTIVATIONS
 
 rng = np.random.default_rng(11)
@@ -199,14 +201,50 @@ def test_what_f_changes_is_its_own():
     np.testing.assert_array_equal(point["a"], 1)
 
 
+def test_the_text_says_whether_the_gradients_are_right():
+    """The limits are the course's: right below 1e-7, wrong above 1e-5."""
+    slope = lambda off: dk.check_gradients(lambda theta: theta**3, 2.0, 12 * (1 + off))  # noqa: E731
+    right, near, wrong = slope(0), slope(1e-6), slope(1e-3)
+    assert re.fullmatch(
+        r"right: relative difference \d\.?\d*e-\d\d, below 1e-7, over 1 derivative\.\n"
+        r"Furthest apart: parameter, given 12, approximated 1[12]\.?\d*\.",
+        str(right),
+    )
+    assert str(near).startswith("look again: relative difference 5e-07, between 1e-7 and 1e-5, over 1 deriv")
+    assert "where derivatives are tiny: check at larger weights" in str(near)
+    assert str(wrong).startswith("wrong: relative difference 0.0005, not below 1e-5, over 1 derivative.\n")
+    assert [each.verdict for each in (right, near, wrong)] == ["right", "look again", "wrong"]
+
+
+def test_tiny_derivatives_are_not_called_wrong():
+    """Weights of 0.01, as the course begins with: nearly all that is compared is rounding."""
+    flower = data.flower()
+    X, Y = flower.X_train, flower.Y_train
+    random, verdicts = np.random.default_rng(1), []
+    for scale in (0.01, 1):
+        p = [scale * random.normal(size=(4, 2)), np.zeros((4, 1))]
+        p += [scale * random.normal(size=(1, 4)), np.zeros((1, 1))]
+        *gradients, _ = dk.shallow_propagate(*p, X, Y)
+        cost = lambda p: dk.shallow_propagate(*p, X, Y)[-1]  # noqa: E731
+        verdicts.append(dk.check_gradients(cost, p, gradients).verdict)
+        m = X.shape[1]
+        slip = [gradients[0] * m / (m - 1), *gradients[1:]]
+        assert dk.check_gradients(cost, p, slip).verdict == "wrong"
+    assert verdicts[0] != "wrong"
+    assert verdicts[1] == "right"
+
+
 def test_nan_is_not_passed_over():
     found = dk.check_gradients(lambda p: float(p.sum()), np.ones(3), [1.0, np.nan, 1.0])
     assert np.isnan(found.relative_difference)
     assert found.worst == "parameter[1]"
+    assert str(found).startswith("wrong: relative difference nan, not below 1e-5, over 3 derivatives.")
 
 
 def test_nothing_to_check():
-    assert dk.check_gradients(lambda p: 1.0, {}, {}).count == 0
+    nothing = dk.check_gradients(lambda p: 1.0, {}, {})
+    assert nothing.count == 0
+    assert str(nothing) == "nothing to compare: the parameters hold no numbers"
     assert dk.check_gradients(lambda p: 1.0, np.ones(3), np.zeros(3)).relative_difference == 0
 
 
