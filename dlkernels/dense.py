@@ -296,9 +296,9 @@ def dense_backward(
 
     Notes
     -----
-    dZ[l] = W[l+1]ᵀ dZ[l+1] * g'(Z[l]): the same course, week 3. At z = 0, from Z, relu and leaky_relu take
-    g'(0) = 1, as the course does. A of relu is 0 for all z <= 0; therefore relu takes g'(0) = 0 from A, as
-    PyTorch does.
+    dZ[l] = W[l+1]ᵀ dZ[l+1] * g'(Z[l]): the same course, week 3. At z = 0 relu has no derivative: the table in
+    the lecture takes 1, the programming exercise 0. Here g'(0) is 1 from Z, and 0 where only A is given,
+    because A is 0 for all z <= 0. leaky_relu takes g'(0) = 1 from Z and from A.
 
     Examples
     --------

@@ -108,8 +108,8 @@ def relu_backward(dA: Any, A: Any = None, *, Z: Any = None, out: Array | None = 
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1 from Z, as in the table of the course (z >= 0). A is 0 for all
-    z <= 0, so that from A it is g'(0) = 0, as in PyTorch.
+    At z = 0 ReLU has no derivative. The table in the lecture takes 1 (z >= 0), the programming exercise 0, as
+    PyTorch does. This function takes 1 from Z, and 0 where only A is given, because A is 0 for all z <= 0.
 
     Examples
     --------
@@ -153,8 +153,8 @@ def leaky_relu_backward(
 
     Notes
     -----
-    The derivative at the kink is g'(0) = 1, as in the table of the course; PyTorch takes negative_slope. A
-    tells the derivative only if `negative_slope` is positive; otherwise Z must be given.
+    At z = 0 leaky ReLU has no derivative. g'(0) = 1 here, as in the table of the lecture; PyTorch takes
+    negative_slope. A tells the derivative only if `negative_slope` is positive; otherwise Z must be given.
 
     Examples
     --------

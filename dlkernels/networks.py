@@ -105,7 +105,7 @@ def network_propagate(
         otherwise the result is not the gradient of the cost.
     activations : str or tuple of str
         The name of g, the activation of all hidden layers, in `dlkernels.catalogue.ACTIVATIONS`; or a tuple
-        with a name for each hidden layer. relu and leaky_relu take g'(0) = 1, as the course does.
+        with a name for each hidden layer. relu and leaky_relu take g'(0) = 1, as the lecture's table does.
     output : {"sigmoid", "identity", "softmax", "exp"}
         The activation of the last layer, and with it the cost (see Notes).
     negative_slope : float

@@ -176,7 +176,7 @@ def shallow_propagate(
         Labels, usually 0 or 1; the cost is linear in them.
     activation : str
         The name of g, the activation of the hidden layer, in `dlkernels.catalogue.ACTIVATIONS`. relu and
-        leaky_relu take g'(0) = 1, as the course does.
+        leaky_relu take g'(0) = 1, as the table in the lecture does.
     negative_slope : float
         The slope of leaky ReLU for z < 0.
     out : tuple of ndarray, optional

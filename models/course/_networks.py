@@ -88,6 +88,7 @@ def deep_gradients(layers, X, Y):
         gradients[layer - 1] = (dW, db)
         if layer > 1:
             W, b = layers[layer - 1]
+            # ReLU's slope, which is 0 at z = 0, as in the exercise
             dZ = np.dot(W.T, dZ) * (A_prev > 0)
     return gradients
 

@@ -137,7 +137,9 @@ def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: i
             "1.",
             f"On the flower, from this start and in {iterations:,} steps, {TITLES[furthest]} units get "
             "furthest. Other data and other starts have other winners: try.",
-            "At z = 0 ReLU has no derivative. Here it is 1, as in the course's table; PyTorch takes 0.",
+            "At z = 0 ReLU has no derivative. The lecture's table takes 1, the programming exercise 0, as "
+            "PyTorch does. dlkernels takes 1 from Z, and 0 where only A is known, because A is 0 for all "
+            "z ≤ 0.",
         ),
         alternative=(
             "Four panels, one for each of sigmoid, tanh, ReLU and leaky ReLU, from z = -5 to 5: g(z) as a "

@@ -260,8 +260,9 @@ def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
             f"an α {1 / (1 - _updates.BETA):g} times as large: ask which of the two an α belongs to.",
             f"On the two moons momentum ends where gradient descent does, {percent(moons['momentum'][1])} "
             f"right; Adam, {percent(moons['Adam'][1])}. For the first two α = {_moons.ALPHA:g} is small.",
-            "That exercise begins with points at which ReLU has no derivative, z = 0. The course takes 0 "
-            "there, and this package 1. The biases begin just below 0 here, where both take 0; if they begin "
+            "That exercise begins with points at which ReLU has no derivative, z = 0. The exercise takes 0 "
+            "there; the lecture's table takes 1, and so does dlkernels here, because it knows Z. The biases "
+            "begin just below 0, where all of them take 0; if they begin "
             f"at 0, Adam's cost at epoch {_moons.EVERY:,} is {found['at zero']:.6f}.",
             f"Here {verdict(timings)}.",
         ),
