@@ -21,7 +21,12 @@ CLOSE = 1.1
 #: What stands beside the name of the fastest in a table of times.
 FASTEST = ", fastest"
 
-# -- numbers in words --------------------------------------------------------------------------------
+# -- numbers and lists in words ----------------------------------------------------------------------
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Join words by commas, and the last one by `last`."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def factor(ratio: float) -> str:
@@ -120,7 +125,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
 
 
 def _difference_note(difference: Difference, times: str, dtype: np.dtype[Any]) -> str:
-    names = f"{', '.join(difference.backends[:-1])} and {difference.backends[-1]}"
+    names = listed(difference.backends)
     if difference.value is None:
         return f"The parameters of {names} can't be compared after {times}: some are not finite."
     note = f"Largest difference between the parameters of {names} after {times}: {difference.value:.1e}."

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._convergence import ConvergenceWarning
+from .._report import listed
 from ._options import Value, Values, written
 
 #: The parts of the course: headings in the list of experiments and on the page.
@@ -163,6 +164,13 @@ class Experiment:
         if not self.options:
             return f"{self.name} has no options"
         return f"the options of {self.name} and their defaults are {written(self.options)}"
+
+    def lacks(self, option: str) -> str:
+        """Say that it has no such option, and which it has."""
+        if not self.options:
+            return f"{self.name} has no --{option}, and no other options"
+        has = listed([written({name: value}) for name, value in self.options.items()])
+        return f"{self.name} has no --{option}; it has {has}"
 
     def result(self, chosen: Values) -> Result:
         """Run it with these options, and with the defaults of the others.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from dlkernels import backends
 from dlkernels.reporting import duration
 
-from .._report import CLOSE
+from .._report import CLOSE, listed
 from ._experiment import Timings
 
 #: Seconds that a turn takes at least, and seconds that one of its samples should take.
@@ -102,18 +102,13 @@ def verdict(timings: Timings) -> str:
     times = [duration(timings.seconds[way]) for way in ahead]
     if len(ahead) == 1:
         return f"{timings.fastest} took the least time, {times[0]}"
-    found = f"whether {listed(ahead, 'or')} takes the least time, {listed(times, 'and')}"
+    found = f"whether {listed(ahead, 'or')} takes the least time, {listed(times)}"
     if not unclear:
         return f"it is too close to call {found}"
     return (
         f"this run doesn't tell {found}, because other programs disturbed the timing of "
-        f"{listed(unclear[1:], 'and')}: run it again"
+        f"{listed(unclear[1:])}: run it again"
     )
-
-
-def listed(words: Sequence[str], last: str) -> str:
-    """Join words by commas, and the last one by a word."""
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _unclear(timings: Timings) -> list[str]:

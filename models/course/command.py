@@ -21,7 +21,7 @@ from ._options import OPTIONS, Values, given
 _DESCRIPTION = """\
 The lecture notes of Andrew Ng's first course as experiments, and a part of his second course. Without
 NAME, list them. With NAME, run this experiment: compute its numbers, time the ways to compute them, and check
-the claims of the notes and the published numbers. The exit code is 1 if one of them doesn't hold. With
+the claims of the notes and the numbers of its exercises. The exit code is 1 if one of them doesn't hold. With
 options other than the defaults nothing is claimed, and therefore nothing checked.
 """
 
@@ -87,7 +87,7 @@ def run(format_help: Callable[[], str], arguments: argparse.Namespace) -> int:
         return 0
     for option in options:
         if option not in experiment.options:
-            raise CommandError(f"argument --{option}: {experiment.about_options}")
+            raise CommandError(experiment.lacks(option))
     return _run(arguments, (experiment,), options, EXPERIMENTS)
 
 

@@ -168,11 +168,12 @@ def test_help_with_a_name_lists_its_options(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("quick", "--seed", "1"), "error: quick has no --seed; it has --alpha 0.5 and --units 3\n"),
         (
-            ("quick", "--seed", "1"),
-            "--seed: the options of quick and their defaults are --alpha 0.5 --units 3",
+            ("weights", "--epochs", "1"),
+            "weights has no --epochs; it has --alpha 1.2, --iterations 2000, --seed 3 and --units 4\n",
         ),
-        (("graph", "--units", "1"), "argument --units: graph has no options"),
+        (("graph", "--units", "1"), "error: graph has no --units, and no other options\n"),
         (("--alpha", "1"), "argument --alpha: only with NAME"),
         (("--seed", "1", "--html", "page.html"), "argument --seed: only with NAME"),
         (("quick", "--alpha", "nan"), "argument --alpha: must be positive and finite, not nan"),
