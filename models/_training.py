@@ -58,7 +58,11 @@ class Model(ABC):
         count(name, self._runs.length, getattr(self, self._runs.length), minimum=0)
         if self.dtype is not None and not _is_supported(self.dtype):
             raise ValueError(f"{name}: dtype must be float32, float64 or None, not {self.dtype!r}")
-        backends.get(self.backend)
+        if not isinstance(self.backend, str):
+            raise TypeError(f"{name}: backend must be a string, not {type(self.backend).__name__}")
+        if self.backend not in backends.NAMES:
+            names = ", ".join(backends.NAMES)
+            raise ValueError(f"{name}: backend must be one of {names}, not {self.backend!r}")
 
     @abstractmethod
     def _learned(self) -> Mapping[str, Any]:

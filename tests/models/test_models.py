@@ -197,7 +197,8 @@ def test_errors(make, small):
         ({"learning_rate": float("nan")}, "learning_rate must be finite"),
         ({"num_iterations": -1}, "num_iterations must be at least 0"),
         ({"num_iterations": 1.5}, "num_iterations must be an integer"),
-        ({"backend": "cuda"}, "python, numpy, numba"),
+        ({"backend": "cuda"}, "^[A-Za-z]+: backend must be one of python, numpy, numba, not 'cuda'$"),
+        ({"backend": None}, "^[A-Za-z]+: backend must be a string, not NoneType$"),
         ({"dtype": "float16"}, "dtype must be"),
     ],
 )

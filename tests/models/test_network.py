@@ -388,14 +388,14 @@ def test_other_errors():
         ({"num_epochs": -1}, "num_epochs must be at least 0"),
         ({"l2": -1}, "l2 must be at least 0"),
         ({"seed": -1}, "seed must be at least 0"),
-        ({"backend": "cuda"}, "python, numpy, numba"),
+        ({"backend": "cuda"}, "backend must be one of python, numpy, numba, not 'cuda'"),
         ({"dtype": "float16"}, "dtype must be"),
     ],
 )
 def test_bad_settings(settings, message):
     with pytest.raises((TypeError, ValueError), match=message) as caught:
         Network(**settings)
-    assert "backend" in settings or str(caught.value).startswith("Network: ")
+    assert str(caught.value).startswith("Network: ")
 
 
 def test_repr_shows_every_setting():
