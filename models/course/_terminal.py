@@ -64,9 +64,9 @@ def show_list(experiments: Sequence[Experiment]) -> None:
 
     show_lines(
         "The course as experiments: each idea of its notes computed, drawn and checked.\n"
-        "They are notes of Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3;\n"
+        "The notes follow Andrew Ng's Neural Networks and Deep Learning, weeks 2 and 3;\n"
         "its week 4 and a part of his second course, Improving Deep Neural Networks, follow.\n"
-        "Numbers called published are those of the courses' exercises."
+        "Many numbers are compared with those of the courses' exercises."
     )
     for part in dict.fromkeys(each.part for each in experiments):
         grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

@@ -170,7 +170,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table | Listing, ...]:
         ),
         Table(
             f"The second course's exercise: two moons, batches of {_moons.BATCH}, α = {_moons.ALPHA:g}",
-            ("epoch", "cost", "published"),
+            ("epoch", "cost", "the exercise's"),
             tuple(
                 (f"{_moons.EVERY * i:,}", f"{cost:.6f}", f"{published:.6f}")
                 for i, (cost, published) in enumerate(zip(found["moons"][0], PUBLISHED_COSTS, strict=True))
@@ -199,7 +199,7 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
             whole["costs"][1] > mini["costs"][1] > single["costs"][1],
             f"J after one epoch {', '.join(number(each['costs'][1], 4) for each in (whole, mini, single))}",
         ),
-        as_published("The costs of the course's exercise are the published ones", costs, PUBLISHED_COSTS, 6),
+        as_published("The costs are those of the course's exercise", costs, PUBLISHED_COSTS, 6),
         as_published("So is the accuracy after 5,000 epochs", accuracy, PUBLISHED_ACCURACY, 6),
     )
 

@@ -169,7 +169,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes give the b of logistic regression the shape (1, m). It is one number; broadcasting "
-        "makes the row.",
+        "Some students' notes give the b of logistic regression the shape (1, m). It is one number; "
+        "broadcasting makes the row.",
     ),
 )

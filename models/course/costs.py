@@ -109,7 +109,13 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
         Table(
             f"The surfaces of J for {found['examples'][0].shape[1]} examples of one feature, "
             f"w and b from {-LIMIT:g} to {LIMIT:g}",
-            ("", "smallest curvature", f"middles above the chord, of {SEGMENTS:,}", "convex"),
+            (
+                "",
+                "least curvature (below 0: J bends downwards)",
+                f"of {SEGMENTS:,} random pairs of points: how often J in the middle is higher than the mean "
+                "of the two ends",
+                "convex",
+            ),
             tuple(
                 (name, number(curvature[name], 3), f"{bent[name]:,}", "no" if bent[name] else "yes")
                 for name in COSTS
@@ -146,7 +152,8 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
         Check(
             claim,
             (curvature[name] > -1e-12 and bent[name] == 0) == (name == "cross-entropy"),
-            f"smallest curvature {number(curvature[name], 3)}, {bent[name]:,} middles above their chord",
+            f"least curvature {number(curvature[name], 3)}, J in the middle higher for {bent[name]:,} of "
+            f"{SEGMENTS:,} pairs",
         )
         for claim, name in claims.items()
     )
@@ -245,7 +252,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes set J equal to a squared difference and to cross-entropy in one line. They are two "
-        "costs; logistic regression takes the second.",
+        "Some students' notes set J equal to a squared difference and to cross-entropy in one line. They are "
+        "two costs; logistic regression takes the second.",
     ),
 )

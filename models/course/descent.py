@@ -68,7 +68,7 @@ def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
             *(Listing(name, inspect.getsource(way).rstrip()) for name, way in list(WAYS.items())[:3]),
             Table(
                 f"After {iterations:,} steps of α = {alpha:g} on breast cancer, {X.shape[1]} examples",
-                ("", "last J", "w1", "b", "off by", "held out"),
+                ("", "last J", "w1", "b", "differs from two loops by", "accuracy, held out"),
                 tuple(
                     (
                         name,
@@ -133,7 +133,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes count `for i in range(1, m)`, which leaves out the first example: in Python it is "
-        "range(m).",
+        "Some students' notes count `for i in range(1, m)`, which leaves out the first example: in Python it "
+        "is range(m).",
     ),
 )

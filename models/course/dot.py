@@ -58,7 +58,7 @@ def run() -> Result:
         sections=(
             Table(
                 "The same number",
-                ("", "c", "off by"),
+                ("", "c", "differs from the exact sum by"),
                 tuple(
                     (name, number(value, 17), difference(abs(value - exact)))
                     for name, value in {"for-loop of the notes": loop, **values}.items()
@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes time c += a[i] + b[i], which adds where a dot product multiplies: another number comes "
-        "out.",
+        "Some students' notes time c += a[i] + b[i], which adds where a dot product multiplies: another "
+        "number comes out.",
     ),
 )

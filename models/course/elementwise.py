@@ -96,7 +96,7 @@ def run() -> Result:
         sections=(
             Table(
                 f"A vector of {N:,} numbers: a loop of Python, NumPy's function, and a compiled loop",
-                ("", *WAYS, "numpy over python", "numba over python", "off by"),
+                ("", *WAYS, "numpy over python", "numba over python", "largest relative difference"),
                 rows,
             ),
         ),

@@ -75,7 +75,7 @@ def _shapes(given: tuple[Any, ...], X: Any) -> Table:
         "Z2, A2": (Z2, "1, examples"),
     }
     return Table(
-        f"{N_X} features, {len(W1)} hidden units, {M:,} examples",
+        f"{N_X} features, {len(W1)} hidden units, {M:,} examples; in code, Z1 is Z[1]",
         ("", "shape", "rows, columns"),
         tuple((name, shape(array), words) for name, (array, words) in arrays.items()),
     )
@@ -175,7 +175,7 @@ EXPERIMENT = Experiment(
     formulas=(
         Formula(
             r"z^{[1]}_i = w^{[1] T}_i x + b^{[1]}_i, \quad a^{[1]}_i = g(z^{[1]}_i)",
-            "node i: z₁ᵢ = w₁ᵢᵀ x + b₁ᵢ,  a₁ᵢ = g(z₁ᵢ)",
+            "node i: z[1]ᵢ = w[1]ᵢᵀ x + b[1]ᵢ,  a[1]ᵢ = g(z[1]ᵢ)",
         ),
         Formula(r"Z^{[1]} = W^{[1]} X + b^{[1]}, \quad A^{[1]} = g(Z^{[1]})", "Z1 = W1 X + b1,  A1 = g(Z1)"),
         Formula(
@@ -186,8 +186,8 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes call the activations of the four hidden units a (1, 4) vector. They are a column, (4, "
-        "1).",
-        "Some notes leave the x out: z = wᵀ + b. It is z = wᵀx + b.",
+        "Some students' notes call the activations of the four hidden units a (1, 4) vector. They are a "
+        "column, (4, 1).",
+        "Some students' notes leave the x out: z = wᵀ + b. It is z = wᵀx + b.",
     ),
 )

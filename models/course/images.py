@@ -164,8 +164,8 @@ def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED) -> Resul
         ),
         checks=_checks(found),
         lessons=(
-            "Some notes put all red numbers of an image first, then green, then blue; NumPy reads pixel by "
-            "pixel. Either will do, if training and test images agree.",
+            "Some students' notes put all red numbers of an image first, then green, then blue; NumPy reads "
+            "pixel by pixel. Either will do, if training and test images agree.",
             "A shape that fits is no proof. Turn a column back into an image and look at it, and hold "
             "examples out.",
             "images_to_columns does the right one, scaled by 1/255, and refuses what isn't (m, height, "

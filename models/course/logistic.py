@@ -57,7 +57,9 @@ def _gradients(found: Mapping[str, Any]) -> Table:
     dw1, dw2, db, J = found["gradients"]
     results = [("loops by hand", numbers([dw1, dw2]), number(db), number(J, 8))]
     results += [(name, numbers(g[0]), number(g[1]), number(g[2], 8)) for name, g in found["found"].items()]
-    results.append(("published", numbers(PUBLISHED_DW), number(PUBLISHED_DB), number(PUBLISHED_J, 8)))
+    results.append(
+        ("the course's exercise", numbers(PUBLISHED_DW), number(PUBLISHED_DB), number(PUBLISHED_J, 8))
+    )
     return Table("Their means: the gradients and J", ("", "dw1, dw2", "db", "J"), tuple(results))
 
 
@@ -70,7 +72,7 @@ def _descended(found: Mapping[str, Any]) -> Table:
         (
             ("w := w - α dw", numbers(w), number(b, 8)),
             ("LogisticRegression", numbers(fitted["w"]), number(fitted["b"], 8)),
-            (f"published ({STEPS} steps of {RATE:g})", numbers(PUBLISHED_W), number(PUBLISHED_B, 8)),
+            (f"the exercise ({STEPS} steps of {RATE:g})", numbers(PUBLISHED_W), number(PUBLISHED_B, 8)),
         ),
     )
 
@@ -79,14 +81,14 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
     dw1, dw2, db, J = found["gradients"]
     fitted, uphill = found["fitted"], found["uphill"]
     return (
-        as_published("dw is the published one", np.array([dw1, dw2]), PUBLISHED_DW, 8),
-        as_published("db is the published one", db, PUBLISHED_DB, 10),
-        as_published("J is the published one", J, PUBLISHED_J, 10),
+        as_published("dw is that of the course's exercise", np.array([dw1, dw2]), PUBLISHED_DW, 8),
+        as_published("db is that of the course's exercise", db, PUBLISHED_DB, 10),
+        as_published("J is that of the course's exercise", J, PUBLISHED_J, 10),
         same_numbers(
             "Every backend gives them", [(np.array([[dw1], [dw2]]), db, J), *found["found"].values()], 1e-12
         ),
-        as_published(f"w after {STEPS} steps is the published one", fitted["w"], PUBLISHED_W, 8),
-        as_published(f"b after {STEPS} steps is the published one", fitted["b"], PUBLISHED_B, 8),
+        as_published(f"w after {STEPS} steps is that of the course's exercise", fitted["w"], PUBLISHED_W, 8),
+        as_published(f"b after {STEPS} steps is that of the course's exercise", fitted["b"], PUBLISHED_B, 8),
         same_numbers(
             "models.LogisticRegression arrives where the loop does",
             [found["descended"], (fitted["w"], fitted["b"])],
@@ -184,7 +186,15 @@ EXPERIMENT = Experiment(
             "z = wᵀx + b,  a = σ(z) = 1 / (1 + e⁻ᶻ)",
         ),
         Formula(r"L(a, y) = -(y \log a + (1 - y) \log(1 - a))", "L(a, y) = -(y log a + (1 - y) log(1 - a))"),
-        Formula(r"dz = a - y, \quad dw = x \, dz, \quad db = dz", "dz = a - y,  dw = x dz,  db = dz"),
+        Formula(
+            r"\text{of one example: } dz = a - y, \quad dw = x \, dz, \quad db = dz",
+            "of one example: dz = a - y,  dw = x dz,  db = dz",
+        ),
+        Formula(
+            r"\text{over } m \text{ examples: } dw = \frac{1}{m} \sum_{i=1}^{m} x^{(i)} dz^{(i)}, "
+            r"\quad db = \frac{1}{m} \sum_{i=1}^{m} dz^{(i)}",
+            "over m examples: dw = 1/m Σᵢ x⁽ⁱ⁾ dz⁽ⁱ⁾,  db = 1/m Σᵢ dz⁽ⁱ⁾",
+        ),
         Formula(
             r"J(w, b) = \frac{1}{m} \sum_{i=1}^{m} L(a^{(i)}, y^{(i)})", "J(w, b) = 1/m Σᵢ L(a⁽ⁱ⁾, y⁽ⁱ⁾)"
         ),
@@ -196,7 +206,7 @@ EXPERIMENT = Experiment(
     run=run,
     plot=plot,
     slips=(
-        "Some notes end the derivation with dz = y - a. It is a - y: the other sign climbs.",
-        "Some notes give w the shape (n_x, m). It is (n_x, 1): one weight for each feature.",
+        "Some students' notes end the derivation with dz = y - a. It is a - y: the other sign climbs.",
+        "Some students' notes give w the shape (n_x, m). It is (n_x, 1): one weight for each feature.",
     ),
 )

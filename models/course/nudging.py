@@ -111,7 +111,7 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
         Check(
             "Slopes by nudging are the derivatives to two decimal places",
             found["off"] < 10 * NUDGE,
-            f"at most {number(found['off'], 2)} off",
+            f"they differ by at most {number(found['off'], 2)}",
         ),
         Check(
             "Nudging by 0.001 both ways is closer than one way", both < one, f"{both:.1e} against {one:.1e}"
@@ -122,7 +122,8 @@ def _checks(found: Mapping[str, Any]) -> tuple[Check, ...]:
             f"the largest relative difference is {checked[worst].relative_difference:.1e}, of {worst}",
         ),
         Check(
-            f"J = θx at x = 2, θ = 4 gives the published difference, {PUBLISHED_DIFFERENCE:.1e}",
+            f"J = θx at x = 2, θ = 4 gives the difference of the course's exercise, "
+            f"{PUBLISHED_DIFFERENCE:.1e}",
             abs(linear - PUBLISHED_DIFFERENCE) < 0.06e-10,
             f"{linear:.3e}",
         ),

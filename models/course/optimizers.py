@@ -172,7 +172,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table | Listing, ...]:
     return (
         Table(
             f"J(w, b) of {EXAMPLES} examples is 100 times as steep along w as along b; J less its minimum",
-            ("", "α", *(f"step {step:,}" for step in steps), "w turns back"),
+            ("", "α", *(f"step {step:,}" for step in steps), "how often w turns round"),
             tuple(
                 (
                     name,
@@ -193,7 +193,7 @@ def _tables(found: Mapping[str, Any]) -> tuple[Table | Listing, ...]:
         ),
         Table(
             f"The second course's exercise: two moons, batches of {_moons.BATCH}, α = {_moons.ALPHA:g}",
-            ("epoch", *(heading for name in PUBLISHED_COSTS for heading in (name, "published"))),
+            ("epoch", *(heading for name in PUBLISHED_COSTS for heading in (name, "the exercise's"))),
             tuple(
                 (
                     f"{_moons.EVERY * i:,}",
@@ -256,8 +256,9 @@ def run(alpha: float = RATE, iterations: int = STEPS) -> Result:
             "Where a surface is steep one way and flat the other, the steep way limits α. Gradient descent "
             "goes to and fro there, and creeps along the flat one. Momentum adds up what the steps have in "
             "common; Adam divides each direction by its own size.",
-            "Here and in PyTorch, v = βv + dθ. With the course's v = βv + (1 - β) dθ the same steps need "
-            f"an α {1 / (1 - _updates.BETA):g} times as large: ask which of the two an α belongs to.",
+            "The α of momentum here belongs to the course's formula, v = βv + (1 - β) dθ. "
+            "`dlkernels.optimizers.SGD` uses PyTorch's, v = βv + dθ, in which the same steps need an α "
+            f"{1 / (1 - _updates.BETA):g} times as small: ask which of the two an α belongs to.",
             f"On the two moons momentum ends where gradient descent does, {percent(moons['momentum'][1])} "
             f"right; Adam, {percent(moons['Adam'][1])}. For the first two α = {_moons.ALPHA:g} is small.",
             "That exercise begins with points at which ReLU has no derivative, z = 0. The exercise takes 0 "

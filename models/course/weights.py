@@ -117,8 +117,8 @@ def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: i
                 (
                     "weights begin as",
                     "mean g'",
-                    f"g' < {FLAT:g}",
-                    "unlike units",
+                    f"share of g' < {FLAT:g}",
+                    "different units in the end",
                     "first cost",
                     "last cost",
                     "accuracy",
@@ -135,7 +135,7 @@ def run(alpha: float = RATE, iterations: int = STEPS, seed: int = SEED, units: i
                     for name, each in found.items()
                 ),
             ),
-            Listing("np.random.rand((2, 2)), as some notes write it", refused_draw()),
+            Listing("np.random.rand((2, 2)), as some students' notes write it", refused_draw()),
             on_backends(
                 "The gradients of one step",
                 lambda backend: backend.shallow_propagate(*small["end"].values(), X, Y),
@@ -199,14 +199,14 @@ EXPERIMENT = Experiment(
         Formula(
             r"W^{[1]} = 0 \text{ or equal rows} \;\Rightarrow\; a^{[1]}_1 = a^{[1]}_2, "
             r"\quad dz^{[1]}_1 = dz^{[1]}_2",
-            "equal rows of W1 ⇒ a₁ = a₂ and dz₁ = dz₂, for ever",
+            "equal rows of W[1] ⇒ units 1 and 2 stay equal: a[1]₁ = a[1]₂, dz[1]₁ = dz[1]₂",
         ),
     ),
     run=run,
     plot=plot,
     slips=(
-        "Some notes draw with rand, which is uniform between 0 and 1. The course's results come from "
-        "randn, normal around 0.",
+        "Some students' notes draw with rand, which is uniform between 0 and 1. The course's results come "
+        "from randn, normal around 0.",
         "np.random.rand takes sizes one by one, rand(2, 2); with a pair in parentheses it is an error.",
     ),
 )
