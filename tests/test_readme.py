@@ -34,12 +34,16 @@ def guides():
     return sorted([*folder.glob("*.md"), *folder.glob("[!_]*/*.md")])
 
 
-def test_python_examples_of_the_guides_run(tmp_path, monkeypatch):
+def test_python_examples_of_the_guides_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # where one saves a picture
     examples = [(page, example) for page in guides() for example in blocks("python", page)]
-    assert len(examples) == 14
+    assert len(examples) == 17
     for page, example in examples:
         exec(compile(example, str(page), "exec"), {})
+    printed = capsys.readouterr().out
+    assert "right: relative difference" in printed  # the learner's six formulas, checked
+    assert re.search(r"^0\.9\d+\n\[\[1\]\]$", printed, re.MULTILINE)  # the students of the CSV file
+    assert (tmp_path / "boundary.png").stat().st_size > 10_000
 
 
 def test_links_lead_to_files():

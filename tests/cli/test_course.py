@@ -804,6 +804,6 @@ def test_the_page_is_as_wide_as_the_window_light_and_dark(shown):
 @pytest.mark.skipif(not GUIDE.exists(), reason="no .docs folder in a source distribution")
 def test_the_guide_names_the_command_of_every_idea():
     text = GUIDE.read_text(encoding="utf-8")
-    named = re.findall(r"^\| .+ \| `dlkernels course (\w+)` \|$", text, re.MULTILINE)
+    named = re.findall(r"^\| .+ \| `(\w+)` \|$", text, re.MULTILINE)
     assert named == NAMES
     assert "dlkernels course --html" in text
