@@ -60,6 +60,7 @@ def render(
         following=following,
         facts={name: facts[name] for name in ("dlkernels", "numba", "numpy", "python", "cpu", "threads")},
         mathml=_mathml,
+        in_parts=in_parts,
         marked=_marked,
         whole=_WHOLE,
         fastest=FASTEST,
@@ -76,6 +77,19 @@ def _marked(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)).replace(" %", "\u00a0%")))
+
+
+def in_parts(formula: Formula) -> list[Formula]:
+    """Return the equations of a line, which stand below each other where a screen is too narrow for the line.
+
+    They are separated by a comma and a wide space, in LaTeX as in the text. Where LaTeX and text don't have
+    the same parts, the line is not divided.
+    """
+    latex = re.split(r"(?<=,) +\\quad +", formula.latex)
+    text = re.split(r"(?<=[,;])  ", formula.text)
+    if len(latex) != len(text) or any(part.count("{") != part.count("}") for part in latex):
+        return [formula]
+    return [Formula(*part) for part in zip(latex, text, strict=True)]
 
 
 def _mathml(formula: Formula) -> Any:

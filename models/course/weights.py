@@ -199,7 +199,7 @@ EXPERIMENT = Experiment(
         Formula(
             r"W^{[1]} = 0 \text{ or equal rows} \;\Rightarrow\; a^{[1]}_1 = a^{[1]}_2, "
             r"\quad dz^{[1]}_1 = dz^{[1]}_2",
-            "equal rows of W[1] ⇒ units 1 and 2 stay equal: a[1]₁ = a[1]₂, dz[1]₁ = dz[1]₂",
+            "equal rows of W[1] ⇒ units 1 and 2 stay equal: a[1]₁ = a[1]₂,  dz[1]₁ = dz[1]₂",
         ),
     ),
     run=run,

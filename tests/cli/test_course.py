@@ -614,7 +614,8 @@ def test_without_pictures_no_matplotlib_is_needed():
 
 def test_the_page_holds_everything(document, results):
     text = html.unescape(re.sub("</?code>", "", document.read_text(encoding="utf-8"))).replace("\u00a0", " ")
-    assert text.count("<math") == sum(len(each.formulas) for each in EXPERIMENTS)
+    parts = [part for each in EXPERIMENTS for formula in each.formulas for part in page.in_parts(formula)]
+    assert text.count("<math") == len(parts)
     assert text.count("<figure>") == text.count('<img src="data:image/svg+xml;base64,') == len(EXPERIMENTS)
     for each in EXPERIMENTS:
         assert f'<section id="{each.name}"' in text
@@ -632,10 +633,20 @@ def test_the_page_holds_everything(document, results):
     assert "undefined" not in text.lower()
 
 
+def test_the_equations_of_a_line_are_parts_of_it():
+    """On a phone the first experiment's formulas were cut off."""
+    wide = _experiment.Formula(r"a = f(x, y), \quad b = a", "a = f(x, y),  b = a")
+    assert page.in_parts(wide) == [
+        _experiment.Formula(r"a = f(x, y),", "a = f(x, y),"), _experiment.Formula("b = a", "b = a")
+    ]  # fmt: skip
+    for latex, text in ((r"a, \quad b", "a and b"), (r"\text{a, \quad b}", "a,  b")):
+        assert page.in_parts(_experiment.Formula(latex, text)) == [_experiment.Formula(latex, text)]
+
+
 def test_every_formula_is_mathml_without_rests_of_latex():
     pytest.importorskip("latex2mathml")
     for each in EXPERIMENTS:
-        for formula in each.formulas:
+        for formula in (part for whole in each.formulas for part in page.in_parts(whole)):
             root = xml.etree.ElementTree.fromstring(str(page._mathml(formula)))
             assert root.get("alttext") == formula.text
             assert root.get("display") == "block"
@@ -729,8 +740,15 @@ def test_the_page_in_a_browser(shown):
     formulas = shown.evaluate(
         "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().width)"
     )
-    assert len(formulas) == sum(len(each.formulas) for each in EXPERIMENTS)
-    assert min(formulas) > 40
+    parts = [page.in_parts(formula) for each in EXPERIMENTS for formula in each.formulas]
+    assert len(formulas) == sum(map(len, parts))
+    assert min(formulas) > 15  # |v| is 22 wide
+
+
+def test_formulas_of_the_first_experiment_fit_on_a_phone(shown):
+    shown.set_viewport_size({"width": 390, "height": 800})
+    box = "document.querySelector('section#logistic .formulas')"
+    assert shown.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
 
 
 def test_the_contents_lead_to_every_experiment(shown):
