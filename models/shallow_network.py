@@ -52,6 +52,9 @@ class ShallowNetwork(BinaryClassifier):
     Learning", week 3. Initial weights are random, because equal weights would keep the hidden units equal for
     ever, and small, because large weights saturate tanh.
 
+    A plot of the decision boundary of two features: the command ``dlkernels compare --plot DIR`` saves one,
+    and the guide for learners shows how to draw one with matplotlib.
+
     Examples
     --------
     >>> from dlkernels.models import ShallowNetwork
