@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the package, in the repository only")
 
 from asv_benchmarks import libraries, peers, worker
-from asv_benchmarks.works import GROUPS, LOGISTIC_FITS, SHALLOW_FITS, WORKS, Work, arrays
+from asv_benchmarks.works import ELEMENTWISE, GROUPS, LOGISTIC_FITS, SHALLOW_FITS, WORKS, Work, arrays
 from dlkernels.catalogue import COSTS
 
 
@@ -84,6 +84,22 @@ def test_all_compute_the_same(work, library):
     for form in found:
         for actual, wanted in zip(form, expected, strict=True):
             np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name + end for name in ELEMENTWISE for end in ("", "_backward")])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numpy_computes_the_same_of_zero_and_nan(name, dtype):
+    """Its formulations are chosen for speed; the slope at 0 is the package's all the same."""
+    work, given = Work("elementwise", name, (6,)), {"out": np.empty(6, dtype)}
+    given |= {"Z": np.array([0, -0.0, np.nan, -40, 40, -1], dtype), "dA": np.arange(1, 7).astype(dtype)}
+    given["saved"] = np.clip(given["Z"], -1, 1)
+    (expected,) = results_of(work, given, libraries.OURS)
+    (found,) = results_of(work, given, "numpy")
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-14)
+
+
+def results_of(work, given, library):
+    return [form().copy() for form in libraries.module(library).build(work, given)]
 
 
 @pytest.mark.parametrize("backend", ["python", "numpy"])
