@@ -22,19 +22,24 @@ def simd_bits() -> int:
     return 32 * SHAPES[numba.types.float32].lanes
 
 
+def processor() -> str:
+    """LLVM's name of the processor that the kernels are compiled for, and the width of their vectors."""
+    name = internals.settings.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    return f"{name}, SIMD {simd_bits()} bits"
+
+
 def config() -> dict[str, str]:
     """The lines of `show_config`, by name."""
     import dlkernels
 
     cache = _cache.folder()
     kept = f"{cache}{'' if os.access(cache, os.W_OK) else ' (read-only)'}" if cache else None
-    processor = internals.settings.CPU_NAME or llvmlite.binding.get_host_cpu_name()
     return {
         "dlkernels": dlkernels.__version__,
         "numba": f"{numba.__version__} (llvmlite {llvmlite.__version__})",
         "numpy": np.__version__,
         "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
-        "cpu": f"{processor}, SIMD {simd_bits()} bits",
+        "cpu": processor(),
         "threads": f"{_threads.get_num_threads()} of at most {_threads.maximum()}",
         "threading layer": _threads.explain(),
         "kernel cache": kept or f"off ({_cache.why_off()})",
