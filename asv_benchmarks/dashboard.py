@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asv_benchmarks.pages import browser, figures, landing, offline
+from dlkernels.extras import MissingExtraError
 
 #: The benchmarks of a quick look, about two minutes: the three backends at small sizes in float64, and
 #: numba's relative times.
@@ -48,6 +49,7 @@ def quick_configuration(configuration: Path) -> Path:
 
 def measure(configuration: Path, benchmarks: tuple[str, ...] = QUICK) -> int:
     """Measure the installed package; record the results for the newest commit."""
+    figures.configuration(configuration)  # without asv: an error that says what to install
     chosen = [option for benchmark in benchmarks for option in ("--bench", benchmark)]
     return _asv(configuration, "machine", "--yes") or _asv(
         configuration, "run", "--quick", "--show-stderr", "--environment", f"existing:{sys.executable}",
@@ -142,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "serve":
             return serve(configuration, options.port)
         return picture(configuration, options.file)
-    except OSError as error:
+    except (OSError, MissingExtraError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -1,8 +1,8 @@
 """Did something become slower? `python -m asv_benchmarks.gate` compares relative times with stored ones.
 
 asv_benchmarks/README.md says what a relative time is. Nothing else is compared, because times vary by half
-on a shared machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there is nothing to
-compare, 3 if no times are stored for this kind of processor. Run it on the machine that measured.
+on a shared machine. Exit status: 0 if nothing became slower, 1 if something did, 2 if there are no results,
+or no asv, 3 if no times are stored for this kind of processor. Run it on the machine that measured.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from asv_benchmarks.dashboard import quick_configuration
 from asv_benchmarks.pages import figures
 from dlkernels import info
+from dlkernels.extras import MissingExtraError
 
 STORED = Path(__file__).resolve().parent / "relative_times.json"
 #: A relative time is too slow if it is more than so many times the stored one.
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         configuration = quick_configuration(options.config) if options.quick else options.config
         found = figures.load(figures.configuration(configuration))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, MissingExtraError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     # asv's name of a processor is the hypervisor's word, such as "AMD EPYC", for several kinds of machine.

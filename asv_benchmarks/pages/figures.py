@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib
 import itertools
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from asv import util
-from asv.benchmarks import Benchmarks
-from asv.config import Config
-from asv.results import iter_results
+from dlkernels.extras import need
+
+if TYPE_CHECKING:
+    from asv.config import Config
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "asv.conf.json"
 #: Values of a benchmark's parameters, in their order.
@@ -56,9 +57,21 @@ class Figures:
     benchmarks: dict[str, Benchmark]
 
 
+def _asv(module: str) -> Any:
+    """A module of asv, imported when it is needed, so that `--help` works without it."""
+    need("asv", "this command", "dashboard")
+    return importlib.import_module(f"asv.{module}")
+
+
 def configuration(path: Path = CONFIGURATION) -> Config:
-    """Load asv's configuration, and make its paths absolute."""
-    conf = Config.load(str(path))
+    """Load asv's configuration, and make its paths absolute.
+
+    Raises
+    ------
+    MissingExtraError
+        If asv is missing.
+    """
+    conf: Config = _asv("config").Config.load(str(path))
     for name in ("results_dir", "html_dir", "env_dir", "benchmark_dir"):
         setattr(conf, name, str(path.parent / getattr(conf, name)))
     return conf
@@ -79,11 +92,12 @@ def load(conf: Config) -> Figures:
     FileNotFoundError
         If there are no results yet.
     """
+    util = _asv("util")
     try:
-        known = Benchmarks.load(conf)
+        known = _asv("benchmarks").Benchmarks.load(conf)
     except util.UserError:
         known = {}
-    results = list(iter_results(conf.results_dir)) if known else []
+    results = list(_asv("results").iter_results(conf.results_dir)) if known else []
     if not results:
         raise FileNotFoundError(f"no results in {conf.results_dir}: run `asv run` or `dashboard quick` first")
     name = max(results, key=lambda result: max(result.started_at.values(), default=0)).params["machine"]

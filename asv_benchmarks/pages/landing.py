@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-
 from asv_benchmarks.pages.figures import Benchmark, Figures
 from dlkernels import colours
+from dlkernels.extras import need
 
 #: The address of asv's own page, relative to the landing page.
 ASV_PAGE = "asv.html"
@@ -237,6 +236,7 @@ def render(figures: Figures) -> str:
     # An operation has a place of its own if there is more to say than its row at the top says.
     detailed = [each for each in found if each.links() or each.rows() != each.overview()]
     places = {each.name: f"#{each.name}" for each in detailed}
+    jinja2 = need("jinja2", "this command", "dashboard")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 pytest.importorskip("asv_benchmarks", reason="the benchmarks lie beside the package, in the repository only")
-pytest.importorskip("asv")
 
-from asv_benchmarks import gate
+from asv_benchmarks import dashboard, gate
 from asv_benchmarks.pages.figures import Benchmark, Figures
 from dlkernels import info
 
@@ -20,6 +20,7 @@ def options(tmp_path, monkeypatch):
     names, key = ("backend", "log2_n", "dtype"), ("numba", 10, "float64")
     relu = Benchmark("activations.Relu.track_relative_time", names, "", {key: 0.5}, {key: {"a": 0.5}})
     found = Figures({"cpu": "AMD EPYC"}, [], {relu.name: relu})
+    monkeypatch.setattr(gate.figures, "configuration", lambda path: None)
     monkeypatch.setattr(gate.figures, "load", lambda conf: found)
     return ["--stored", str(tmp_path / "stored.json")]
 
@@ -46,3 +47,27 @@ def test_the_repositorys_times_name_processors_as_the_gate_does():
         name, width = processor.split(", ")
         assert name
         assert width in ("SIMD 128 bits", "SIMD 256 bits", "SIMD 512 bits")
+
+
+def test_without_asv_the_commands_say_what_to_install(tmp_path, monkeypatch, capsys):
+    for module in [name for name in sys.modules if name.partition(".")[0] == "asv"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Without("asv"), *sys.meta_path])
+    for command, status in ((gate.main, 2), (lambda chosen: dashboard.main([*chosen, "publish"]), 1)):
+        assert command(["--config", str(tmp_path / "asv.conf.json")]) == status
+        assert "needs asv: python -m pip install" in capsys.readouterr().err
+        with pytest.raises(SystemExit) as ended:
+            command(["--help"])
+        assert ended.value.code == 0
+        capsys.readouterr()
+
+
+class Without:
+    """An importer that finds one package missing."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
