@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -75,8 +76,24 @@ def table_and_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
         estimator.n_features_in_ = X.shape[1]
         vars(estimator).pop("feature_names_in_", None)
         return X, y
+    need_labels(y)
     found: tuple[Array, Array] = checked(estimator, X, y, dtype=FLOATS)
     return found
+
+
+def need_labels(y: Any) -> None:
+    """Refuse labels some of which are missing. scikit-learn's check lets None pass, and names no row."""
+    if hasattr(y, "isna"):
+        missing = np.asarray(y.isna())
+    else:
+        labels = np.asarray(y, object if isinstance(y, list | tuple) else None)
+        if labels.dtype.kind != "O" or labels.ndim == 0:  # no labels at all are for that check
+            return
+        is_nan = [label is None or (isinstance(label, float) and math.isnan(label)) for label in labels.flat]
+        missing = np.reshape(is_nan, labels.shape)
+    if missing.any():
+        row = int(np.argwhere(missing)[0, 0])
+        raise ValueError(f"y has missing values, the first in row {row} (rows are counted from 0)")
 
 
 def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:

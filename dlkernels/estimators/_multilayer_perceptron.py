@@ -19,7 +19,16 @@ import dlkernels as dk
 from dlkernels import catalogue
 from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators import _weights
-from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, all_or_nothing, checked, refuse, weights_of
+from dlkernels.estimators._base import (
+    FLOATS,
+    NOT_FINITE,
+    Array,
+    all_or_nothing,
+    checked,
+    need_labels,
+    refuse,
+    weights_of,
+)
 from dlkernels.estimators._blocks import Survey, take_features, target_of
 from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
@@ -81,6 +90,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
         how: dict[str, Any] = {"multi_output": True, "reset": reset, **self._of_labels}
+        need_labels(y)
         if is_large_map(X):
             need_finite(X)
             X, y = checked(self, X, y, dtype=None, **how, **NOT_FINITE)
