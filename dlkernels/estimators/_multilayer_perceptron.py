@@ -210,7 +210,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
         # What batches do to parameters that were there before can't be undone.
         can_undo = first or self.solver == "lbfgs"
         with all_or_nothing(self):
-            problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
+            problem, theta, random = self._problem(X, y, sample_weight, first, incremental, classes)
             validation = self._own_validation(X_val, y_val, problem.Y)
             if self.solver == "lbfgs":
                 train: Callable[[], None] = partial(self._search, problem, theta)
@@ -218,7 +218,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
                 examples = np.arange(problem.X.shape[1])
                 if self.early_stopping and validation is None and not incremental:
                     fraction, stratified = self.validation_fraction, self._stratifies()
-                    examples, validation = split(problem, weights, fraction, stratified, random)
+                    examples, validation = split(problem, fraction, stratified, random)
                 size = batch_size_of(self, len(examples))
                 epochs = Epochs(problem, examples, size, random if self.shuffle else None)
                 train = self._training(epochs, theta, validation, first, incremental)
@@ -259,8 +259,8 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
 
     def _problem(
         self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
-    ) -> tuple[Problem, Array, Array | None, Any]:
-        """What is to be learnt, the parameters to begin with, `sample_weight`, and the random state."""
+    ) -> tuple[Problem, Array, Any]:
+        """What is to be learnt, the parameters to begin with, and the random state."""
         self._hidden()
         X, y = self._checked(X, y, reset=first)
         self._learn_labels(y, incremental, classes)
@@ -271,7 +271,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, dtype), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
-        return problem, theta, weights, random
+        return problem, theta, random
 
     def _network_for(
         self, features: int, label_rows: int, dtype: Any, first: bool

@@ -88,6 +88,15 @@ def test_class_weights_are_weights_of_examples(solver):
 
 
 @brief
+def test_class_weights_are_weights_of_the_examples_that_stop_training():
+    settings = {"max_iter": 20, "random_state": 0, "early_stopping": True}
+    a = MLPClassifier(class_weight={0: 9.0, 2: 0.5}, **settings).fit(X, Y)
+    b = MLPClassifier(**settings).fit(X, Y, sample_weight=np.choose(Y, [9.0, 1.0, 0.5]))
+    assert equal_bits(a, b)
+    assert a.validation_scores_ == b.validation_scores_
+
+
+@brief
 def test_balanced_weights_help_a_rare_class():
     rare = np.flatnonzero((TWO[1] == 1) | (np.arange(len(TWO[1])) % 20 == 0))
     few, labels = TWO[0][rare][:, :2], TWO[1][rare]
@@ -364,7 +373,7 @@ def test_examples_set_aside_need_weight():
     X, y = table("iris")
     weights = np.zeros(len(y))
     weights[:1] = 1
-    with pytest.raises(ValueError, match="sample_weight is 0 for all examples that were set aside"):
+    with pytest.raises(ValueError, match="weight of all examples that were set aside for validation is 0"):
         MLPClassifier((5,), early_stopping=True, random_state=1).fit(X, y, sample_weight=weights)
 
 
