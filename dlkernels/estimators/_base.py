@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.utils import compute_class_weight, validation
 
@@ -39,9 +40,20 @@ _ALL_ZERO = (
 
 def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
     """scikit-learn's `validate_data`, which was a method before 1.6."""
+    need_dense(X)
     if hasattr(validation, "validate_data"):
         return validation.validate_data(estimator, X, *y, **how)
     return estimator._validate_data(X, *y, **how)
+
+
+def need_dense(X: Any) -> None:
+    """Refuse a sparse table. What scikit-learn's check advises, `toarray`, is no step of a pipeline."""
+    if issparse(X):
+        raise TypeError(
+            f"X is a sparse table of shape {X.shape}, but must be dense. In a pipeline, take "
+            "OneHotEncoder(sparse_output=False) and ColumnTransformer(..., sparse_threshold=0); elsewhere, "
+            "X.toarray()"
+        )
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from dlkernels.estimators._base import (
     NOT_FINITE,
     Array,
     class_weights,
+    need_dense,
     need_divisor,
     need_labels,
     not_negative,
@@ -138,6 +139,7 @@ def look(kind: str, number: int, X: Any, y: Any, sample_weight: Any) -> Facts:
 
     `kind` is CLASSES (which may turn out to be SEVERAL labels), NUMBERS or COUNTS.
     """
+    need_dense(X)
     names = validation._get_feature_names(X)
     X = validation.check_array(X, dtype=FLOATS, ensure_min_samples=0, input_name="X")
     y = _labels(y, input_name="y")

@@ -53,8 +53,11 @@ def test_a_setting_that_is_not_supported_is_refused_by_name(settings):
 def test_sparse_tables_are_refused_with_a_hint():
     from scipy.sparse import csr_array
 
-    with pytest.raises(TypeError, match="toarray"):
-        MLPClassifier().fit(csr_array(X), Y)
+    for model in (MLPClassifier(), LogisticRegression()):
+        with pytest.raises(TypeError, match=r"shape \(178, 13\).* pipeline, .*sparse_threshold=0.*toarray"):
+            model.fit(csr_array(X), Y)
+        with pytest.raises(TypeError, match="chunk 0: X is a sparse table"):
+            model.fit_chunks([(csr_array(X), Y)])
 
 
 # -- activations -----------------------------------------------------------------------------------------
