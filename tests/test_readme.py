@@ -37,7 +37,7 @@ def guides():
 def test_python_examples_of_the_guides_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where one saves a picture
     examples = [(page, example) for page in guides() for example in blocks("python", page)]
-    assert len(examples) == 16
+    assert len(examples) == 18
     for page, example in examples:
         exec(compile(example, str(page), "exec"), {})
 
