@@ -239,7 +239,12 @@ def with_class_weight(
 def class_weights(class_weight: Any, classes: Array, sums: Array) -> Array:
     """The weight of each class. `sums` are those of the weights of its examples, for "balanced"."""
     if not isinstance(class_weight, str):
-        return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        try:
+            return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        except ValueError as error:  # a class has no weight, and a weight has no class: a slip of the pen
+            known = classes.tolist()
+            others = [label for label in class_weight if label not in known]
+            raise ValueError(f"{error}, which has {others}, and these are no classes of y") from None
     with np.errstate(divide="ignore"):
         of_class: Array = sums.sum() / (len(classes) * sums)
     of_class[sums == 0] = 0.0  # a class without examples has no weight to give

@@ -77,9 +77,10 @@ class MLPClassifier(LearnsClasses, ClassifierMixin, MultilayerPerceptron):
     max_fun : int, default=15000
         How often "lbfgs" may compute the loss.
     class_weight : dict or "balanced", default=None
-        The weight of each class, by its label; 1 for those that are missing. "balanced" means n_samples /
-        (n_classes * examples of the class). They are multiplied by `sample_weight`, also where
-        `early_stopping` scores examples that it has drawn. scikit-learn's MLPClassifier has no such setting.
+        The weight of each class, by its label; 1 for those that are missing. If some are, all labels must
+        be those of classes. "balanced" means n_samples / (n_classes * examples of the class). The weights are
+        multiplied by `sample_weight`, also where `early_stopping` scores examples that it has drawn.
+        scikit-learn's MLPClassifier has no such setting.
 
     Attributes
     ----------

@@ -365,6 +365,16 @@ def test_a_longer_word_is_another_class():
         MLPClassifier((5,)).fit(X, np.array(["a", "b", "c"])[y], X_val=X[:2], y_val=["a", "bed"])
 
 
+@pytest.mark.parametrize("kind", [LogisticRegression, MLPClassifier])
+def test_weights_of_classes_that_there_are_not_are_named(kind):
+    message = r"The classes, \['b'\], are not in class_weight, which has \['no'\], and these are no classes"
+    model = kind(class_weight={"a": 5, "no": 1})
+    with pytest.raises(ValueError, match=message):
+        model.fit(X[:4], list("abab"))
+    with pytest.raises(ValueError, match=message):
+        model.fit_chunks([(X[:4], list("abab"))])
+
+
 def test_a_class_without_weight_gets_none():
     X, y = table("iris")
     model = LogisticRegression(class_weight="balanced").fit(X, y, sample_weight=(y > 0).astype(float))
