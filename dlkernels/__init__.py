@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from dlkernels import blocks as blocks
     from dlkernels import catalogue as catalogue
+    from dlkernels import dask as dask
     from dlkernels import data as data
+    from dlkernels import estimators as estimators
     from dlkernels import graph as graph
     from dlkernels import hardware as hardware
     from dlkernels import models as models
@@ -59,7 +61,7 @@ _MODULES = (
     "vectorized",
 )
 
-#: Public modules that need extras. They are imported by their full names only.
+#: Public modules that need extras. `from dlkernels import *` leaves them out, because it must work without.
 _WITH_EXTRAS = ("dask", "estimators")
 
 __all__ = ["backends", *_MODULES, *_HOME]
@@ -75,6 +77,13 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES:
         with forks.FIRST_USE:
             value = importlib.import_module(f"dlkernels.{name}")
+    elif name in _WITH_EXTRAS:
+        from dlkernels.extras import MissingExtraError
+
+        try:
+            value = importlib.import_module(f"dlkernels.{name}")  # as by its full name, without our lock
+        except MissingExtraError as error:
+            raise AttributeError(str(error)) from error
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

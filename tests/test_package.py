@@ -100,6 +100,25 @@ def test_a_missing_name_is_an_attribute_error():
     assert set(dlkernels.__all__) <= set(dir(dlkernels))
 
 
+def test_modules_with_extras_are_imported_when_they_are_used():
+    code = "import dlkernels as dk; print(dk.{0}.__name__, 'sklearn' in __import__('sys').modules)"
+    assert in_new_process(code.format("estimators")) == "dlkernels.estimators True\n"
+    names = in_new_process("from dlkernels import *; print({'estimators', 'dask'} & set(dir()))")
+    assert names == "set()\n"
+    missing = (
+        "import sys; sys.modules['dask'] = None\n"
+        "import dlkernels; print(hasattr(dlkernels, 'dask'))\n"
+        "try: dlkernels.dask\n"
+        "except AttributeError as error: print(error)\n"
+        "import dlkernels.dask\n"
+    )
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        in_new_process(missing)
+    needs = 'dlkernels.dask needs dask: python -m pip install "dlkernels[dask]"'
+    assert failed.value.stdout == f"False\n{needs}\n"
+    assert failed.value.stderr.endswith(f"MissingExtraError: {needs}\n")
+
+
 def test_the_bare_import_leaves_numba_and_the_models_alone():
     late = "{'numba', 'dlkernels.models', 'models'}"
     assert in_new_process(f"import sys, dlkernels.cli; print({late} & set(sys.modules))") == "set()\n"

@@ -38,7 +38,11 @@ def _empty(local: Any, method: str, X: Any) -> Array:
     row: Any = np.zeros((1, columns(X) or local._described()[1][0]))
     model = copy.copy(local)
     if is_frame(X) and hasattr(local, "feature_names_in_"):
-        row = type(X._meta)(row, columns=X.columns)
+        # Dask may expect the columns in another order than the blocks hold them: for X / X.std() it sorts the
+        # names. `fit` has read the names of the blocks, so whether the order is right, the blocks will show.
+        known = local.feature_names_in_
+        names = known if sorted(map(str, X.columns)) == sorted(known) else X.columns
+        row = type(X._meta)(row, columns=names)
     else:
         vars(model).pop("feature_names_in_", None)  # warnings about names come from the blocks
     found: Array = getattr(model, method)(row)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import log_expit, log_softmax
 from sklearn.utils import compute_class_weight, validation
 
@@ -38,9 +40,20 @@ _ALL_ZERO = (
 
 def checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
     """scikit-learn's `validate_data`, which was a method before 1.6."""
+    need_dense(X)
     if hasattr(validation, "validate_data"):
         return validation.validate_data(estimator, X, *y, **how)
     return estimator._validate_data(X, *y, **how)
+
+
+def need_dense(X: Any) -> None:
+    """Refuse a sparse table. What scikit-learn's check advises, `toarray`, is no step of a pipeline."""
+    if issparse(X):
+        raise TypeError(
+            f"X is a sparse table of shape {X.shape}, but must be dense. In a pipeline, take "
+            "OneHotEncoder(sparse_output=False) and ColumnTransformer(..., sparse_threshold=0); elsewhere, "
+            "X.toarray()"
+        )
 
 
 @contextlib.contextmanager
@@ -75,8 +88,24 @@ def table_and_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
         estimator.n_features_in_ = X.shape[1]
         vars(estimator).pop("feature_names_in_", None)
         return X, y
+    need_labels(y)
     found: tuple[Array, Array] = checked(estimator, X, y, dtype=FLOATS)
     return found
+
+
+def need_labels(y: Any) -> None:
+    """Refuse labels some of which are missing. scikit-learn's check lets None pass, and names no row."""
+    if hasattr(y, "isna"):
+        missing = np.asarray(y.isna())
+    else:
+        labels = np.asarray(y, object if isinstance(y, list | tuple) else None)
+        if labels.dtype.kind != "O" or labels.ndim == 0:  # no labels at all are for that check
+            return
+        is_nan = [label is None or (isinstance(label, float) and math.isnan(label)) for label in labels.flat]
+        missing = np.reshape(is_nan, labels.shape)
+    if missing.any():
+        row = int(np.argwhere(missing)[0, 0])
+        raise ValueError(f"y has missing values, the first in row {row} (rows are counted from 0)")
 
 
 def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:
@@ -210,7 +239,12 @@ def with_class_weight(
 def class_weights(class_weight: Any, classes: Array, sums: Array) -> Array:
     """The weight of each class. `sums` are those of the weights of its examples, for "balanced"."""
     if not isinstance(class_weight, str):
-        return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        try:
+            return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        except ValueError as error:  # a class has no weight, and a weight has no class: a slip of the pen
+            known = classes.tolist()
+            others = [label for label in class_weight if label not in known]
+            raise ValueError(f"{error}, which has {others}, and these are no classes of y") from None
     with np.errstate(divide="ignore"):
         of_class: Array = sums.sum() / (len(classes) * sums)
     of_class[sums == 0] = 0.0  # a class without examples has no weight to give

@@ -17,7 +17,16 @@ from sklearn.utils import validation
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from dlkernels.blocks import Sums, block_gradient
-from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, class_weights, need_divisor, not_negative
+from dlkernels.estimators._base import (
+    FLOATS,
+    NOT_FINITE,
+    Array,
+    class_weights,
+    need_dense,
+    need_divisor,
+    need_labels,
+    not_negative,
+)
 from dlkernels.estimators._problem import constants_of
 
 #: What y holds: classes, or 0 and 1 in a column for each of several labels, or numbers, or counts.
@@ -130,6 +139,7 @@ def look(kind: str, number: int, X: Any, y: Any, sample_weight: Any) -> Facts:
 
     `kind` is CLASSES (which may turn out to be SEVERAL labels), NUMBERS or COUNTS.
     """
+    need_dense(X)
     names = validation._get_feature_names(X)
     X = validation.check_array(X, dtype=FLOATS, ensure_min_samples=0, input_name="X")
     y = _labels(y, input_name="y")
@@ -158,11 +168,8 @@ def _labels(y: Any, **how: Any) -> Array:
     """Labels as an array, of one axis if there is but one column."""
     if hasattr(y, "toarray"):
         y = y.toarray()
-    if hasattr(y, "isna") and np.any(y.isna()):
-        raise ValueError("y has missing values")
+    need_labels(y)
     y = validation.check_array(y, dtype=None, ensure_2d=False, ensure_min_samples=0, **how)
-    if y.dtype.kind == "O" and any(label is None for label in y.ravel()):
-        raise ValueError("y has missing values")
     if y.ndim > 2:
         raise ValueError(f"y must have 1 or 2 axes but has shape {y.shape}")
     return y.ravel() if y.shape[1:] == (1,) else y

@@ -19,7 +19,16 @@ import dlkernels as dk
 from dlkernels import catalogue
 from dlkernels._calls.lbfgs import Limits
 from dlkernels.estimators import _weights
-from dlkernels.estimators._base import FLOATS, NOT_FINITE, Array, all_or_nothing, checked, refuse, weights_of
+from dlkernels.estimators._base import (
+    FLOATS,
+    NOT_FINITE,
+    Array,
+    all_or_nothing,
+    checked,
+    need_labels,
+    refuse,
+    weights_of,
+)
 from dlkernels.estimators._blocks import Survey, take_features, target_of
 from dlkernels.estimators._chunks import FromChunks, chunks_of
 from dlkernels.estimators._lbfgs import lbfgs
@@ -81,6 +90,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
         how: dict[str, Any] = {"multi_output": True, "reset": reset, **self._of_labels}
+        need_labels(y)
         if is_large_map(X):
             need_finite(X)
             X, y = checked(self, X, y, dtype=None, **how, **NOT_FINITE)
@@ -200,7 +210,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
         # What batches do to parameters that were there before can't be undone.
         can_undo = first or self.solver == "lbfgs"
         with all_or_nothing(self):
-            problem, theta, weights, random = self._problem(X, y, sample_weight, first, incremental, classes)
+            problem, theta, random = self._problem(X, y, sample_weight, first, incremental, classes)
             validation = self._own_validation(X_val, y_val, problem.Y)
             if self.solver == "lbfgs":
                 train: Callable[[], None] = partial(self._search, problem, theta)
@@ -208,7 +218,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
                 examples = np.arange(problem.X.shape[1])
                 if self.early_stopping and validation is None and not incremental:
                     fraction, stratified = self.validation_fraction, self._stratifies()
-                    examples, validation = split(problem, weights, fraction, stratified, random)
+                    examples, validation = split(problem, fraction, stratified, random)
                 size = batch_size_of(self, len(examples))
                 epochs = Epochs(problem, examples, size, random if self.shuffle else None)
                 train = self._training(epochs, theta, validation, first, incremental)
@@ -249,8 +259,8 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
 
     def _problem(
         self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
-    ) -> tuple[Problem, Array, Array | None, Any]:
-        """What is to be learnt, the parameters to begin with, `sample_weight`, and the random state."""
+    ) -> tuple[Problem, Array, Any]:
+        """What is to be learnt, the parameters to begin with, and the random state."""
         self._hidden()
         X, y = self._checked(X, y, reset=first)
         self._learn_labels(y, incremental, classes)
@@ -261,7 +271,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
             X.T, np.ascontiguousarray(rows, theta.dtype), self._example_weights(weights, rows, dtype), sizes,
             names, OUTPUTS[self.out_activation_], float(self.alpha),
         )  # fmt: skip
-        return problem, theta, weights, random
+        return problem, theta, random
 
     def _network_for(
         self, features: int, label_rows: int, dtype: Any, first: bool

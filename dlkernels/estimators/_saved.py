@@ -112,8 +112,9 @@ class Saved:
         Notes
         -----
         scikit-learn's checks take several times as long as a small network. So the function checks only how
-        many features a row has. Names of columns are ignored; NaN and infinity go through the network as they
-        are. Other numbers than those of the fit's dtype, and arrays that don't lie row after row, are
+        many features a row has, and of a dataframe whether its columns are those of `fit`, in their order. An
+        array whose columns are in another order gives wrong numbers. NaN and infinity go through the network
+        as they are. Other numbers than those of the fit's dtype, and arrays that don't lie row after row, are
         converted, which takes longer. Bits are those of `predict_proba`, or of `predict`.
 
         It holds a copy of the parameters: no later `fit` changes it. Several threads may call it at once, and

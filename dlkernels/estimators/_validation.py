@@ -41,9 +41,7 @@ class Validation(NamedTuple):
         return float(np.average(right, weights=self.weights))
 
 
-def split(
-    problem: Problem, sample_weight: Array | None, fraction: float, stratified: bool, random: Any
-) -> tuple[Array, Validation]:
+def split(problem: Problem, fraction: float, stratified: bool, random: Any) -> tuple[Array, Validation]:
     """The numbers of the examples to learn from, and the others; drawn as scikit-learn draws them."""
     train, held = train_test_split(
         np.arange(problem.X.shape[1]),
@@ -55,10 +53,10 @@ def split(
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
         )
-    weights = None if sample_weight is None else sample_weight[held]
+    weights = None if problem.weights is None else problem.weights[held]
     if weights is not None and not weights.any():
         raise ValueError(
-            "sample_weight is 0 for all examples that were set aside for validation, so they give no score. "
+            "The weight of all examples that were set aside for validation is 0, so they give no score. "
             "Take another random_state, or pass X_val and y_val"
         )
     return train, Validation(gathered(problem.X.T, held).T, np.ascontiguousarray(problem.Y[:, held]), weights)

@@ -55,8 +55,9 @@ class LogisticRegression(ClassifierMixin, FromChunks, Saved, BaseEstimator):
     intercept_scaling : float, default=1
         Only 1 is supported: the intercept is no feature.
     class_weight : dict or "balanced", default=None
-        The weight of each class, by its label; 1 for those that are missing. "balanced" means n_samples /
-        (n_classes * examples of the class). They are multiplied by `sample_weight`.
+        The weight of each class, by its label; 1 for those that are missing. If some are, all labels must
+        be those of classes. "balanced" means n_samples / (n_classes * examples of the class). The weights are
+        multiplied by `sample_weight`.
     random_state : int, RandomState instance or None, default=None
         Nothing is random: it has no effect, as in scikit-learn with this solver.
     solver : {"lbfgs"}, default="lbfgs"

@@ -273,7 +273,7 @@ WRONG = {
         with_unknown_rows(IRIS[0]), da.from_array(IRIS[1], chunks=(50, 50, 25, 25)), ValueError,
         r"block \d: .*inconsistent numbers of samples",
     ),
-    "sparse": (X.map_blocks(sparse.csr_matrix), Y, TypeError, r"block \d: Sparse data was passed"),
+    "sparse": (X.map_blocks(sparse.csr_matrix), Y, TypeError, r"block \d: X is a sparse table"),
 }  # fmt: skip
 
 

@@ -219,3 +219,23 @@ def test_missing_labels_are_named():
     text = table["label"].astype(str).where(table["label"] > 0)
     with pytest.raises(ValueError, match=r"block \d: y has missing values"):
         DaskLogisticRegression().fit(table[names], text)
+
+
+def test_columns_are_those_of_the_blocks_where_dask_expects_another_order():
+    """By arithmetic with means and deviations, Dask sorts the names that it expects, and not the columns."""
+    names = ["b", "d", "a", "c"]
+    whole = pd.DataFrame(IRIS[0], columns=names)
+    table, labels = dd.from_pandas(whole, npartitions=3), dd.from_pandas(pd.Series(IRIS[1]), npartitions=3)
+    expected = table.map_partitions(pd.DataFrame.copy, meta=whole[:0][sorted(names)], enforce_metadata=False)
+    assert list(expected.columns) == sorted(names)
+    for given in (expected, (table - table.mean()) / table.std()):
+        model = DaskLogisticRegression(max_iter=9).fit(given, labels)
+        rows = given.compute()
+        assert list(model.feature_names_in_) == list(rows.columns)
+        assert np.array_equal(model.predict(given).compute(), model.to_local().predict(rows))
+        assert model.score(given, labels) == model.to_local().score(rows, IRIS[1])
+    model = DaskLogisticRegression(max_iter=9).fit(table, labels)
+    with pytest.raises(ValueError, match=r"block \d: The feature names should match"):
+        model.predict(table[sorted(names)]).compute()
+    with pytest.raises(ValueError, match=r"block \d: The feature names should match"):
+        model.score(table[sorted(names)], labels)

@@ -53,8 +53,11 @@ def test_a_setting_that_is_not_supported_is_refused_by_name(settings):
 def test_sparse_tables_are_refused_with_a_hint():
     from scipy.sparse import csr_array
 
-    with pytest.raises(TypeError, match="toarray"):
-        MLPClassifier().fit(csr_array(X), Y)
+    for model in (MLPClassifier(), LogisticRegression()):
+        with pytest.raises(TypeError, match=r"shape \(178, 13\).* pipeline, .*sparse_threshold=0.*toarray"):
+            model.fit(csr_array(X), Y)
+        with pytest.raises(TypeError, match="chunk 0: X is a sparse table"):
+            model.fit_chunks([(csr_array(X), Y)])
 
 
 # -- activations -----------------------------------------------------------------------------------------
@@ -85,6 +88,15 @@ def test_class_weights_are_weights_of_examples(solver):
     a = MLPClassifier(class_weight={0: 2.0, 2: 0.5}, **settings).fit(X, Y)
     b = MLPClassifier(**settings).fit(X, Y, sample_weight=np.choose(Y, [2.0, 1.0, 0.5]))
     assert equal_bits(a, b)
+
+
+@brief
+def test_class_weights_are_weights_of_the_examples_that_stop_training():
+    settings = {"max_iter": 20, "random_state": 0, "early_stopping": True}
+    a = MLPClassifier(class_weight={0: 9.0, 2: 0.5}, **settings).fit(X, Y)
+    b = MLPClassifier(**settings).fit(X, Y, sample_weight=np.choose(Y, [9.0, 1.0, 0.5]))
+    assert equal_bits(a, b)
+    assert a.validation_scores_ == b.validation_scores_
 
 
 @brief
@@ -353,6 +365,16 @@ def test_a_longer_word_is_another_class():
         MLPClassifier((5,)).fit(X, np.array(["a", "b", "c"])[y], X_val=X[:2], y_val=["a", "bed"])
 
 
+@pytest.mark.parametrize("kind", [LogisticRegression, MLPClassifier])
+def test_weights_of_classes_that_there_are_not_are_named(kind):
+    message = r"The classes, \['b'\], are not in class_weight, which has \['no'\], and these are no classes"
+    model = kind(class_weight={"a": 5, "no": 1})
+    with pytest.raises(ValueError, match=message):
+        model.fit(X[:4], list("abab"))
+    with pytest.raises(ValueError, match=message):
+        model.fit_chunks([(X[:4], list("abab"))])
+
+
 def test_a_class_without_weight_gets_none():
     X, y = table("iris")
     model = LogisticRegression(class_weight="balanced").fit(X, y, sample_weight=(y > 0).astype(float))
@@ -364,7 +386,7 @@ def test_examples_set_aside_need_weight():
     X, y = table("iris")
     weights = np.zeros(len(y))
     weights[:1] = 1
-    with pytest.raises(ValueError, match="sample_weight is 0 for all examples that were set aside"):
+    with pytest.raises(ValueError, match="weight of all examples that were set aside for validation is 0"):
         MLPClassifier((5,), early_stopping=True, random_state=1).fit(X, y, sample_weight=weights)
 
 

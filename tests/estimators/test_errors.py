@@ -111,6 +111,29 @@ def test_an_error_leaves_the_estimator_as_it_was(name, method, given, settings, 
         assert vars(new) == new.get_params()
 
 
+NAMES = ["a", "b", None, "b"]
+MISSING = {
+    "list": NAMES,
+    "objects": np.array(NAMES, object),
+    "NaN": np.array(["a", "b", np.nan, "b"], object),
+    "polars": polars.Series(NAMES),
+    "pandas": pandas.Series(NAMES),
+    "nullable strings": pandas.Series(NAMES, dtype="string"),
+    "nullable numbers": pandas.Series([1, 2, None, 2], dtype="Int64"),
+    "frame": pandas.DataFrame({"y": NAMES}),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_the_first_missing_label_is_named(name):
+    y, message = MISSING[name], r"y has missing values, the first in row 2 \(rows are counted from 0\)"
+    for model in (LogisticRegression(), MLPClassifier(**FEW), MLPRegressor(**FEW)):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            model.fit(X[:4], y)
+        with pytest.raises(ValueError, match=f"^chunk 0: {message}"):
+            model.fit_chunks([(X[:4], y)])
+
+
 def test_a_first_partial_fit_that_fails_leaves_no_classes():
     model = MLPClassifier()
     for y, classes in ((NUMBERS, [0, 1, 2]), (Y, [0, 1]), (Y[:5], [0, 1, 2])):

@@ -12,6 +12,8 @@ import threading
 import joblib
 import numba
 import numpy as np
+import pandas
+import polars
 import pytest
 from estimator_tables import counts, several_labels, table
 from processes import obedient, read_only
@@ -124,6 +126,22 @@ def test_what_a_predictor_can_not_take_is_an_error(case):
     for given in (None, "x", {}, [[1.0], [1.0, 2.0]]):
         with pytest.raises(ValueError):  # noqa: PT011  (NumPy's or ours)
             predict(given)
+
+
+def test_a_predictor_refuses_columns_in_another_order():
+    names = [f"column {i}" for i in range(N)]
+    frame = pandas.DataFrame(X, columns=names)
+    model = LogisticRegression(max_iter=5).fit(frame, Y)
+    predict, backwards = pickle.loads(pickle.dumps(model.predictor())), frame[names[::-1]]
+    assert same_bits(predict(frame), model.predict_proba(frame))
+    assert same_bits(predict(frame.iloc[0]), predict(X[0]))
+    for given in (backwards, backwards.iloc[0], polars.DataFrame(X, schema=names[::-1])):
+        message = r"predictor: X has the columns \['column 12', .*, but fit learnt from \['column 0', .*"
+        with pytest.raises(ValueError, match=message):
+            predict(given)
+    unnamed = LogisticRegression(max_iter=5).fit(X, Y).predictor()
+    assert same_bits(unnamed(backwards), unnamed(backwards.to_numpy()))
+    assert same_bits(predict(pandas.DataFrame(X)), predict(X))
 
 
 def test_nan_and_infinity_go_through():
