@@ -37,7 +37,7 @@ def guides():
 def test_python_examples_of_the_guides_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # where one saves a picture
     examples = [(page, example) for page in guides() for example in blocks("python", page)]
-    assert len(examples) == 18
+    assert len(examples) == 22
     for page, example in examples:
         exec(compile(example, str(page), "exec"), {})
     printed = capsys.readouterr().out
