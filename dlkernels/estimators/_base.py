@@ -93,7 +93,7 @@ def table_and_classes(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
     return found
 
 
-def need_labels(y: Any) -> None:
+def need_labels(y: Any, name: str = "y") -> None:
     """Refuse labels some of which are missing. scikit-learn's check lets None pass, and names no row."""
     if hasattr(y, "isna"):
         missing = np.asarray(y.isna())
@@ -105,7 +105,7 @@ def need_labels(y: Any) -> None:
         missing = np.reshape(is_nan, labels.shape)
     if missing.any():
         row = int(np.argwhere(missing)[0, 0])
-        raise ValueError(f"y has missing values, the first in row {row} (rows are counted from 0)")
+        raise ValueError(f"{name} has missing values, the first in row {row} (rows are counted from 0)")
 
 
 def rows_to_predict(estimator: Any, X: Any, features: int, dtype: Any) -> Array:

@@ -90,7 +90,6 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         """A table and its labels, checked by scikit-learn."""
         how: dict[str, Any] = {"multi_output": True, "reset": reset, **self._of_labels}
-        need_labels(y)
         if is_large_map(X):
             need_finite(X)
             X, y = checked(self, X, y, dtype=None, **how, **NOT_FINITE)
@@ -262,6 +261,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
     ) -> tuple[Problem, Array, Any]:
         """What is to be learnt, the parameters to begin with, and the random state."""
         self._hidden()
+        need_labels(y)
         X, y = self._checked(X, y, reset=first)
         self._learn_labels(y, incremental, classes)
         dtype = X.dtype if X.dtype in FLOATS else np.dtype(np.float64)
@@ -322,6 +322,7 @@ class MultilayerPerceptron(FromChunks, Saved, BaseEstimator, ABC):
             raise ValueError("X_val and y_val must be given together")
         if self.solver == "lbfgs":
             raise ValueError("X_val and y_val are not supported by solver='lbfgs', which has no epochs")
+        need_labels(y_val, "y_val")
         X_val, y_val = self._checked(X_val, y_val, reset=False)
         try:
             self._check_labels(y_val)
