@@ -30,7 +30,7 @@ class GradientCheck:
         ‖approximated - given‖ / (‖approximated‖ + ‖given‖); 0 if all derivatives are 0.
     verdict : str
         "right" if the relative difference is below 1e-7, "wrong" if it is above 1e-5 or NaN, otherwise
-        "look again".
+        "look again"; "nothing to compare" if there are no derivatives.
     worst : str
         The place where given and approximated derivative are furthest apart: ``W1[2, 0]``, or a direction.
     given, approximated : float
@@ -47,13 +47,15 @@ class GradientCheck:
 
     @property
     def verdict(self) -> str:
+        if not self.count:
+            return "nothing to compare"
         if self.relative_difference < RIGHT:
             return "right"
         return "look again" if self.relative_difference <= WRONG else "wrong"
 
     def __str__(self) -> str:
         if not self.count:
-            return "nothing to compare: the parameters hold no numbers"
+            return f"{self.verdict}: the parameters hold no numbers"
         low, high = (f"{limit:.0e}".replace("e-0", "e-") for limit in (RIGHT, WRONG))
         found = f"relative difference {self.relative_difference:.2g}"
         derivatives = f"{self.count} derivative{'s' if self.count > 1 else ''}"
@@ -61,7 +63,7 @@ class GradientCheck:
         if self.verdict == "right":
             return f"right: {found}, below {low}, over {derivatives}.\n{where}"
         if self.verdict == "wrong":
-            return f"wrong: {found}, not below {high}, over {derivatives}.\n{where}"
+            return f"wrong: {found}, where rounding gives at most {high}, over {derivatives}.\n{where}"
         return (
             f"look again: {found}, between {low} and {high}, over {derivatives}.\n{where}\n"
             "Rounding can raise the difference so far where derivatives are tiny: check at larger weights, "
@@ -123,7 +125,7 @@ def check_gradients(
     >>> found.verdict
     'right'
     >>> print(dk.check_gradients(lambda theta: 2 * theta, 4.0, 3.0))
-    wrong: relative difference 0.2, not below 1e-5, over 1 derivative.
+    wrong: relative difference 0.2, where rounding gives at most 1e-5, over 1 derivative.
     Furthest apart: parameter, given 3, approximated 2.
     >>> dk.check_gradients(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 5.0}, {"a": 5.0, "b": -2.0}).worst
     'b'

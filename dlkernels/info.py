@@ -53,7 +53,7 @@ def show_config() -> None:
     --------
     >>> import dlkernels as dk
     >>> dk.show_config()  # doctest: +ELLIPSIS
-    dlkernels        0.1.0
+    dlkernels        ...
     numba            ...
     """
     for name, value in config().items():

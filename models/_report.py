@@ -108,8 +108,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
     numba = results.get("numba")
     if numba is not None and numba.compile_seconds is not None:
         yield (
-            f"Compile time of numba: {duration(numba.compile_seconds)}, not in the table. It may be two "
-            "minutes on a first run; after that the kernels are read from disk."
+            f"numba took {duration(numba.compile_seconds)} to load or compile its kernels, which isn't in "
+            "the table. A first run compiles them, for up to two minutes; after that they are read from disk."
         )
     python = results.get("python")
     if python is not None and python.iterations < wanted:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-HOW_TO_GET_IT = "no Chromium on the PATH; on Debian and Ubuntu: apt-get install chromium"
+HOW_TO_GET_IT = "no Chromium on the PATH; on Debian: apt-get install chromium"
 
 
 def executable() -> str | None:

@@ -244,7 +244,7 @@ def class_weights(class_weight: Any, classes: Array, sums: Array) -> Array:
         except ValueError as error:  # a class has no weight, and a weight has no class: a slip of the pen
             known = classes.tolist()
             others = [label for label in class_weight if label not in known]
-            raise ValueError(f"{error}, which has {others}, and these are no classes of y") from None
+            raise ValueError(f"{error}. It has {others}, which are no classes of y") from None
     with np.errstate(divide="ignore"):
         of_class: Array = sums.sum() / (len(classes) * sums)
     of_class[sums == 0] = 0.0  # a class without examples has no weight to give
