@@ -13,11 +13,13 @@ from dlkernels._compiler.pieces import Number, Row, piece
 from dlkernels._kernels.sharing import even_parts
 from dlkernels._simd.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
 
-#: The most numbers that are added in plain arithmetic, and the most of them that one accumulator adds. With
-#: AVX-512 there are 32 or more accumulators, each of which adds at most 8 of 256 numbers. With vectors of 128
-#: bits, as on arm64, there are 8 in float64; they add 128 numbers at a time, as NumPy's 8 do. With 256
-#: numbers at a time the errors of such sums were 1.25 times as large as NumPy's.
-BLOCK, _EACH = 256, 16
+#: The most numbers that are added in plain arithmetic.
+BLOCK = 256
+#: The most of them that one accumulator adds. With AVX2 and AVX-512 there are so many accumulators that
+#: BLOCK is the limit. With vectors of 128 bits, as on arm64, there are 8 in float64, which add 128 numbers
+#: at a time, as NumPy's 8 do. With 256 at a time the errors of such sums were 1.25 times as large as
+#: NumPy's.
+_EACH = 16
 
 
 @scalar
