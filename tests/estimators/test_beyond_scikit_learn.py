@@ -367,7 +367,7 @@ def test_a_longer_word_is_another_class():
 
 @pytest.mark.parametrize("kind", [LogisticRegression, MLPClassifier])
 def test_weights_of_classes_that_there_are_not_are_named(kind):
-    message = r"The classes, \['b'\], are not in class_weight, which has \['no'\], and these are no classes"
+    message = r"The classes, \['b'\], are not in class_weight\. It has \['no'\], which are no classes of y"
     model = kind(class_weight={"a": 5, "no": 1})
     with pytest.raises(ValueError, match=message):
         model.fit(X[:4], list("abab"))
