@@ -45,8 +45,8 @@ from dlkernels._kernels.optimizers import (
 from dlkernels._kernels.rows import clear, copy
 from dlkernels._kernels.sharing import even_parts, share
 from dlkernels._kernels.sums import row_dot
-from dlkernels._kernels.tile_products import Panels, Sums, Tiles, add_outer, padded
-from dlkernels._simd.tile import mr, sum_add, sum_total, sum_width, sum_zeros
+from dlkernels._kernels.tile_products import Panels, Sums, Tiles, add_outer, add_rows, padded
+from dlkernels._simd.tile import mr
 
 #: How many examples a tile has: two vectors in float32, so that a batch of 64 gives two threads a tile each.
 #: Batches of more than _CHUNK examples have tiles of three times as many (30-16-1 x 100,000 in float32 takes
@@ -307,15 +307,7 @@ def _form(net, plan, part, layer, first, last, begin, gradient, tiles):
     examples = Sums(parts, width, count - (parts - 1) * width)
     D, A = Tiles(tiles, D_at, width, plan.size), Panels(tiles, A_at, width, plan.size)
     add_outer(D, first, last, A, k, examples, gradient[begin : begin + n * k], part.fresh)
-    db = gradient[begin + n * k : begin + n * (k + 1)]
-    for i in range(first, last):
-        sums = sum_zeros(gradient)
-        for t in range(parts):
-            at, length = t * plan.size + D_at + i * width, width if t < parts - 1 else examples.last
-            for e in range(0, length, sum_width(gradient)):
-                sums = sum_add(sums, tiles, at + e, length - e)
-        found = sum_total(sums)
-        db[i] = found if part.fresh else db[i] + found
+    add_rows(D, first, last, examples, gradient[begin + n * k : begin + n * (k + 1)], part.fresh)
 
 
 @loops

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dlkernels._compiler.options import loops, scalar
 from dlkernels._compiler.pieces import Number, Row, piece
 from dlkernels._kernels.sharing import even_parts
-from dlkernels._simd.tile import lanes, sum_add, sum_add_product, sum_total, sum_width, sum_zeros
+from dlkernels._simd.row_sums import sum_add, sum_add_product, sum_total, sum_width, sum_zeros
+from dlkernels._simd.tile import lanes
 
 #: The most numbers that are added in plain arithmetic.
 BLOCK = 256

@@ -5,6 +5,7 @@ A layer has n units and k inputs. Its weights W (n, k) lie in C order; a tile ha
     multiply    Z[i, c] = b[i] + sum over p of W[i, p] A_prev[p, c]       forward
     multiply_T  dA_prev[q, c] = sum over i of W[i, q] dZ[i, c]            backward
     add_outer   dW[i, q] += sum over e of dZ[i, e] A_prevT[e, q]          the gradient
+    add_rows    db[i] += sum over e of dZ[i, e]
 
 In each of them, numbers of the left matrix are spread over vectors, and rows of the right matrix are read as
 vectors. So W is read as it lies in both directions, though it changes at each step of a training: packing it
@@ -31,8 +32,11 @@ from dlkernels._simd.tile import (
     nr,
     outer_add,
     outer_add_rows,
+    outer_add_totals,
     outer_columns,
     outer_pair,
+    outer_plus,
+    outer_plus_part,
     outer_rows,
     outer_start,
     outer_store,
@@ -253,3 +257,27 @@ def add_outer(D: Tiles, first: Int, last: Int, A: Panels, k: Int, examples: Sums
         else:
             two, low_two = outer_pair(tile), outer_pair(half)
             _outer_strip(two, low_two, D, first, last, panel, q, examples, G, k, fresh)
+
+
+@loops
+def add_rows(D: Tiles, first: Int, last: Int, examples: Sums, sums: Row, fresh: Flag):
+    """sums[i] += sum over e of D[i, e], for rows first <= i < last; = if `fresh`.
+
+    A block of rows is added up at a time. One row after the other took 5 to 7 times as long in float32, and a
+    third of the time of the gradient of 64 x 28 weights for 32 examples. As in `add_outer`, memory for MR - 1
+    rows more is read.
+    """
+    zeros = outer_pair(outer_zeros(sums))
+    tall, wide = outer_rows(zeros), outer_columns(zeros)
+    if fresh:
+        clear(sums[first:last])
+    for i in range(first, last, tall):
+        block = zeros
+        for s in range(examples.parts):
+            count = examples.last if s == examples.parts - 1 else examples.length
+            at, whole = D.at + s * D.part + i * D.length, count // wide * wide
+            for e in range(0, whole, wide):
+                block = outer_plus(block, D.numbers, at + e, D.length)
+            if whole < count:
+                block = outer_plus_part(block, D.numbers, at + whole, D.length, tall, count - whole)
+        outer_add_totals(block, sums, i, last - i)

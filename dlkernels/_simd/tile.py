@@ -10,17 +10,15 @@ creates a tile, adds to it in a loop, and stores it:
         tile = outer_add(tile, a, i, b, j)             tile = dot_add(tile, a, i, stride, b, j, stride)
     outer_store(tile, C, i, stride)                dot_store(tile, out, i)
 
-There are three forms of tiles.
+There are two forms of tiles. (`row_sums` has a third one, for the sum of a single row.)
 
 outer  An MR by NR block of sums. `outer_add` is a rank-1 update: MR numbers of a times NR numbers of b. A
        tile from `outer_zeros_half` has half as many rows; one from `outer_vector` is one vector across, one
        from `outer_pair` two. `outer_add_first` updates the first columns only. `outer_add_rows` takes numbers
        of a that lie a stride apart. `outer_plus_part` and `outer_store_part` touch the first rows and columns
-       of a block only.
+       of a block only. `outer_add_totals` adds up the columns.
 dot    `dot_rows` by `dot_columns` dot products of rows of a with rows of b; each sum is spread over the lanes
        of a vector. `dot_add` takes `lanes` numbers of each row, `dot_add_first` fewer.
-sum    The sum of one row (`sum_add`), or of the products of two rows (`sum_add_product`), `sum_width` numbers
-       at a time. `sum_total` adds up the lanes.
 
 Positions are plain offsets from the first element of a C-ordered array. As with every index of compiled code,
 they are checked only if it was compiled with NUMBA_BOUNDSCHECK=1. Each lane adds its products in the order of
@@ -40,14 +38,16 @@ from dlkernels._compiler import internals
 from dlkernels._compiler.options import loops
 from dlkernels._simd import registers, vectors
 
-_CHECKED = bool(internals.settings.BOUNDSCHECK)
+CHECKED = bool(internals.settings.BOUNDSCHECK)
 
 
 def _shape_of(array) -> registers.Shape:
     return registers.SHAPES[types.float32 if array.dtype == np.float32 else types.float64]
 
 
-def _constant(of_shape):
+def constant(of_shape):
+    """A function of an array that returns a number of the shape of its tiles, as compiled code does too."""
+
     def function(array):
         return of_shape(_shape_of(array))
 
@@ -59,13 +59,12 @@ def _constant(of_shape):
     return function
 
 
-lanes = _constant(lambda shape: shape.lanes)
-mr = _constant(lambda shape: shape.rows)
-half_mr = _constant(lambda shape: shape.rows // 2)
-nr = _constant(lambda shape: shape.columns)
-dot_rows = _constant(lambda shape: shape.dot_rows)
-dot_columns = _constant(lambda shape: shape.dot_columns)
-sum_width = _constant(lambda shape: shape.lanes * registers.SUM_VECTORS)
+lanes = constant(lambda shape: shape.lanes)
+mr = constant(lambda shape: shape.rows)
+half_mr = constant(lambda shape: shape.rows // 2)
+nr = constant(lambda shape: shape.columns)
+dot_rows = constant(lambda shape: shape.dot_rows)
+dot_columns = constant(lambda shape: shape.dot_columns)
 
 
 def outer_zeros(like):
@@ -163,6 +162,12 @@ def outer_store_part(tile, c, i, stride, tall, wide):
         c[i + r * stride : i + r * stride + wide] = tile[r, :wide]
 
 
+def outer_add_totals(tile, out, i, count):
+    """out[i + r] += the sum of row r, but only for r < count."""
+    rows = out.reshape(-1)[i : i + min(count, tile.shape[0])]
+    rows += tile.sum(axis=1)[: rows.size]
+
+
 def dot_zeros(like):
     """A (dot_rows, dot_columns) block of zeros; each is to be a sum that is spread over a vector's lanes."""
     return np.zeros((dot_rows(like), dot_columns(like), lanes(like)), like.dtype)
@@ -193,32 +198,6 @@ def dot_store(tile, out, i):
     out.reshape(-1)[i : i + tile.shape[0] * tile.shape[1]] = tile.sum(axis=2).reshape(-1)
 
 
-def sum_zeros(like):
-    """`sum_width` zeros, the accumulators of one row's sum."""
-    return np.zeros(sum_width(like), like.dtype)
-
-
-def sum_add(tile, a, i, count):
-    """tile[l] += a[i + l], but only for l < count."""
-    tile = tile.copy()
-    numbers = a.reshape(-1)[i : i + min(count, tile.size)]
-    tile[: numbers.size] += numbers
-    return tile
-
-
-def sum_add_product(tile, a, i, b, j, count):
-    """tile[l] += a[i + l] * b[j + l], but only for l < count."""
-    count = min(count, tile.size)
-    return sum_add(tile, a.reshape(-1)[i : i + count] * b.reshape(-1)[j : j + count], 0, count)
-
-
-def sum_total(tile):
-    """The sum of all accumulators: each round adds one half of them to the other."""
-    while tile.size > 1:
-        tile = tile[: tile.size // 2] + tile[tile.size // 2 :]
-    return tile[0]
-
-
 @loops
 def inside(array, first, stride, times, count):
     """Raise IndexError unless `times` pieces of `count` numbers, `stride` apart, lie inside the array."""
@@ -234,31 +213,26 @@ def generated(function):
 
 for _function in (
     outer_zeros, outer_zeros_half, outer_vector, outer_pair, outer_rows, outer_columns, outer_prefetch,
-    dot_zeros, sum_zeros,
+    dot_zeros,
 ):  # fmt: skip
     generated(_function)
 
 
 def checked(function):
     """As `generated`; but if bounds are checked, the decorated function is an overload that checks them."""
-    if _CHECKED:
+    if CHECKED:
         return overload(function)
     generated(function)
     return lambda choose: choose
 
 
-def _in_order(function):
+def in_order(function):
     """Overload an operation that contains floating-point additions, as a function without fastmath.
 
     Kernels are compiled with permission to reorder sums. Numba would give the same permission to these
     additions if it generated them as a part of the kernel.
     """
     return overload(function, jit_options={"fastmath": False})
-
-
-@_in_order(sum_total)
-def _overload_sum_total(tile):
-    return lambda tile: vectors.sum_total(tile)
 
 
 @checked(outer_start)
@@ -318,20 +292,20 @@ def _overload_outer_store(tile, c, i, stride):
     return store
 
 
-@_in_order(outer_plus)
+@in_order(outer_plus)
 def _overload_outer_plus(tile, c, i, stride):
     def plus(tile, c, i, stride):
-        if _CHECKED:
+        if CHECKED:
             inside(c, i, stride, vectors.outer_rows(tile), vectors.outer_columns(tile))
         return vectors.outer_plus(tile, c, i, stride)
 
     return plus
 
 
-@_in_order(outer_plus_part)
+@in_order(outer_plus_part)
 def _overload_outer_plus_part(tile, c, i, stride, tall, wide):
     def plus(tile, c, i, stride, tall, wide):
-        if _CHECKED:
+        if CHECKED:
             inside(c, i, stride, tall, wide)
         return vectors.outer_plus_part(tile, c, i, stride, tall, wide)
 
@@ -345,6 +319,16 @@ def _overload_outer_store_part(tile, c, i, stride, tall, wide):
         vectors.outer_store_part(tile, c, i, stride, tall, wide)
 
     return store
+
+
+@in_order(outer_add_totals)
+def _overload_outer_add_totals(tile, out, i, count):
+    def add(tile, out, i, count):
+        if CHECKED:
+            inside(out, i, 0, 1, max(0, min(count, vectors.outer_rows(tile))))
+        vectors.outer_add_totals(tile, out, i, count)
+
+    return add
 
 
 @checked(dot_add)
@@ -367,31 +351,11 @@ def _overload_dot_add_first(tile, a, i, a_stride, b, j, b_stride, count):
     return add
 
 
-@_in_order(dot_store)
+@in_order(dot_store)
 def _overload_dot_store(tile, out, i):
     def store(tile, out, i):
-        if _CHECKED:
+        if CHECKED:
             inside(out, i, 0, 1, dot_rows(out) * dot_columns(out))
         vectors.dot_store(tile, out, i)
 
     return store
-
-
-@_in_order(sum_add)
-def _overload_sum_add(tile, a, i, count):
-    def add(tile, a, i, count):
-        if _CHECKED:
-            inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
-        return vectors.sum_add(tile, a, i, count)
-
-    return add
-
-
-@checked(sum_add_product)
-def _overload_sum_add_product(tile, a, i, b, j, count):
-    def add(tile, a, i, b, j, count):
-        inside(a, i, 0, 1, max(0, min(count, sum_width(a))))
-        inside(b, j, 0, 1, max(0, min(count, sum_width(a))))
-        return vectors.sum_add_product(tile, a, i, b, j, count)
-
-    return add

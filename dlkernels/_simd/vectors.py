@@ -214,6 +214,24 @@ def outer_store_part(typing_context, tile, c, i, stride, tall, wide):
 
 
 @intrinsic
+def outer_add_totals(typing_context, tile, out, i, count):
+    def generate(code, places, tile, out, i, count):
+        rows = [None] * tall
+        for place, r, _ in places:
+            part = code.builder.extract_value(tile, place)
+            rows[r] = part if rows[r] is None else code.builder.fadd(rows[r], part)
+        fewer = code.builder.icmp_signed("<", count, code.index(tall))
+        count = code.builder.select(fewer, count, code.index(tall))
+        for v, sums in enumerate(code.totals(rows)):
+            first = v * code.shape.lanes
+            left, where = code.builder.sub(count, code.index(first)), code.at(out, i, times=first)
+            code.store_first(left, code.builder.fadd(sums, code.load_first(left, where)), where)
+
+    tall = tile.rows
+    return _on_block(tile, None, (tile, out, i, count), generate)
+
+
+@intrinsic
 def transpose(typing_context, a, i, a_stride, out, j, out_stride):
     def generate(code, a, i, a_stride, out, j, out_stride):
         lanes = code.shape.lanes

@@ -183,10 +183,10 @@ def test_product_with_a_tile(layer, back, dtype, rng):
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_outer_of_tiles_is_added(layer, fresh, dtype, rng):
-    """dW of examples in three parts, the last one short: all rows, and a share of them."""
+    """dW and db of examples in three parts, the last one short: all rows, and a share of them."""
     n, k, length = layer[0], layer[1], 10 * layer[2]
     across, examples = tile.nr(np.zeros(1, dtype)), tile_products.Sums(3, length, length - 3)
-    memory = np.full((3 * n + tile.half_mr(np.zeros(1, dtype)) - 1, length), np.nan, dtype)
+    memory = np.full((3 * n + tile.mr(np.zeros(1, dtype)) - 1, length), np.nan, dtype)
     D, A = memory[: 3 * n].reshape(3, n, length), whole_numbers(rng, dtype, 3, length, k)
     D[...] = whole_numbers(rng, dtype, 3, n, length)
     D[-1, :, -3:] = A[-1, -3:] = np.nan  # not among the examples
@@ -204,3 +204,10 @@ def test_outer_of_tiles_is_added(layer, fresh, dtype, rng):
         before[first:last] = expected[first:last] + (0 if fresh else before[first:last])
         np.testing.assert_array_equal(G[1:-1], before)
         assert np.isnan(G[[0, -1]]).all()
+        db = np.full(n + 2, np.nan, dtype)
+        db[1:-1] = before = whole_numbers(rng, dtype, n)
+        tile_products.add_rows(left, first, last, examples, db[1:-1], fresh)
+        sums = np.nansum(D, axis=(0, 2))
+        before[first:last] = sums[first:last] + (0 if fresh else before[first:last])
+        np.testing.assert_array_equal(db[1:-1], before)
+        assert np.isnan(db[[0, -1]]).all()

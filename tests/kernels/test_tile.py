@@ -11,7 +11,7 @@ import pytest
 from processes import new_process
 
 from dlkernels._compiler.options import loops
-from dlkernels._simd import moves, tile
+from dlkernels._simd import moves, row_sums, tile
 
 
 @loops
@@ -106,10 +106,10 @@ def dots(a, b, m, out):
 
 @loops
 def row_sum(a, n):
-    sums = tile.sum_zeros(a)
-    for p in range(0, n, tile.sum_width(a)):
-        sums = tile.sum_add(sums, a, p, n - p)
-    return tile.sum_total(sums)
+    sums = row_sums.sum_zeros(a)
+    for p in range(0, n, row_sums.sum_width(a)):
+        sums = row_sums.sum_add(sums, a, p, n - p)
+    return row_sums.sum_total(sums)
 
 
 def test_forms(dtype):
@@ -254,11 +254,28 @@ def test_dot(dtype, rng, more):
 
 
 def test_row_sum_takes_no_number_more(dtype, rng):
-    width = tile.sum_width(np.zeros(1, dtype))
+    width = row_sums.sum_width(np.zeros(1, dtype))
     for n in (0, 1, 2, width // 4 - 1, width // 4, width - 1, width, width + 1, 3 * width + 5):
         a = rng.integers(-9, 9, n + 2 * width).astype(dtype)
         a[n:] = np.nan
         assert row_sum(a, n) == a[:n].sum()
+
+
+@pytest.mark.parametrize("zeros", FORMS)
+def test_totals(zeros, dtype, rng):
+    @loops
+    def totals(c, out, count):
+        sums = tile.outer_load(zeros(c), c, 0, tile.outer_columns(zeros(c)))
+        tile.outer_add_totals(sums, out, 1, count)
+
+    height, across = size_of(zeros, np.zeros(1, dtype))
+    c = rng.integers(-9, 9, (height, across)).astype(dtype)
+    for count in range(-1, height + 9):
+        out = rng.integers(-9, 9, height + 9).astype(dtype)
+        expected, used = out.copy(), max(0, min(count, height))
+        expected[1 : 1 + used] += c.sum(axis=1)[:used]
+        totals(c.reshape(-1), out, count)
+        np.testing.assert_array_equal(out, expected)  # nothing written beside it
 
 
 @pytest.mark.parametrize("zeros", FORMS)
