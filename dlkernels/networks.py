@@ -153,9 +153,8 @@ def network_propagate(
     """
     given = (theta, sizes, X, Y, activations, output, None, negative_slope, sample_weight, l2)
     if ready := calls.ready(*given):
-        network, examples, _ = ready
         gradient = checks.gradient_for(theta, theta, X, Y, sample_weight, out)
-        return gradient, calls.propagate(checks.Propagate(network, examples, l2, gradient))
+        return gradient, calls.propagate_directly(ready[0], negative_slope, l2, gradient)
     c = checks.propagate(theta, sizes, X, Y, activations, output, negative_slope, sample_weight, l2, out)
     return c.gradient, calls.propagate(c)
 
@@ -246,10 +245,8 @@ def train_epoch(
     if type(batch_size) is int and batch_size > 0 and isinstance(optimizer, Optimizer):
         given = (theta, sizes, X, Y, activations, output, order, negative_slope, sample_weight, l2)
         if ready := calls.ready(*given):
-            network, examples, indices = ready
             settings, state = optimizer.arrays_for("train_epoch", theta, "optimizer.")
-            c = checks.Epoch(network, examples, indices, batch_size, l2, settings, state)
-            return calls.train(c)
+            return calls.train_directly(*ready, batch_size, negative_slope, l2, settings, state)
     return calls.train(
         checks.epoch(
             theta, sizes, optimizer, X, Y, activations, output, batch_size, order, negative_slope,

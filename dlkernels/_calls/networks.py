@@ -119,24 +119,36 @@ def predict(c: checks.Forward) -> None:
             c.out[:, part] = A
 
 
-def epoch(
-    n: checks.Network, e: checks.Examples, order: Array, batch_size: int, settings: Array, state: Array,
-    gradient: Array | None,
-) -> float:  # fmt: skip
-    """Call `network_epoch` for examples that it can read where they are; return the mean cost.
+class Given(NamedTuple):
+    """A network and its examples as `network_epoch` takes them: X in C order, or else its transpose."""
 
-    Without a `gradient`, it is written to the workspace.
-    """
-    X, X_T = in_c_order(e.X)
-    dtype, layout = n.theta.dtype, _layout(n.sizes, n.codes)
-    kernel, memory, workers = prepared(_epoch_plan(dtype, n.sizes, batch_size, X_T), dtype)
+    layout: Layout
+    theta: Array
+    X: Array
+    X_transposed: bool
+    Y: Array
+    classes: bool
+    weights: Array
+
+
+def epoch(
+    g: Given, order: Array, batch_size: int, settings: Array, state: Array, gradient: Array | None
+) -> float:
+    """Call `network_epoch`; return the mean cost. Without a `gradient`, it is written to the workspace."""
+    layout, dtype = g.layout, g.theta.dtype
+    kernel, memory, workers = prepared(_epoch_plan(dtype, layout.sizes, batch_size, g.X_transposed), dtype)
     if gradient is None:
         gradient = memory[: layout.parameters]
     cost: float = kernel(
-        n.theta, layout.sizes_array, layout.codes_array, X, X_T, unmarked(e.Y), e.classes,
-        unmarked(e.weights), order, batch_size, settings, state, gradient, memory[layout.room :], workers,
+        g.theta, layout.sizes_array, layout.codes_array, g.X, g.X_transposed, g.Y, g.classes, g.weights,
+        order, batch_size, settings, state, gradient, memory[layout.room :], workers,
     )  # fmt: skip
     return cost
+
+
+def _given(n: checks.Network, e: checks.Examples) -> Given:
+    X, X_T = in_c_order(e.X)
+    return Given(_layout(n.sizes, n.codes), n.theta, X, X_T, unmarked(e.Y), e.classes, unmarked(e.weights))
 
 
 def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
@@ -148,15 +160,25 @@ def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
     return checks.Examples(X, np.ascontiguousarray(e.Y[:, which]), e.classes, weights), total
 
 
+def train_directly(
+    g: Given, order: Array, batch_size: int, negative_slope: float, l2: float, settings: Array, state: Array
+) -> float:
+    """Train on all batches of examples that the kernel can read where they are; return the mean cost."""
+    settings[L2], settings[SLOPE] = l2, negative_slope
+    size = min(batch_size, len(order) or g.Y.shape[1])
+    return epoch(g, order, size, settings, state, None)
+
+
 def train(c: checks.Epoch) -> float:
     """Train on all batches; return the mean cost."""
     n, e = c.network, c.examples
     order = _ALL if c.order is None else c.order
+    if _as_it_lies(e.X, n.theta.dtype):
+        given = _given(n, e)
+        return train_directly(given, unmarked(order), c.batch_size, n.slope, c.l2, c.settings, c.state)
     count = order.size or e.X.shape[1]
     size = min(c.batch_size, count)
     c.settings[L2], c.settings[SLOPE] = c.l2, n.slope
-    if _as_it_lies(e.X, n.theta.dtype):
-        return epoch(n, e, unmarked(order), size, c.settings, c.state, None)
     costs, totals = [], []
     for part in parts.segments(e.X, n.theta.dtype, size, count):
         cost, total = _train_part(c, order[part] if order.size else part, size)
@@ -171,17 +193,22 @@ def _train_part(c: checks.Epoch, which: Any, size: int) -> tuple[float, float]:
     if total == 0:
         return 0.0, 0.0
     size = min(size, examples.X.shape[1])
-    return epoch(c.network, examples, _ALL, size, c.settings, c.state, None), total
+    return epoch(_given(c.network, examples), _ALL, size, c.settings, c.state, None), total
+
+
+def propagate_directly(g: Given, negative_slope: float, l2: float, gradient: Array) -> float:
+    """Write the gradient for examples that the kernel can read where they are; return the cost."""
+    settings, state = np.zeros(len(Settings._fields)), _NO_NUMBERS[g.theta.dtype]
+    settings[L2], settings[SLOPE] = l2, negative_slope
+    return epoch(g, _ALL, g.Y.shape[1], settings, state, gradient)
 
 
 def propagate(c: checks.Propagate) -> float:
     """Write the gradient; return the cost."""
     n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
-    settings, state = np.zeros(len(Settings._fields)), _NO_NUMBERS[n.theta.dtype]
-    settings[L2], settings[SLOPE] = c.l2, n.slope
 
     def gradient_of(examples: checks.Examples, out: Array) -> float:
-        return epoch(n, examples, _ALL, examples.X.shape[1], settings, state, out)
+        return propagate_directly(_given(n, examples), n.slope, c.l2, out)
 
     def of_part(which: slice, out: Array) -> tuple[float, float]:
         examples, total = _part(e, which)
@@ -212,8 +239,10 @@ _labels_fit = guarded(direct.network_fits, _floats_and_indices, NOT_SIMPLE)
 def ready(
     theta: Any, sizes: Any, X: Any, Y: Any, activations: Any, output: Any, order: Any, negative_slope: Any,
     sample_weight: Any, l2: Any,
-) -> tuple[checks.Network, checks.Examples, Array] | None:  # fmt: skip
-    """The arguments, if the kernel can take them as they are; else None, and `checks` says what is wrong.
+) -> tuple[Given, Array] | None:  # fmt: skip
+    """The network with its examples, and their order, if the kernel can take the arguments as they are.
+
+    Otherwise the answer is None: `checks` converts them, or says what is wrong.
 
     All that depends on the examples is compared in compiled code.
     """
@@ -248,8 +277,7 @@ def ready(
     answer = _labels_fit(theta, layout.sizes_array, layout.codes_array, rows, transposed, Y, weights, order)
     if answer == NOT_SIMPLE:
         return None
-    network = checks.Network(theta, layout.sizes, layout.codes, negative_slope)
-    return network, checks.Examples(X, Y, answer == CLASSES, weights), order
+    return Given(layout, theta, rows, transposed, Y, answer == CLASSES, weights), order
 
 
 def predict_directly(
