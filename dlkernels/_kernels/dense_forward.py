@@ -52,7 +52,7 @@ def dense_forward(
     sizes, parameter = Sizes(n, k, m), layer_parameter(code, negative_slope)
     epilogue = Epilogue(ACTIVATE, code, parameter, result, m, result, keeps_Z)
     start_product(sizes, left, right, as_row(b), FALSE, workspace)
-    plan = product_plan(n, k, m, right.transposed, FALSE, workspace)
+    plan = product_plan(n, k, m, left.transposed, right.transposed, FALSE, workspace)
     for phase in range(product_phases(plan, k, m, workspace)):
         if is_short(plan, n, k, m, phase, workspace):
             product_share(ZERO, ONE, phase, sizes, left, right, sums, epilogue, workspace)

@@ -5,14 +5,14 @@ as many columns of R as fit a share of the last-level cache. In the next phase t
 a block multiplies some micro-panels of L, which stay in the second-level cache, with some micro-panels of R.
 When a block has got its last terms, its epilogue follows at once, while the block is in cache.
 
-Packing all of R first gains nothing if L has few rows, or if each part of R is needed only once. In these
-cases `start_product` packs L. A single phase follows, in which each block packs its own part of R, or reads R
-where it lies.
+If L is small, or R has few columns, all is done in a single phase: each block packs its own part of R, and
+reads L as it lies (`unpacked`). If L has only a few rows, even packing R costs too much. Then `start_product`
+packs L, and each block reads R as it lies.
 
 `dense_forward`, `dense_backward` and `dense_gradients` say what the matrices and the epilogue are. Each of
 them has this loop:
 
-    start_product(...)                          fill in where the sums start; pack L, if there is one phase
+    start_product(...)                          fill in where the sums start; pack L, if it has few rows
     for phase in range(product_phases(...)):    packing, blocks, packing, blocks, ...
         if is_short(...):                       a packing phase of few numbers
             product_share(0, 1, phase, ...)
@@ -47,10 +47,13 @@ from dlkernels._kernels.packing import Matrix, pack_left, pack_left_panels, pack
 from dlkernels._kernels.rows import clear, copy, divide
 from dlkernels._kernels.sharing import TASKS, even_parts, share
 from dlkernels._kernels.sums import add_row
+from dlkernels._kernels.unpacked import multiply_unpacked, started, unpacked_workspace
 from dlkernels._simd.tile import mr, nr
 
 #: The kinds of epilogue of a block of sums: g(sums), sums * g'(z), sums / count (see `Epilogue`).
 ACTIVATE, DIFFERENTIATE, AVERAGE = range(3)
+#: How a product is done: both matrices are packed; R is read as it lies; L is read as it lies.
+_PACKED, _R_IN_PLACE, _L_IN_PLACE = range(3)
 #: A product whose matrices are both packed aims at about this many blocks.
 BLOCKS = 32
 #: Bytes of packed rows of L (BLIS: MC rows) that a block reads again for each micro-panel of R: half of a
@@ -58,9 +61,18 @@ BLOCKS = 32
 MC_BYTES = 2**19
 #: Bytes of packed columns of R (BLIS: NC columns) that all threads read: a share of the last-level cache.
 NC_BYTES = 2**22
-#: The fewest micro-panels of L that a block has, where R has few columns to make blocks of; and the fewest
-#: rows of L that a block has, where each block reads or packs R for itself.
-FEWEST_PANELS, FEWEST_ROWS = 4, 64
+#: The fewest micro-panels of L that a block has, where R has few columns to make blocks of.
+FEWEST_PANELS = 4
+#: R is read as it lies for at most so many micro-panels of L. (13, 100) x 300 in float32 takes 0.8 of the
+#: time that it takes otherwise, (30, 3000) x 300 on two threads 1.15 times as long.
+_FEW_PANELS = 3
+#: The fewest rows of L that a block has, where R is read as it lies, and where L is.
+_FEWEST_ROWS, _FEWEST_UNPACKED_ROWS = 64, 128
+#: L is read as it lies if it has at most so many bytes, or if R has at most so many columns. A transposed L
+#: must have half as many bytes, since a tile reads a few numbers of each row.
+_UNPACKED_BYTES, _FEW_COLUMNS = 2**20, 256
+#: The most micro-panels of R that a block packs then, and the most that an epilogue is for.
+_UNPACKED_PANELS, _FINISHED = 4, 16
 #: From this many numbers on, packing is shared out among threads.
 PACKED_IN_PARALLEL = 2**14
 #: R is packed in tasks of so many terms of so many micro-panels.
@@ -110,12 +122,13 @@ class Plan(NamedTuple):
 
     All of it follows from shapes, dtype, memory order and vector width; never from the number of threads.
 
-    `packed` says whether all of R is packed: `depth` terms of `band` micro-panels at a time. The other fields
-    are numbers of workspace: `start` for the values at which the sums start, `left` and `right` for packed L
-    and R, `row_sums` for the sums of the rows of L, and `worker` for each worker.
+    `way` is one of the three above. If all of R is packed, then `depth` terms of `band` micro-panels at a
+    time; if L is read as it lies, a block has `band` micro-panels. The other fields are numbers of workspace:
+    `start` for the values at which the sums start, `left` and `right` for packed L and R, `row_sums` for the
+    sums of the rows of L, and `worker` for each worker.
     """
 
-    packed: Flag
+    way: Int
     depth: Int
     band: Int
     start: Int
@@ -136,31 +149,34 @@ def product_work(n: int, k: int, m: int, itemsize: int) -> int:
 
 
 @loops
-def product_plan(n, k, m, R_transposed, sums_rows, like):
+def product_plan(n, k, m, L_transposed, R_transposed, sums_rows, like):
     """The plan of a product; `sums_rows` says whether it also adds up the rows of L."""
     height, across = mr(like), nr(like)
     down, panels = padded_rows(n, like), (m + across - 1) // across
-    length = k if R_transposed else m
-    in_place = k == 0 or read_in_place(down // height, k, length, R_transposed, like.itemsize)
-    # If one block holds all rows of L, each panel of R is used once. So the task that needs a panel packs it
-    # itself; the panel is then in the cache of its own core. On an Intel Xeon (256, 784) x 10,000 in float32
-    # takes 38.9 ms, and 42.2 if all of R is packed before.
-    used_once = m >= TASKS * PANEL and k <= 4 * KC and down * min(k, KC) * like.itemsize <= MC_BYTES
-    if (in_place or used_once) and not sums_rows:
+    row_sums, length = 2 * n if sums_rows else ZERO, k if R_transposed else m
+    few = down <= _FEW_PANELS * height and not sums_rows
+    if few and (k == 0 or read_in_place(down // height, k, length, R_transposed, like.itemsize)):
         worker = whole_lines(panel_workspace(down // height, k, length, R_transposed, PANEL, like))
-        return Plan(False, k, ZERO, down, down * k, ZERO, ZERO, worker)
+        return Plan(_R_IN_PLACE, k, ZERO, down, down * k, ZERO, ZERO, worker)
+    small = n * k * like.itemsize <= (_UNPACKED_BYTES // 2 if L_transposed else _UNPACKED_BYTES)
+    if n >= height and (small or m <= _FEW_COLUMNS):
+        band = min(_UNPACKED_PANELS, max(1, panels // TASKS))
+        worker = whole_lines(unpacked_workspace(k, band * across, L_transposed, like))
+        return Plan(_L_IN_PLACE, k, band, down + height, ZERO, ZERO, row_sums, worker)
     depth = even_parts(k, KC, height)
     band = even_parts(panels, max(1, NC_BYTES // (depth * across * like.itemsize)), 1)
-    row_sums = 2 * n if sums_rows else ZERO
-    return Plan(True, depth, band, down, down * depth, band * across * depth, row_sums, ZERO)
+    return Plan(_PACKED, depth, band, down, down * depth, band * across * depth, row_sums, ZERO)
 
 
 @loops
 def product_workspace(n, k, m, R_transposed, sums_rows, workers, like):
-    """How many numbers of workspace a product needs."""
-    plan = product_plan(n, k, m, R_transposed, sums_rows, like)
-    numbers = whole_lines(plan.start) + whole_lines(plan.left) + whole_lines(plan.right)
-    return numbers + whole_lines(plan.row_sums) + workers * plan.worker
+    """How many numbers of workspace a product needs, whether L is transposed or not."""
+    most = ZERO
+    for L_transposed in (False, True):
+        plan = product_plan(n, k, m, L_transposed, R_transposed, sums_rows, like)
+        numbers = whole_lines(plan.start) + whole_lines(plan.left) + whole_lines(plan.right)
+        most = max(most, numbers + whole_lines(plan.row_sums) + workers * plan.worker)
+    return most
 
 
 @inlined
@@ -177,22 +193,25 @@ def workspace_parts(plan, workspace):
 def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_rows: Flag, workspace: Row):
     """Prepare the workspace: the sums start at the bias of their row, or at 0 if the bias is empty.
 
-    If there is no packing phase, this also packs L.
+    If R is read as it lies, this also packs L.
     """
     n, k, m = sizes.n, sizes.k, sizes.m
-    plan = product_plan(n, k, m, right.transposed, sums_rows, workspace)
+    plan = product_plan(n, k, m, left.transposed, right.transposed, sums_rows, workspace)
     start, packed, _, row_sums, _ = workspace_parts(plan, workspace)
     clear(start)
     clear(row_sums)
-    copy(bias, start[: bias.shape[0]])
-    if not plan.packed:
+    if plan.way == _L_IN_PLACE:
+        started(bias, start)
+    else:
+        copy(bias, start[: bias.shape[0]])
+    if plan.way == _R_IN_PLACE:
         pack_left(n, left, ZERO, k, packed)
 
 
 @loops
 def product_phases(plan, k, m, like):
     """The number of phases: 1, or a packing phase and a phase of blocks for each step (`_step`)."""
-    if not plan.packed:
+    if plan.way != _PACKED:
         return 1
     panels = (m + nr(like) - 1) // nr(like)
     return 2 * ((k + plan.depth - 1) // plan.depth) * ((panels + plan.band - 1) // plan.band)
@@ -214,7 +233,7 @@ def _step(plan, k, m, phase, like):
 @loops
 def is_short(plan, n, k, m, phase, like):
     """Whether a phase packs so few numbers that one worker does it, without starting threads."""
-    if not plan.packed or phase % 2 == 1:
+    if plan.way != _PACKED or phase % 2 == 1:
         return False
     _, count, t, panels = _step(plan, k, m, phase, like)
     return ((n if t == 0 else 0) + panels * nr(like)) * count < PACKED_IN_PARALLEL
@@ -228,8 +247,11 @@ def product_share(
     """Do a worker's share of a phase."""
     product = Product(sizes.n, sizes.k, sizes.m, left, right, sums)
     sums_rows = epilogue.kind == AVERAGE
-    plan = product_plan(product.n, product.k, product.m, product.right.transposed, sums_rows, product.sums)
-    if not plan.packed:
+    n, k, m = product.n, product.k, product.m
+    plan = product_plan(n, k, m, left.transposed, right.transposed, sums_rows, product.sums)
+    if plan.way == _L_IN_PLACE:
+        _blocks_that_read_L(worker, workers, plan, product, epilogue, workspace)
+    elif plan.way == _R_IN_PLACE:
         _blocks_that_read_R(worker, workers, plan, product, epilogue, workspace)
     elif phase % 2 == 0:
         _pack(worker, workers, phase, plan, product, workspace)
@@ -294,14 +316,39 @@ def _packed_blocks(worker, workers, phase, plan, product, epilogue, workspace):
 
 
 @loops
+def _blocks_that_read_L(worker, workers, plan, product, epilogue, workspace):
+    """Form a worker's share of the blocks; each block packs its part of R. Also add up the rows of L."""
+    start, _, _, row_sums, rest = workspace_parts(plan, workspace)
+    own = rest[worker * plan.worker : (worker + 1) * plan.worker]
+    n, k, m, out, left = product.n, product.k, product.m, product.sums, product.left
+    if row_sums.shape[0] > 0:
+        first, last = share(worker, workers, n)
+        for i in range(first, last):
+            add_row(left.numbers[i * k : (i + 1) * k], row_sums, i)
+    width = plan.band * nr(out)
+    wide = (m + width - 1) // width
+    tall = even_parts(n, max(_FEWEST_UNPACKED_ROWS, n * wide // TASKS), mr(out))
+    task, last = share(worker, workers, (n + tall - 1) // tall * wide)
+    while task < last:
+        i, column = task // wide * tall, task % wide
+        # Neighbouring blocks have one epilogue: for rows of 16 numbers its calls would take 20 ns each.
+        end, after = min(n, i + tall), column + min(last - task, wide - column, _FINISHED // plan.band)
+        for j in range(column * width, after * width, width):
+            target = Target(out, i * m + j, m, min(width, m - j), start, True)
+            multiply_unpacked(left, k, i, end, product.right, j, target, own)
+        _finish(epilogue, i, end, column * width, min(m, after * width) - column * width, product)
+        task += after - column
+
+
+@loops
 def _blocks_that_read_R(worker, workers, plan, product, epilogue, workspace):
-    """Form a worker's share of the blocks; each block reads R where it lies, or packs its part of R."""
+    """Form a worker's share of the blocks; each block reads R as it lies."""
     start, left, _, _, rest = workspace_parts(plan, workspace)
     own = rest[worker * plan.worker : (worker + 1) * plan.worker]
     n, k, m, out = product.n, product.k, product.m, product.sums
     width = even_parts(m, PANEL, nr(out))
     wide = max(1, (m + width - 1) // width)
-    tall = even_parts(n, max(FEWEST_ROWS, n * wide // TASKS), mr(out))
+    tall = even_parts(n, max(_FEWEST_ROWS, n * wide // TASKS), mr(out))
     parts = (n + tall - 1) // tall
     first, last = share(worker, workers, parts * wide)
     for task in range(first, last):

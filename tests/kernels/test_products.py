@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dlkernels as dk
-from dlkernels._kernels import gradient_sums, micro_kernel, packing, sharing, tile_products
+from dlkernels._kernels import gradient_sums, micro_kernel, packing, sharing, tile_products, unpacked
 from dlkernels._simd import tile
 
 SHAPES = [(1, 1, 1), (4, 2, 11), (8, 3, 48), (9, 5, 49), (3, 0, 4), (0, 2, 3), (2, 2, 0), (17, 6, 26)]
@@ -63,6 +63,32 @@ def test_product(shape, W_transposed, X_transposed, dtype, rng):
     np.testing.assert_array_equal(out[:, 1 : m + 1], W @ X + start[:, None])
     assert np.isnan(out[:, 0]).all()
     assert np.isnan(out[:, m + 1 :]).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("W_transposed", [False, True])
+@pytest.mark.parametrize("X_transposed", [False, True])
+def test_product_of_a_matrix_as_it_lies(shape, W_transposed, X_transposed, dtype, rng):
+    """Panels of all columns, for all rows and for those from the second tile on; nothing else is written."""
+    n, k, m = shape
+    height, across = tile.mr(np.zeros(1, dtype)), 2 * tile.nr(np.zeros(1, dtype))
+    n += height  # fewer rows would be packed
+    W, X = whole_numbers(rng, dtype, n, k), whole_numbers(rng, dtype, k, m)
+    bias = whole_numbers(rng, dtype, n)
+    start = np.full(n + 3 + height, np.nan, dtype)  # 3 numbers are never read
+    unpacked.started(bias, start)
+    size = unpacked.unpacked_workspace(k, across, W_transposed, start)
+    left, right = stored(W, W_transposed), stored(X, X_transposed)
+    for first in (0, height):
+        out = np.full((n, m + 3), np.nan, dtype)
+        for j in range(0, m, across):
+            corner, width = first * (m + 3) + j + 1, min(across, m - j)
+            target = micro_kernel.Target(out.reshape(-1), corner, m + 3, width, start, False)
+            workspace = np.full(size, np.nan, dtype)
+            unpacked.multiply_unpacked(left, k, first, n, right, j, target, workspace)
+        np.testing.assert_array_equal(out[first:, 1 : m + 1], (W @ X + bias[:, None])[first:])
+        out[first:, 1 : m + 1] = np.nan
+        assert np.isnan(out).all()
 
 
 def test_product_of_some_rows_only(dtype, rng):
