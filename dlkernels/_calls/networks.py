@@ -66,17 +66,26 @@ def _named(sizes: tuple[int, ...], activations: Any, output: str) -> Layout | No
     return _layout(*found)
 
 
+#: The arguments of the last `_known`, and its answer: comparing objects takes 0.08 us, looking up names 0.35.
+_last: list[tuple[Any, Any, Any, Layout | None]] = [(None, None, None, None)]
+
+
 def _known(sizes: Any, activations: Any, output: Any) -> Layout | None:
     """As `_named`, where none of the arguments needs to be converted."""
+    last = _last[0]
+    if sizes is last[0] and activations is last[1] and output is last[2]:
+        return last[3]
     if type(sizes) is not tuple or type(output) is not str:
         return None
     for size in sizes:
         if type(size) is not int:  # 2.0 and True would be found as 2 and 1
             return None
     try:
-        return _named(sizes, activations, output)
+        layout = _named(sizes, activations, output)
     except TypeError:  # a list has no hash
         return None
+    _last[0] = (sizes, activations, output, layout)
+    return layout
 
 
 @functools.lru_cache(maxsize=1024)

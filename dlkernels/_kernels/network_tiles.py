@@ -154,10 +154,13 @@ def gather(examples: Examples, sizes: Ints, tile: Tile, forward_only: Flag):
     each = _matrix_numbers(n, width, memory)
     A, AT = memory[each : 2 * each], memory[2 * each :]
     if examples.transposed:
+        whole = n - n % nr(A)
         for c in range(count):
             i = example_at(examples, tile.first + c)
-            for q in range(0, n, nr(A)):
-                copy_panel_row(examples.X, i * n + q, AT, q * width + c * nr(A), min(nr(A), n - q))
+            for q in range(0, whole, nr(A)):
+                copy_panel_row(examples.X, i * n + q, AT, q * width + c * nr(A), nr(A))
+            if whole < n:
+                copy_panel_row(examples.X, i * n + whole, AT, whole * width + c * nr(A), n - whole)
         if by_rows:
             return
         for q in range(0, n, nr(A)):
