@@ -235,7 +235,7 @@ def outer_add_totals(typing_context, tile, out, i, count):
 def transpose(typing_context, a, i, a_stride, out, j, out_stride):
     def generate(code, a, i, a_stride, out, j, out_stride):
         lanes = code.shape.lanes
-        columns = code.interleaved([code.load(code.at(a, i, a_stride, r)) for r in range(lanes)])
+        columns = code.transposed([code.load(code.at(a, i, a_stride, r)) for r in range(lanes)])
         for p, column in enumerate(columns):
             code.store(column, code.at(out, j, out_stride, p))
 
@@ -247,7 +247,7 @@ def transpose_part(typing_context, a, i, a_stride, out, j, out_stride, tall, wid
     def generate(code, a, i, a_stride, out, j, out_stride, tall, wide):
         order = range(code.shape.lanes)
         rows = [code.load_where(code.first_if(r, tall, wide), code.at(a, i, a_stride, r)) for r in order]
-        code.store_part(code.interleaved(rows), 1, wide, tall, out, j, out_stride)
+        code.store_part(code.transposed(rows), 1, wide, tall, out, j, out_stride)
 
     return operation(_sums, None, (a, i, a_stride, out, j, out_stride, tall, wide), generate)
 
