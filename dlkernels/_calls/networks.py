@@ -67,12 +67,12 @@ def _named(sizes: tuple[int, ...], activations: Any, output: str) -> Layout | No
 
 
 #: The arguments of the last `_known`, and its answer: comparing objects takes 0.08 us, looking up names 0.35.
-_last: list[tuple[Any, Any, Any, Layout | None]] = [(None, None, None, None)]
+_last_known: list[tuple[Any, Any, Any, Layout | None]] = [(None, None, None, None)]
 
 
 def _known(sizes: Any, activations: Any, output: Any) -> Layout | None:
     """As `_named`, where none of the arguments needs to be converted."""
-    last = _last[0]
+    last = _last_known[0]
     if sizes is last[0] and activations is last[1] and output is last[2]:
         return last[3]
     if type(sizes) is not tuple or type(output) is not str:
@@ -84,7 +84,7 @@ def _known(sizes: Any, activations: Any, output: Any) -> Layout | None:
         layout = _named(sizes, activations, output)
     except TypeError:  # a list has no hash
         return None
-    _last[0] = (sizes, activations, output, layout)
+    _last_known[0] = (sizes, activations, output, layout)
     return layout
 
 
@@ -128,8 +128,8 @@ def predict(c: checks.Forward) -> None:
             c.out[:, part] = A
 
 
-class Given(NamedTuple):
-    """A network and its examples as `network_epoch` takes them: X in C order, or else its transpose."""
+class NetworkCall(NamedTuple):
+    """A network and its examples as `network_epoch` takes them: X, or its transpose if `X_transposed`."""
 
     layout: Layout
     theta: Array
@@ -141,7 +141,7 @@ class Given(NamedTuple):
 
 
 def epoch(
-    g: Given, order: Array, batch_size: int, settings: Array, state: Array, gradient: Array | None
+    g: NetworkCall, order: Array, batch_size: int, settings: Array, state: Array, gradient: Array | None
 ) -> float:
     """Call `network_epoch`; return the mean cost. Without a `gradient`, it is written to the workspace."""
     layout, dtype = g.layout, g.theta.dtype
@@ -155,9 +155,11 @@ def epoch(
     return cost
 
 
-def _given(n: checks.Network, e: checks.Examples) -> Given:
+def _call_of(n: checks.Network, e: checks.Examples) -> NetworkCall:
     X, X_T = in_c_order(e.X)
-    return Given(_layout(n.sizes, n.codes), n.theta, X, X_T, unmarked(e.Y), e.classes, unmarked(e.weights))
+    return NetworkCall(
+        _layout(n.sizes, n.codes), n.theta, X, X_T, unmarked(e.Y), e.classes, unmarked(e.weights)
+    )
 
 
 def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
@@ -170,7 +172,13 @@ def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
 
 
 def train_directly(
-    g: Given, order: Array, batch_size: int, negative_slope: float, l2: float, settings: Array, state: Array
+    g: NetworkCall,
+    order: Array,
+    batch_size: int,
+    negative_slope: float,
+    l2: float,
+    settings: Array,
+    state: Array,
 ) -> float:
     """Train on all batches of examples that the kernel can read where they are; return the mean cost."""
     settings[L2], settings[SLOPE] = l2, negative_slope
@@ -183,8 +191,8 @@ def train(c: checks.Epoch) -> float:
     n, e = c.network, c.examples
     order = _ALL if c.order is None else c.order
     if _as_it_lies(e.X, n.theta.dtype):
-        given = _given(n, e)
-        return train_directly(given, unmarked(order), c.batch_size, n.slope, c.l2, c.settings, c.state)
+        call = _call_of(n, e)
+        return train_directly(call, unmarked(order), c.batch_size, n.slope, c.l2, c.settings, c.state)
     count = order.size or e.X.shape[1]
     size = min(c.batch_size, count)
     c.settings[L2], c.settings[SLOPE] = c.l2, n.slope
@@ -202,10 +210,10 @@ def _train_part(c: checks.Epoch, which: Any, size: int) -> tuple[float, float]:
     if total == 0:
         return 0.0, 0.0
     size = min(size, examples.X.shape[1])
-    return epoch(_given(c.network, examples), _ALL, size, c.settings, c.state, None), total
+    return epoch(_call_of(c.network, examples), _ALL, size, c.settings, c.state, None), total
 
 
-def propagate_directly(g: Given, negative_slope: float, l2: float, gradient: Array) -> float:
+def propagate_directly(g: NetworkCall, negative_slope: float, l2: float, gradient: Array) -> float:
     """Write the gradient for examples that the kernel can read where they are; return the cost."""
     settings, state = np.zeros(len(Settings._fields)), _NO_NUMBERS[g.theta.dtype]
     settings[L2], settings[SLOPE] = l2, negative_slope
@@ -217,7 +225,7 @@ def propagate(c: checks.Propagate) -> float:
     n, e = c.network._replace(theta=unmarked(c.network.theta)), c.examples
 
     def gradient_of(examples: checks.Examples, out: Array) -> float:
-        return propagate_directly(_given(n, examples), n.slope, c.l2, out)
+        return propagate_directly(_call_of(n, examples), n.slope, c.l2, out)
 
     def of_part(which: slice, out: Array) -> tuple[float, float]:
         examples, total = _part(e, which)
@@ -248,7 +256,7 @@ _labels_fit = guarded(direct.network_fits, _floats_and_indices, NOT_SIMPLE)
 def ready(
     theta: Any, sizes: Any, X: Any, Y: Any, activations: Any, output: Any, order: Any, negative_slope: Any,
     sample_weight: Any, l2: Any,
-) -> tuple[Given, Array] | None:  # fmt: skip
+) -> tuple[NetworkCall, Array] | None:  # fmt: skip
     """The network with its examples, and their order, if the kernel can take the arguments as they are.
 
     Otherwise the answer is None: `checks` converts them, or says what is wrong.
@@ -286,7 +294,7 @@ def ready(
     answer = _labels_fit(theta, layout.sizes_array, layout.codes_array, rows, transposed, Y, weights, order)
     if answer == NOT_SIMPLE:
         return None
-    return Given(layout, theta, rows, transposed, Y, answer == CLASSES, weights), order
+    return NetworkCall(layout, theta, rows, transposed, Y, answer == CLASSES, weights), order
 
 
 def predict_directly(

@@ -1,7 +1,7 @@
 """The gradients of a dense layer: dW = dZ A_prevᵀ / m, and db = the row sums of dZ / m.
 
 The layer has n units and k inputs: dZ is (n, m), A_prev (k, m) for m examples. There are two ways, and
-`as_product` chooses. A large dW, or one of few examples, is formed as a product of packed matrices
+`as_product` chooses. A large dW, or one of few examples, is formed as a product
 (`gradients_by_product`; read `product` next). Otherwise the examples are shared out among slots, each with
 its own sums, which are merged in the end (`gradients_by_examples`; read `gradient_sums` next).
 """
@@ -71,7 +71,7 @@ _TRANSPOSED = 240
 
 @shared
 def as_product(n: int, k: int, m: int, like: np.ndarray) -> bool:
-    """Whether dW (n, k) is formed as a product of packed matrices.
+    """Whether dW (n, k) is formed as a product (`product`).
 
     Direct calls (`direct`) use one thread and never form a product, because a product only serves to give all
     threads tasks.
@@ -106,7 +106,7 @@ def gradients_by_product(
 ):
     """dW (n, k) and db (n, 1), from dZ (n, m) and A_prev (k, m), or (m, k) if `A_transposed`.
 
-    The product adds up the rows of dZ, for db, while it packs dZ.
+    The product adds up the rows of dZ, for db, too.
     """
     (n, k), m = dW.shape, dZ.shape[1]
     left = Matrix(as_row(dZ), m, FALSE)

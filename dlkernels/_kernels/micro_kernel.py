@@ -1,4 +1,4 @@
-"""The micro-kernel of all products, and the two loops around it.
+"""The micro-kernel of products whose L is packed, and the two loops around it.
 
 A product is out[i, j] = start[i] + sum over p of L[i, p] * B[p, j]. L is packed. From the inside out:
 

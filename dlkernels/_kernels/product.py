@@ -1,13 +1,14 @@
 """Products of matrices, shared out among threads: L R for L (n, k) and R (k, m), followed by an epilogue.
 
-A large product alternates between two phases. In a packing phase the workers pack up to KC terms of L, and of
-as many columns of R as fit a share of the last-level cache. In the next phase they form blocks of the result:
-a block multiplies some micro-panels of L, which stay in the second-level cache, with some micro-panels of R.
-When a block has got its last terms, its epilogue follows at once, while the block is in cache.
+Most products are done in a single phase: each block packs its own part of R, and reads L as it lies
+(`unpacked`). If L has only a few rows, packing R would cost too much; then `start_product` packs L, and each
+block reads R as it lies.
 
-If L is small, or R has few columns, all is done in a single phase: each block packs its own part of R, and
-reads L as it lies (`unpacked`). If L has only a few rows, even packing R costs too much. Then `start_product`
-packs L, and each block reads R as it lies.
+A product of two large matrices alternates between two phases. In a packing phase the workers pack up to KC
+terms of L, and of as many columns of R as fit a share of the last-level cache. In the next phase they form
+blocks of the result: a block multiplies some micro-panels of L, which stay in the second-level cache, with
+some micro-panels of R. When a block has got its last terms, its epilogue follows at once, while the block is
+in cache.
 
 `dense_forward`, `dense_backward` and `dense_gradients` say what the matrices and the epilogue are. Each of
 them has this loop:
@@ -47,7 +48,7 @@ from dlkernels._kernels.packing import Matrix, pack_left, pack_left_panels, pack
 from dlkernels._kernels.rows import clear, copy, divide
 from dlkernels._kernels.sharing import TASKS, even_parts, share
 from dlkernels._kernels.sums import add_row
-from dlkernels._kernels.unpacked import multiply_unpacked, started, unpacked_workspace
+from dlkernels._kernels.unpacked import fill_start, multiply_unpacked, unpacked_workspace
 from dlkernels._simd.tile import mr, nr
 
 #: The kinds of epilogue of a block of sums: g(sums), sums * g'(z), sums / count (see `Epilogue`).
@@ -63,16 +64,19 @@ MC_BYTES = 2**19
 NC_BYTES = 2**22
 #: The fewest micro-panels of L that a block has, where R has few columns to make blocks of.
 FEWEST_PANELS = 4
-#: R is read as it lies for at most so many micro-panels of L. (13, 100) x 300 in float32 takes 0.8 of the
-#: time that it takes otherwise, (30, 3000) x 300 on two threads 1.15 times as long.
+#: R is read as it lies for at most so many micro-panels of L. So (13, 100) x 300 in float32, with 3 of them,
+#: takes 0.8 of the time that it takes with R packed; (30, 3000) x 300, with 5, takes 1.15 times as long on
+#: two threads. (Measured with AVX2 only, as the other limits of `_UNPACKED_BYTES` and `_FEW_COLUMNS` are.)
 _FEW_PANELS = 3
 #: The fewest rows of L that a block has, where R is read as it lies, and where L is.
 _FEWEST_ROWS, _FEWEST_UNPACKED_ROWS = 64, 128
 #: L is read as it lies if it has at most so many bytes, or if R has at most so many columns. A transposed L
-#: must have half as many bytes, since a tile reads a few numbers of each row.
+#: may have half as many bytes, whatever R has, because a tile uses only MR numbers of each of its rows.
 _UNPACKED_BYTES, _FEW_COLUMNS = 2**20, 256
-#: The most micro-panels of R that a block packs then, and the most that an epilogue is for.
-_UNPACKED_PANELS, _FINISHED = 4, 16
+#: The most micro-panels of R that a block packs then.
+_UNPACKED_PANELS = 4
+#: The most micro-panels whose columns one epilogue goes over.
+_EPILOGUE_PANELS = 16
 #: From this many numbers on, packing is shared out among threads.
 PACKED_IN_PARALLEL = 2**14
 #: R is packed in tasks of so many terms of so many micro-panels.
@@ -122,10 +126,10 @@ class Plan(NamedTuple):
 
     All of it follows from shapes, dtype, memory order and vector width; never from the number of threads.
 
-    `way` is one of the three above. If all of R is packed, then `depth` terms of `band` micro-panels at a
-    time; if L is read as it lies, a block has `band` micro-panels. The other fields are numbers of workspace:
-    `start` for the values at which the sums start, `left` and `right` for packed L and R, `row_sums` for the
-    sums of the rows of L, and `worker` for each worker.
+    `way` is _PACKED, _R_IN_PLACE or _L_IN_PLACE. If both matrices are packed, it is `depth` terms of `band`
+    micro-panels at a time. If L is read as it lies, a block has `band` micro-panels, and `depth` is k. The
+    other fields are numbers of workspace: `start` for the values at which the sums start, `left` and `right`
+    for packed L and R, `row_sums` for the sums of the rows of L, and `worker` for each worker.
     """
 
     way: Int
@@ -158,8 +162,12 @@ def product_plan(n, k, m, L_transposed, R_transposed, sums_rows, like):
     if few and (k == 0 or read_in_place(down // height, k, length, R_transposed, like.itemsize)):
         worker = whole_lines(panel_workspace(down // height, k, length, R_transposed, PANEL, like))
         return Plan(_R_IN_PLACE, k, ZERO, down, down * k, ZERO, ZERO, worker)
-    small = n * k * like.itemsize <= (_UNPACKED_BYTES // 2 if L_transposed else _UNPACKED_BYTES)
-    if n >= height and (small or m <= _FEW_COLUMNS):
+    bytes_of_L = n * k * like.itemsize
+    if L_transposed:
+        unpacked = bytes_of_L <= _UNPACKED_BYTES // 2
+    else:
+        unpacked = bytes_of_L <= _UNPACKED_BYTES or m <= _FEW_COLUMNS
+    if unpacked and n >= height:
         band = min(_UNPACKED_PANELS, max(1, panels // TASKS))
         worker = whole_lines(unpacked_workspace(k, band * across, L_transposed, like))
         return Plan(_L_IN_PLACE, k, band, down + height, ZERO, ZERO, row_sums, worker)
@@ -193,7 +201,7 @@ def workspace_parts(plan, workspace):
 def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_rows: Flag, workspace: Row):
     """Prepare the workspace: the sums start at the bias of their row, or at 0 if the bias is empty.
 
-    If R is read as it lies, this also packs L.
+    If L has few rows, so that R is read as it lies, this also packs L.
     """
     n, k, m = sizes.n, sizes.k, sizes.m
     plan = product_plan(n, k, m, left.transposed, right.transposed, sums_rows, workspace)
@@ -201,7 +209,7 @@ def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_row
     clear(start)
     clear(row_sums)
     if plan.way == _L_IN_PLACE:
-        started(bias, start)
+        fill_start(bias, start)
     else:
         copy(bias, start[: bias.shape[0]])
     if plan.way == _R_IN_PLACE:
@@ -324,20 +332,23 @@ def _blocks_that_read_L(worker, workers, plan, product, epilogue, workspace):
     if row_sums.shape[0] > 0:
         first, last = share(worker, workers, n)
         for i in range(first, last):
-            add_row(left.numbers[i * k : (i + 1) * k], row_sums, i)
+            add_row(left.numbers[i * left.row_length : i * left.row_length + k], row_sums, i)
     width = plan.band * nr(out)
-    wide = (m + width - 1) // width
-    tall = even_parts(n, max(_FEWEST_UNPACKED_ROWS, n * wide // TASKS), mr(out))
-    task, last = share(worker, workers, (n + tall - 1) // tall * wide)
+    across = (m + width - 1) // width
+    tall = even_parts(n, max(_FEWEST_UNPACKED_ROWS, n * across // TASKS), mr(out))
+    task, last = share(worker, workers, (n + tall - 1) // tall * across)
     while task < last:
-        i, column = task // wide * tall, task % wide
-        # Neighbouring blocks have one epilogue: for rows of 16 numbers its calls would take 20 ns each.
-        end, after = min(n, i + tall), column + min(last - task, wide - column, _FINISHED // plan.band)
-        for j in range(column * width, after * width, width):
+        # A worker's neighbouring blocks of the same rows have one epilogue, because over rows of 16 numbers
+        # its calls would take 20 ns each. So an epilogue's columns depend on the number of threads; its bits
+        # don't, since an activation gives the same bits anywhere in a row.
+        i, column = task // across * tall, task % across
+        end = min(n, i + tall)
+        end_column = column + min(last - task, across - column, _EPILOGUE_PANELS // plan.band)
+        for j in range(column * width, end_column * width, width):
             target = Target(out, i * m + j, m, min(width, m - j), start, True)
             multiply_unpacked(left, k, i, end, product.right, j, target, own)
-        _finish(epilogue, i, end, column * width, min(m, after * width) - column * width, product)
-        task += after - column
+        _finish(epilogue, i, end, column * width, min(m, end_column * width) - column * width, product)
+        task += end_column - column
 
 
 @loops

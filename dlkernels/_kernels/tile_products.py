@@ -263,9 +263,8 @@ def add_outer(D: Tiles, first: Int, last: Int, A: Panels, k: Int, examples: Sums
 def add_rows(D: Tiles, first: Int, last: Int, examples: Sums, sums: Row, fresh: Flag):
     """sums[i] += sum over e of D[i, e], for rows first <= i < last; = if `fresh`.
 
-    A block of rows is added up at a time. One row after the other took 5 to 7 times as long in float32, and a
-    third of the time of the gradient of 64 x 28 weights for 32 examples. As in `add_outer`, memory for MR - 1
-    rows more is read.
+    MR rows are added up at a time, with two vectors of sums each. One row after the other took 5 to 7 times
+    as long in float32. D has memory for MR - 1 rows more, which is read.
     """
     zeros = outer_pair(outer_zeros(sums))
     tall, wide = outer_rows(zeros), outer_columns(zeros)

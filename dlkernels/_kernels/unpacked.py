@@ -1,9 +1,9 @@
-"""A block of a product L R whose left matrix is read as it lies; of R a panel is packed.
+"""A block of a product L R that reads L as it lies, and packs a panel of R.
 
-Packing L costs as much as multiplying it with a few columns. So if R has few columns, or L stays in a cache
-while all of R passes by, it is faster to read L as it lies, MR rows or columns at a time. A product takes one
-phase then, instead of two or four (`product`): (64, 1000) x 128 on two threads takes 0.5 of the time in
-float32, and 504 x 500 x 500 takes 0.9.
+Packing L costs as much as multiplying it with a few columns. So if R has few columns, or if L stays in a
+cache while all of R passes by, it is faster to read L as it lies, MR rows at a time. Such a product takes one
+phase instead of two or four (`product`): (64, 1000) x 128 in float32 on two threads takes 0.7 of the time,
+256 x 256 x 256 takes 0.8.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ from dlkernels._simd.tile import (
 )
 
 #: The most terms that are added up in one go. With 256 at a time, (258, 784) x 200 in float32 takes 1.04
-#: times as long. If L is transposed, its terms lie a row apart, and those of a tile must stay in the
-#: first-level cache until the next tiles have used their cache lines: with 1024 at a time, (258, 784) x 200
-#: in float64 takes 1.09 times as long as with 128.
-_TERMS, _TERMS_ACROSS = 1024, 128
+#: times as long.
+_TERMS = 1024
+#: The same if L is transposed. A cache line then holds the numbers of several tiles for one term, and should
+#: stay in the first-level cache until the last of them has used it. With 1024 at a time, (126, 500) x 256 in
+#: float64 takes 1.12 times as long as with 128.
+_TERMS_TRANSPOSED = 128
 
 
 @loops
 def _depth(k, transposed):
-    return even_parts(k, _TERMS_ACROSS if transposed else _TERMS, 1)
+    return even_parts(k, _TERMS_TRANSPOSED if transposed else _TERMS, 1)
 
 
 @loops
@@ -49,10 +51,10 @@ def unpacked_workspace(k, width, transposed, like):
 
 
 @loops
-def started(bias, start):
+def fill_start(bias, start):
     """Fill in where the sums of L's rows start: at the bias, or at 0 if it is empty.
 
-    The last MR numbers are those of the last rows, in reverse.
+    The last MR numbers are those of the last rows in reverse, for the tile that goes upwards (`_strip`).
     """
     n, height = bias.shape[0], mr(start)
     copy(bias, start[:n])
@@ -62,7 +64,10 @@ def started(bias, start):
 
 @inlined_late
 def _block(sums, left, i, up, p, count, panel, at, target, first, tall):
-    """Rows i, i + up, ... of the target, for a tile of the form of `sums`; `tall` of them are written."""
+    """Rows i, i + up, i + 2 up, ... of L times a micro-panel of R; `up` is 1 or -1.
+
+    They are as many as a tile of the form of `sums` has; the first `tall` of them are written.
+    """
     out, across = target.numbers, nr(target.numbers)
     if target.fresh:
         sums = outer_start(sums, target.start, i if up > 0 else target.start.shape[0] - mr(out))
@@ -81,9 +86,10 @@ def _block(sums, left, i, up, p, count, panel, at, target, first, tall):
 
 @inlined_late
 def _strip(tile, half, left, first, last, p, count, panel, at, target):
-    """All rows, for one micro-panel of R. If some are left over, a tile takes them from the last row upwards.
+    """All rows, for one micro-panel of R.
 
-    Then it reads rows above them once more, and writes none of those.
+    The last rows, if they don't fill a tile, are taken by one that goes from the last row upwards. It reads
+    finished rows, too, but doesn't write them.
     """
     i = first
     while last - i >= outer_rows(tile):

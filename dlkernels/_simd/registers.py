@@ -64,9 +64,9 @@ class _TileModel(models.PrimitiveModel):
 
 
 def _zipped(count, step):
-    """Of two rows of `count` numbers: the places of the first halves, `step` of them from each row in turn.
+    """The first halves of two rows of `count` numbers, `step` numbers of each row in turn: (place, row).
 
-    The second number of each pair says of which row, 0 or 1.
+    For 4 numbers, one at a time, these are a0 b0 a1 b1.
     """
     return [(g + i, row) for g in range(0, count // 2, step) for row in (0, 1) for i in range(step)]
 
@@ -187,28 +187,33 @@ class Code:
     def transposed(self, vectors):
         """A square block, transposed: vector p of the result holds number p of each vector.
 
-        Most processors move numbers within 128 bits in one step, and parts of 128 bits in another. So squares
-        of 128 bits are transposed first, in rounds that zip two vectors, and then those squares are exchanged
-        as wholes. `interleaved` gives the same, but takes twice as many instructions with AVX2.
+        Processors move numbers within 128 bits by one kind of instruction, and whole parts of 128 bits by
+        another. So squares of 128 bits are transposed first, and then exchanged as wholes. `interleaved`
+        gives the same, but takes twice as many instructions with AVX2.
+
+        A square of four rows a, b, c, d is zipped twice: first a with b and c with d, to a0 b0 a1 b1, a2 b2
+        a3 b3, c0 d0 c1 d1, c2 d2 c3 d3; then the first with the third and the second with the fourth, two
+        numbers at a time, to a0 b0 c0 d0 (column 0) and so on. Each round leaves column p at the place whose
+        bits are those of p in reverse.
         """
         lanes = self.shape.lanes
-        each = min(lanes, 16 // self.align)
+        square = min(lanes, 16 // self.align)
         vectors, step = list(vectors), 1
-        while step < each:
-            low = [at + g + row * lanes for at in range(0, lanes, each) for g, row in _zipped(each, step)]
-            high = [i + each // 2 for i in low]
-            self._exchange(vectors, step, low, high)
+        while step < square:
+            low = [at + g + row * lanes for at in range(0, lanes, square) for g, row in _zipped(square, step)]
+            high = [i + square // 2 for i in low]
+            self._shuffle_pairs(vectors, step, low, high)
             step *= 2
-        order = [at + _reversed_bits(i, each) for at in range(0, lanes, each) for i in range(each)]
+        order = [at + _reversed_bits(i, square) for at in range(0, lanes, square) for i in range(square)]
         vectors, step = [vectors[i] for i in order], lanes // 2
-        while step >= each:
+        while step >= square:
             low = [i if not i & step else i - step + lanes for i in range(lanes)]
             high = [i + step for i in low]
-            self._exchange(vectors, step, low, high)
+            self._shuffle_pairs(vectors, step, low, high)
             step //= 2
         return vectors
 
-    def _exchange(self, vectors, step, low, high):
+    def _shuffle_pairs(self, vectors, step, low, high):
         """Replace each two vectors that lie `step` apart by two shuffles of them."""
         for i in range(len(vectors)):
             if not i & step:

@@ -1,4 +1,4 @@
-"""The sum of one row, or of the products of two rows: a tile that consists of a single long row.
+"""The sum of one row, or of the products of two rows, in vector registers.
 
     tile = sum_zeros(x)
     for j in range(0, n, sum_width(x)):

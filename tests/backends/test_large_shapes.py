@@ -23,7 +23,8 @@ NETWORKS = [(2, 4, 2000), (30, 16, 961), (9, 5, 1025), (300, 40, 700)]
 NETWORKS += [(1025, 5, 1), (1100, 4, 33), (5000, 7, 209), (1300, 32, 960), (1100, 33, 40)]
 #: Units, inputs, examples. dW of 60 units has parts of the examples and blocks of inputs, none of them whole
 #: strips, of 24 units a last block of one input. The 3500 terms of (40, 3500) are added up in several goes.
-#: In the last three both matrices are packed: forward and for dW in several bands of columns, forward in one.
+#: In the last three both matrices are packed: forward in several bands of columns, for dW in several, and
+#: forward in one.
 LAYERS = [(130, 250, 300), (9, 600, 241), (64, 64, 1797), (3, 2, 20_000), (23, 600, 3900)]
 LAYERS += [(60, 201, 3000), (24, 1057, 400), (40, 700, 3100), (40, 3500, 600)]
 LAYERS += [(400, 700, 3100), (100, 3500, 2700), (515, 517, 300)]

@@ -76,7 +76,7 @@ def test_product_of_a_matrix_as_it_lies(shape, W_transposed, X_transposed, dtype
     W, X = whole_numbers(rng, dtype, n, k), whole_numbers(rng, dtype, k, m)
     bias = whole_numbers(rng, dtype, n)
     start = np.full(n + 3 + height, np.nan, dtype)  # 3 numbers are never read
-    unpacked.started(bias, start)
+    unpacked.fill_start(bias, start)
     size = unpacked.unpacked_workspace(k, across, W_transposed, start)
     left, right = stored(W, W_transposed), stored(X, X_transposed)
     for first in (0, height):

@@ -14,7 +14,7 @@ from dlkernels import _kernels, optimizers
 from dlkernels._calls import threads as _threads
 from dlkernels._compiler.options import Twins
 from dlkernels._kernels import costs, dense_backward, dense_forward, elementwise, shallow, shallow_tall
-from dlkernels._kernels.activations import Activation
+from dlkernels._kernels.activations import Activation, activate, times_derivative
 from dlkernels.catalogue import ACTIVATIONS
 
 SLOW = bool(numba.config.DISABLE_JIT)
@@ -50,6 +50,27 @@ def test_elementwise(m, dtype, rng):
     for name in ACTIVATIONS:
         same_on_every_twin(lambda name=name: getattr(dk, name)(Z))
         same_on_every_twin(lambda name=name: getattr(dk, name + "_backward")(dA, Z, Z=Z))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_gives_the_same_bits_anywhere_in_a_row(name, dtype, rng):
+    """Epilogues rely on it: how many columns they go over at once depends on the number of threads."""
+    activation = Activation(ACTIVATIONS[name].code, 0.01)
+    x, saved = (3 * rng.normal(size=(2, 400))).astype(dtype)
+    x[::37] = saved[::41] = 0
+    x[5::50] *= 30
+    saved[7::50] *= 30
+    whole, derivative = x.copy(), x.copy()
+    activate(activation, whole)
+    times_derivative(activation, saved, derivative)
+    for start, length in ((0, 16), (16, 16), (3, 7), (0, 1), (5, 33), (9, 200), (1, 8), (2, 397), (31, 48)):
+        part = slice(start, start + length)
+        row = x[part].copy()
+        activate(activation, row)
+        assert bits(row) == bits(whole[part])
+        row = x[part].copy()
+        times_derivative(activation, saved[part].copy(), row)
+        assert bits(row) == bits(derivative[part])
 
 
 @pytest.mark.parametrize("m", LENGTHS)
