@@ -70,8 +70,9 @@ FEWEST_PANELS = 4
 _FEW_PANELS = 3
 #: The fewest rows of L that a block has, where R is read as it lies, and where L is.
 _FEWEST_ROWS, _FEWEST_UNPACKED_ROWS = 64, 128
-#: L is read as it lies if it has at most so many bytes, or if R has at most so many columns. A transposed L
-#: may have half as many bytes, whatever R has, because a tile uses only MR numbers of each of its rows.
+#: L is read as it lies if it has at most so many bytes; or eight times as many, if R has at most so many
+#: columns. A transposed L may have half as many, whatever R has, because a tile uses only MR numbers of each
+#: of its rows.
 _UNPACKED_BYTES, _FEW_COLUMNS = 2**20, 256
 #: The most micro-panels of R that a block packs then.
 _UNPACKED_PANELS = 4
@@ -162,12 +163,11 @@ def product_plan(n, k, m, L_transposed, R_transposed, sums_rows, like):
     if few and (k == 0 or read_in_place(down // height, k, length, R_transposed, like.itemsize)):
         worker = whole_lines(panel_workspace(down // height, k, length, R_transposed, PANEL, like))
         return Plan(_R_IN_PLACE, k, ZERO, down, down * k, ZERO, ZERO, worker)
-    bytes_of_L = n * k * like.itemsize
     if L_transposed:
-        unpacked = bytes_of_L <= _UNPACKED_BYTES // 2
+        most = _UNPACKED_BYTES // 2
     else:
-        unpacked = bytes_of_L <= _UNPACKED_BYTES or m <= _FEW_COLUMNS
-    if unpacked and n >= height:
+        most = _UNPACKED_BYTES if m > _FEW_COLUMNS else 8 * _UNPACKED_BYTES
+    if n * k * like.itemsize <= most and n >= height:
         band = min(_UNPACKED_PANELS, max(1, panels // TASKS))
         worker = whole_lines(unpacked_workspace(k, band * across, L_transposed, like))
         return Plan(_L_IN_PLACE, k, band, down + height, ZERO, ZERO, row_sums, worker)
