@@ -17,12 +17,12 @@ from dlkernels._kernels.tile_products import padded
 from dlkernels._simd.tile import lanes
 
 #: The most examples of a tile. Wide tiles read the weights less often.
-_WIDTH = 96
+WIDTH = 96
 
 
 @loops
 def _width(m, like):
-    return min(padded(m, like), _WIDTH)
+    return min(padded(m, like), WIDTH)
 
 
 @loops
