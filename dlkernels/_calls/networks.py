@@ -173,14 +173,9 @@ def _part(e: checks.Examples, which: Any) -> tuple[checks.Examples, float]:
 
 
 def train_directly(
-    g: NetworkCall,
-    order: Array,
-    batch_size: int,
-    negative_slope: float,
-    l2: float,
-    settings: Array,
+    g: NetworkCall, order: Array, batch_size: int, negative_slope: float, l2: float, settings: Array,
     state: Array,
-) -> float:
+) -> float:  # fmt: skip
     """Train on all batches of examples that the kernel can read where they are; return the mean cost."""
     settings[L2], settings[SLOPE] = l2, negative_slope
     size = min(batch_size, len(order) or g.Y.shape[1])

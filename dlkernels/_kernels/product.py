@@ -66,10 +66,10 @@ NC_BYTES = 2**22
 FEWEST_PANELS = 4
 #: R is read as it lies for at most so many micro-panels of L. So (13, 100) x 300 in float32, with 3 of them,
 #: takes 0.8 of the time that it takes with R packed; (30, 3000) x 300, with 5, takes 1.15 times as long on
-#: two threads. (Measured with AVX2 only, as the other limits of `_UNPACKED_BYTES` and `_FEW_COLUMNS` are.)
+#: two threads. (Measured with AVX2 only, as the next limits were.)
 _FEW_PANELS = 3
-#: The fewest rows of L that a block has, where R is read as it lies, and where L is.
-_FEWEST_ROWS, _FEWEST_UNPACKED_ROWS = 64, 128
+#: The fewest rows of L that a block has, where L is read as it lies.
+_FEWEST_UNPACKED_ROWS = 128
 #: L is read as it lies if it has at most so many bytes; or eight times as many, if R has at most so many
 #: columns. A transposed L may have half as many, whatever R has, because a tile uses only MR numbers of each
 #: of its rows.
@@ -353,21 +353,16 @@ def _blocks_that_read_L(worker, workers, plan, product, epilogue, workspace):
 
 @loops
 def _blocks_that_read_R(worker, workers, plan, product, epilogue, workspace):
-    """Form a worker's share of the blocks; each block reads R as it lies."""
+    """Form a worker's share of the blocks; each has all rows of L, which are few, and reads R as it lies."""
     start, left, _, _, rest = workspace_parts(plan, workspace)
     own = rest[worker * plan.worker : (worker + 1) * plan.worker]
     n, k, m, out = product.n, product.k, product.m, product.sums
-    width = even_parts(m, PANEL, nr(out))
-    wide = max(1, (m + width - 1) // width)
-    tall = even_parts(n, max(_FEWEST_ROWS, n * wide // TASKS), mr(out))
-    parts = (n + tall - 1) // tall
-    first, last = share(worker, workers, parts * wide)
-    for task in range(first, last):
-        i, j = task % parts * tall, task // parts * width
-        end, now = min(n, i + tall), min(width, m - j)
-        rows = Left(left, k, ZERO, i, end)
-        multiply_panel(rows, product.right, j, Target(out, i * m + j, m, now, start, True), own)
-        _finish(epilogue, i, end, j, now, product)
+    width, rows = even_parts(m, PANEL, nr(out)), Left(left, k, ZERO, ZERO, n)
+    first, last = share(worker, workers, (m + width - 1) // width)
+    for j in range(first * width, last * width, width):
+        now = min(width, m - j)
+        multiply_panel(rows, product.right, j, Target(out, j, m, now, start, True), own)
+        _finish(epilogue, ZERO, n, j, now, product)
 
 
 @loops
