@@ -52,7 +52,7 @@ def dense_backward(
     epilogue = Epilogue(DIFFERENTIATE, code, parameter, as_row(saved), m, result, FALSE)
     start_product(sizes, left, right, result[:0], FALSE, workspace)
     plan = product_plan(n, k, m, left.transposed, right.transposed, FALSE, workspace)
-    for phase in range(product_phases(plan, k, m, workspace)):
+    for phase in range(product_phases(plan, n, k, m, workspace)):
         if is_short(plan, n, k, m, phase, workspace):
             product_share(ZERO, ONE, phase, sizes, left, right, result, epilogue, workspace)
         else:

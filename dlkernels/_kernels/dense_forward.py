@@ -53,7 +53,7 @@ def dense_forward(
     epilogue = Epilogue(ACTIVATE, code, parameter, result, m, result, keeps_Z)
     start_product(sizes, left, right, as_row(b), FALSE, workspace)
     plan = product_plan(n, k, m, left.transposed, right.transposed, FALSE, workspace)
-    for phase in range(product_phases(plan, k, m, workspace)):
+    for phase in range(product_phases(plan, n, k, m, workspace)):
         if is_short(plan, n, k, m, phase, workspace):
             product_share(ZERO, ONE, phase, sizes, left, right, sums, epilogue, workspace)
         else:

@@ -115,7 +115,7 @@ def gradients_by_product(
     sizes, epilogue = Sizes(n, m, k), Epilogue(AVERAGE, ZERO, 0.0, result, m, result, FALSE)
     start_product(sizes, left, right, result[:0], TRUE, workspace)
     plan = product_plan(n, m, k, FALSE, right.transposed, TRUE, workspace)
-    for phase in range(product_phases(plan, m, k, workspace)):
+    for phase in range(product_phases(plan, n, m, k, workspace)):
         if is_short(plan, n, m, k, phase, workspace):
             product_share(ZERO, ONE, phase, sizes, left, right, result, epilogue, workspace)
         else:

@@ -217,8 +217,13 @@ def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_row
 
 
 @loops
-def product_phases(plan, k, m, like):
-    """The number of phases: 1, or a packing phase and a phase of blocks for each step (`_step`)."""
+def product_phases(plan, n, k, m, like):
+    """The number of phases: 1, or a packing phase and a phase of blocks for each step (`_step`).
+
+    There are 0 if L has no rows: R may have 2^55 columns of nothing then, over which no loop may go.
+    """
+    if n == 0:
+        return 0
     if plan.way != _PACKED:
         return 1
     panels = (m + nr(like) - 1) // nr(like)
