@@ -24,7 +24,7 @@ from dlkernels._inputs.arrays import F32, F64, Array
 from dlkernels._kernels import direct
 from dlkernels._kernels import network as kernels
 from dlkernels._kernels.direct import CLASSES, DONE, NOT_SIMPLE
-from dlkernels._kernels.network_forward import WIDTH, network_predict, predict_workspace
+from dlkernels._kernels.network_forward import network_predict, predict_workspace
 from dlkernels._kernels.optimizers import L2, SLOPE
 
 I64 = np.dtype(np.int64)
@@ -91,8 +91,7 @@ def _known(sizes: Any, activations: Any, output: Any) -> Layout | None:
 @functools.lru_cache(maxsize=1024)
 def _predict_plan(dtype: np.dtype[Any], sizes: tuple[int, ...], m: int, X_transposed: bool) -> Plan:
     numbers = np.array(sizes, I64)
-    # The examples of one tile are done by one worker.
-    work = direct.predict_work(numbers, m, dtype.itemsize) if m > WIDTH else 0.0
+    work = direct.predict_work(numbers, m, dtype.itemsize)
     return plan(network_predict, float(work), predict_workspace, dtype, numbers, m, X_transposed)
 
 

@@ -186,11 +186,13 @@ def count_parameters(sizes):
 
 @shared
 def predict_work(sizes, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of the results for m examples, on one thread.
+    """Estimated nanoseconds of results that threads can share, on one thread: 0 if there is only one tile.
 
     They are a third of the products of a step, and the time in which the weights are read once.
     """
     work = 0.0
+    if m <= _network_forward.WIDTH:
+        return work
     for i in range(1, len(sizes)):
         work += sizes[i] * ((0.07 * sizes[i - 1] + 1.0) * m / 3 + 0.06 * sizes[i - 1])
     return work * itemsize / 4

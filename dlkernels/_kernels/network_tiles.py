@@ -145,7 +145,8 @@ def _by_rows(examples, sizes):
 def gather(examples: Examples, sizes: Ints, tile: Tile, forward_only: Flag):
     """Copy the inputs of a tile, as they are and, unless `forward_only`, transposed.
 
-    Columns from the last example to the next whole vector are 0.
+    If `forward_only`, the examples are taken as they stand. Columns from the last example to the next whole
+    vector are 0.
     """
     n, by_rows = sizes[0], _by_rows(examples, sizes)
     if by_rows and forward_only:
@@ -153,7 +154,9 @@ def gather(examples: Examples, sizes: Ints, tile: Tile, forward_only: Flag):
     count, width, used, memory = tile.count, tile.width, _used(tile), tile.memory
     each = _matrix_numbers(n, width, memory)
     A, AT = memory[each : 2 * each], memory[2 * each :]
-    if examples.transposed:
+    if examples.transposed and forward_only:
+        pack_transposed(examples.X, n, tile.first, count, ZERO, n, A, ZERO, width)
+    elif examples.transposed:
         whole = n - n % nr(A)
         for c in range(count):
             i = example_at(examples, tile.first + c)
