@@ -29,8 +29,8 @@ def usable() -> int:
 
     The affinity may change while the process runs. The quota is read once.
     """
-    all_of_them = os.cpu_count() or 1
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else all_of_them
+    # `os.cpu_count` takes 12 us on Linux, where it reads a file.
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(count, _quota()))
 
 
