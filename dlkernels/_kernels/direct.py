@@ -1,4 +1,4 @@
-"""Direct calls: for small work, one compiled function checks the arrays of the caller and does the work.
+"""Direct calls: for work of one thread, one compiled function checks the caller's arrays and does the work.
 
 `dense_forward` of 4 units on 400 examples took 6.4 us, of which the product took 0.9. Checks in Python, views
 of arrays, and handing over 14 arguments took the rest. The functions of this module check the shapes and the
@@ -11,7 +11,7 @@ LARGE       All arrays fit. But the work should be shared out among threads, or 
 DONE        The results are written.
 
 All arrays must be matrices in C order and in the byte order of the machine. `most` is the most work that a
-direct call does, in estimated nanoseconds.
+direct call does, in estimated nanoseconds, of what several threads could share.
 """
 
 from __future__ import annotations
@@ -186,9 +186,10 @@ def count_parameters(sizes):
 
 @shared
 def predict_work(sizes, m: int, itemsize: int) -> float:
-    """Estimated nanoseconds of results that threads can share, on one thread: 0 if there is only one tile.
+    """Estimated nanoseconds, on one thread, of the work that threads can share.
 
-    They are a third of the products of a step, and the time in which the weights are read once.
+    Up to WIDTH examples are one tile, which one worker does, so there is none. Otherwise it is a third of the
+    products of a step, and the time in which the weights are read once.
     """
     work = 0.0
     if m <= _network_forward.WIDTH:

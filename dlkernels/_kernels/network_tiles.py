@@ -143,10 +143,10 @@ def _by_rows(examples, sizes):
 
 @piece
 def gather(examples: Examples, sizes: Ints, tile: Tile, forward_only: Flag):
-    """Copy the inputs of a tile, as they are and, unless `forward_only`, transposed.
+    """Copy the examples of a tile to A of layer 0, and to AT, which the gradient needs.
 
-    If `forward_only`, the examples are taken as they stand. Columns from the last example to the next whole
-    vector are 0.
+    `forward_only` leaves out AT; the examples have no `order` then. A is left out if the first layer reads
+    rows of X (`_by_rows`). Columns from the last example to the next whole vector are 0.
     """
     n, by_rows = sizes[0], _by_rows(examples, sizes)
     if by_rows and forward_only:

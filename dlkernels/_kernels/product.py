@@ -220,7 +220,8 @@ def start_product(sizes: Sizes, left: Matrix, right: Matrix, bias: Row, sums_row
 def product_phases(plan, n, k, m, like):
     """The number of phases: 1, or a packing phase and a phase of blocks for each step (`_step`).
 
-    There are 0 if L has no rows: R may have 2^55 columns of nothing then, over which no loop may go.
+    If L has no rows, the result is empty, and there are none: in a product of (0, 0) and (0, 2^55) a loop
+    over the columns would take years.
     """
     if n == 0:
         return 0

@@ -88,9 +88,14 @@ def test_outputs(backend, sizes, m, target, dtype):
 
 
 @pytest.mark.parametrize("order", ["as they stand", "permuted"])
-@pytest.mark.parametrize(("sizes", "m"), [((64, 16), 37), ((70, 9, 3), 33), ((131, 3, 2), 1)], ids=str)
+@pytest.mark.parametrize(
+    ("sizes", "m"), [((64, 16), 37), ((70, 9, 3), 33), ((131, 3, 2), 1), ((31, 33, 17), 101)], ids=str
+)
 def test_rows_of_many_features(backend, sizes, m, order, dtype):
-    """Examples whose features lie side by side; the compiled backend reads them by rows for few units."""
+    """Examples whose features lie side by side. For few units the compiled backend reads them by rows.
+
+    Otherwise it transposes them: 101 examples of 31 features are whole squares and parts, in two tiles.
+    """
     network = cases.network(sizes, m, "identity").cast(dtype)
     expected = expected_gradient(sizes, m, "identity", hidden(sizes))
     numbers = np.random.RandomState(1).permutation(m) if order == "permuted" else np.arange(m)
@@ -109,6 +114,8 @@ def test_rows_of_many_features(backend, sizes, m, order, dtype):
         theta, sizes, np.ascontiguousarray(X), hidden(sizes), "identity", negative_slope=SLOPE
     )
     arrays.assert_agree(A, C, dtype, scale=4.0 * max(1.0, np.max(np.abs(C))))
+    expected = naive.network_forward(theta, sizes, X, hidden(sizes), "identity", SLOPE)
+    arrays.assert_agree(A, expected, dtype, scale=4.0 * max(1.0, np.max(np.abs(expected))))
 
 
 @pytest.mark.parametrize("activation", arrays.ACTIVATIONS)
