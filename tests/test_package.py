@@ -8,6 +8,7 @@ import inspect
 import os
 import pkgutil
 import re
+import statistics
 import subprocess
 import sys
 
@@ -151,9 +152,10 @@ def test_nothing_compiles_at_import(tmp_path):
 def seconds_beside_numba(statements, bytecode):
     """The processor time of statements after `import numba`, as if importing numba took 0.2 s.
 
-    It takes that long on a machine with nothing else to do; other work slows both. So each is the least of
-    seven processes. The garbage collection that numba's objects make due isn't counted, because the next
-    import or call would trigger it, whichever that is. Bytecode is kept in a folder, as an install keeps it.
+    It takes that long on a machine with nothing else to do; other work slows both. So the ratio is taken
+    within a process, and the median of seven counts. The garbage collection that numba's objects make due
+    isn't counted, because the next import or call would trigger it, whichever that is. Bytecode is kept in a
+    folder, as an install keeps it.
     """
     environment = {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
     code = (
@@ -165,8 +167,7 @@ def seconds_beside_numba(statements, bytecode):
     )
     in_new_process(code, **environment)  # compiles and keeps what isn't kept yet
     seconds = [[float(line) for line in in_new_process(code, **environment).split()] for _ in range(7)]
-    least_of_numba, least = (min(times) for times in zip(*seconds, strict=True))
-    return least * 0.2 / least_of_numba
+    return statistics.median(own * 0.2 / of_numba for of_numba, own in seconds)
 
 
 #: What is imported, and the seconds that it may take. They take 0.027 to 0.033 and 0.033 to 0.041; beside
