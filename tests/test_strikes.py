@@ -266,7 +266,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
 try:
     child = os.fork()
     if child == 0:
-        free = compiler_lock.acquire(timeout=20) and forks.FIRST_USE.acquire(timeout=20)
+        free = compiler_lock.acquire(timeout=5) and forks.FIRST_USE.acquire(timeout=5)
         os._exit(0 if free and dk.sigmoid(np.zeros(1))[0] == 0.5 else 1)
     print("not raised")
 except Limit as error:
@@ -275,7 +275,7 @@ except Limit as error:
 print("status", os.wait()[1])
 
 def take():
-    print(compiler_lock.acquire(timeout=20) and forks.FIRST_USE.acquire(timeout=20))
+    print(compiler_lock.acquire(timeout=1) and forks.FIRST_USE.acquire(timeout=1))
 
 thread = threading.Thread(target=take)
 thread.start()
